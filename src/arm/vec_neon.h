@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The words of the vector texts, spoken in AArch64 NEON: vf is 4 floats, vi 4 int32, vm a mask of 4 lanes.
+ * A word means the same bits on every tier. `lanes` is 0 to VF_LANES: nothing beyond p[lanes - 1] is touched, lanes
+ * not loaded are 0. With the constant VF_LANES the plain instruction remains.
+ */
+#ifndef UPS_VEC_NEON_H
+#define UPS_VEC_NEON_H
+
+#include <arm_neon.h>
+#include <stdint.h>
+
+#define VF_LANES 4
+#define ISA(kernel) ups_##kernel##_neon
+
+/* 24 accumulators, 3 vectors of b, 1 of a, of 32 registers. */
+#define GEMM_ROWS 8
+#define GEMM_VECTORS 3
+#define GEMM_KERNEL gemm_8x12
+
+typedef float32x4_t vf;
+typedef int32x4_t vi;
+typedef uint32x4_t vm;
+
+/* clang-format off */
+#define WORD(type) static inline type
+
+WORD(vf) vf_set(float a) { return vdupq_n_f32(a); }
+WORD(vi) vi_set(int32_t a) { return vdupq_n_s32(a); }
+WORD(vi) vi_iota(void) { return (vi){0, 1, 2, 3}; }
+
+/* Memory. NEON has no masked access: lane by lane. */
+WORD(vf) vf_load(const float *p, int64_t lanes)
+{
+    if (lanes == VF_LANES) return vld1q_f32(p);
+    vf a = vf_set(0);
+    if (lanes > 0) a = vld1q_lane_f32(p, a, 0);
+    if (lanes > 1) a = vld1q_lane_f32(p + 1, a, 1);
+    if (lanes > 2) a = vld1q_lane_f32(p + 2, a, 2);
+    return a;
+}
+WORD(void) vf_store(float *p, int64_t lanes, vf a)
+{
+    if (lanes > 3) { vst1q_f32(p, a); return; }
+    if (lanes > 0) vst1q_lane_f32(p, a, 0);
+    if (lanes > 1) vst1q_lane_f32(p + 1, a, 1);
+    if (lanes > 2) vst1q_lane_f32(p + 2, a, 2);
+}
+WORD(vf) vi_as_vf(vi a) { return vreinterpretq_f32_s32(a); }
+WORD(vi) vf_as_vi(vf a) { return vreinterpretq_s32_f32(a); }
+WORD(vi) vi_load(const int32_t *p, int64_t lanes)
+{
+    if (lanes == VF_LANES) return vld1q_s32(p);
+    vi a = vi_set(0);
+    if (lanes > 0) a = vld1q_lane_s32(p, a, 0);
+    if (lanes > 1) a = vld1q_lane_s32(p + 1, a, 1);
+    if (lanes > 2) a = vld1q_lane_s32(p + 2, a, 2);
+    return a;
+}
+WORD(void) vi_store(int32_t *p, int64_t lanes, vi a)
+{
+    if (lanes > 3) { vst1q_s32(p, a); return; }
+    if (lanes > 0) vst1q_lane_s32(p, a, 0);
+    if (lanes > 1) vst1q_lane_s32(p + 1, a, 1);
+    if (lanes > 2) vst1q_lane_s32(p + 2, a, 2);
+}
+/* The asm emits nothing; it keeps a row of loads where they stand. gcc 12 would lift all eight of the gemm tile to the top
+ * of its loop and spill accumulators for them. */
+WORD(vf) vf_broadcast(const float *p)
+{
+    float a = *p;
+    __asm__ volatile("" : "+w"(a));
+    return vf_set(a);
+}
+/* x[index[i]] */
+WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)
+{
+    vf a = vf_set(0);
+    if (lanes > 0) a = vld1q_lane_f32(x + index[0], a, 0);
+    if (lanes > 1) a = vld1q_lane_f32(x + index[1], a, 1);
+    if (lanes > 2) a = vld1q_lane_f32(x + index[2], a, 2);
+    if (lanes > 3) a = vld1q_lane_f32(x + index[3], a, 3);
+    return a;
+}
+
+/* Arithmetic. max: a > b ? a : b, and min: a < b ? a : b, so b if either is NaN or both are zero. */
+WORD(vf) vf_add(vf a, vf b) { return vaddq_f32(a, b); }
+WORD(vf) vf_mul(vf a, vf b) { return vmulq_f32(a, b); }
+WORD(vf) vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); } /* a*b + c */
+WORD(vf) vf_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+WORD(vf) vf_min(vf a, vf b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+WORD(vi) vi_add(vi a, vi b) { return vaddq_s32(a, b); }
+
+/* Masks. select: the lanes of a where m, else those of b. */
+WORD(vm) vf_less(vf a, vf b) { return vcltq_f32(a, b); }
+WORD(vm) vf_is_nan(vf a) { return vmvnq_u32(vceqq_f32(a, a)); }
+WORD(vm) vi_equal(vi a, vi b) { return vceqq_s32(a, b); }
+WORD(vm) vm_or(vm a, vm b) { return vorrq_u32(a, b); }
+WORD(int64_t) vm_count(vm m) { return vaddvq_u32(vshrq_n_u32(m, 31)); }
+WORD(vf) vf_select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }
+WORD(vi) vi_select(vm m, vi a, vi b) { return vbslq_s32(m, a, b); }
+
+/* Of the 8 lanes a, b: the even ones, the odd ones. And a0 b0 a1 b1 …: its first half, its second half. */
+WORD(vf) vf_evens(vf a, vf b) { return vuzp1q_f32(a, b); }
+WORD(vf) vf_odds(vf a, vf b) { return vuzp2q_f32(a, b); }
+WORD(vf) vf_zip_low(vf a, vf b) { return vzip1q_f32(a, b); }
+WORD(vf) vf_zip_high(vf a, vf b) { return vzip2q_f32(a, b); }
+
+#undef WORD
+/* clang-format on */
+
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Transposed convolution: geometry, choice of the algorithm, packing, the division into boxes; and the rows that go in and
+ * out.
+ */
+#include "deconv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cpu.h"
+#include "error.h"
+
+/* In the order in which ties are decided. The first is the reference: eligible under every policy and on every tier. */
+static const struct ups_deconv_algorithm *const algorithms[] = {&ups_deconv_phase, &ups_deconv_gemm, &ups_deconv_scatter};
+enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
+
+/* ---- geometry ---- */
+
+static struct ups_deconv_axis axis_of(int64_t k, int64_t s, int64_t d, int64_t pad)
+{
+    int64_t g = ups_gcd(s, d);
+    struct ups_deconv_axis a = {k, s, d, pad, s / g, d / g, 0, 0};
+    a.phases = ups_min(k, a.step_t);
+    a.taps = ups_ceil_div(k, a.step_t);
+    return a;
+}
+
+/* Element strides of the weights, dense in the order their layout names. */
+static void weight_strides(struct ups_deconv *d, const ups_conv_transpose_desc *c)
+{
+    int64_t taps = d->axis[0].k * d->axis[1].k * d->axis[2].k;
+    int64_t tap = 1; /* stride of the innermost kernel axis */
+    int64_t in_all = c->in_channels, out_all = c->out_channels;
+    switch (c->weights_layout) {
+    case UPS_IOHW: d->w.out = taps, d->w.in = d->out * taps, d->w.group = d->in * d->w.in; break;
+    case UPS_OIHW: d->w.in = taps, d->w.out = d->in * taps, d->w.group = d->out * d->w.out; break;
+    case UPS_OHWI: d->w.in = 1, tap = d->in, d->w.out = taps * d->in, d->w.group = d->out * d->w.out; break;
+    case UPS_HWOI: d->w.in = 1, d->w.out = d->in, tap = out_all * d->in, d->w.group = d->out * d->w.out; break;
+    default: d->w.out = 1, d->w.in = d->out, tap = in_all * d->out, d->w.group = d->in * d->w.in; break;
+    }
+    d->w.tap[2] = tap;
+    d->w.tap[1] = tap * d->axis[2].k;
+    d->w.tap[0] = d->w.tap[1] * d->axis[1].k;
+}
+
+static int32_t set_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *c)
+{
+    int64_t k[3], s[3], dilation[3], pad[3], elements = c->in_channels;
+    ups_axes3(k, c->kernel_shape, c->rank, 1);
+    ups_axes3(s, c->strides, c->rank, 1);
+    ups_axes3(dilation, c->dilations, c->rank, 1);
+    ups_axes3(pad, c->pads_begin, c->rank, 0);
+    for (int a = 0; a < 3; a++)
+        d->axis[a] = axis_of(k[a], s[a], dilation[a], pad[a]);
+    d->groups = c->group;
+    d->in = c->in_channels / c->group;
+    d->out = c->out_channels / c->group;
+    d->activation = (struct ups_activation){c->activation, (float)c->activation_alpha, (float)c->activation_beta};
+    /* packing pads columns to full panels: room for that too */
+    if (!ups_multiply(&elements, d->out + UPS_MAX_NR) || !ups_multiply(&elements, k[0]) || !ups_multiply(&elements, k[1]) ||
+        !ups_multiply(&elements, k[2]) || !ups_multiply(&elements, UPS_MAX_NR) || elements > PTRDIFF_MAX / 16)
+        return ups_error(UPS_INVALID, "in_channels * out_channels/group * kernel_shape = %" PRId64 " * %" PRId64 " * %" PRId64 " * %" PRId64
+                         " * %" PRId64 " overflows; legal: fewer weights than the address space holds", c->in_channels, d->out, k[0],
+                         k[1], k[2]);
+    weight_strides(d, c);
+    return UPS_OK;
+}
+
+void ups_inputs_of(const struct ups_deconv_axis *a, int64_t n, int64_t lo, int64_t hi, int64_t *first, int64_t *last)
+{
+    *first = ups_max(0, ups_ceil_div(lo + a->pad - (a->k - 1) * a->d, a->s));
+    *last = ups_max(*first, ups_min(n, ups_ceil_div(hi + a->pad, a->s)));
+}
+
+/* ---- choice ---- */
+
+static int find_algorithm(const char *name)
+{
+    for (int i = 0; i < ALGORITHMS; i++)
+        if (!strcmp(algorithms[i]->name, name))
+            return i;
+    return -1;
+}
+
+static bool excluded(int32_t policy, int i) { return policy == UPS_POLICY_REPRODUCIBLE && !algorithms[i]->one_chain; }
+
+/* The least estimated work among what the policy allows. */
+static int cheapest(const struct ups_deconv *d, int32_t policy)
+{
+    int best = 0;
+    for (int i = 1; i < ALGORITHMS; i++)
+        if (!excluded(policy, i) && d->work[i] < d->work[best])
+            best = i;
+    return best;
+}
+
+static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char *name)
+{
+    bool automatic = !name || !strcmp(name, "auto");
+    for (int i = 0; i < ALGORITHMS; i++)
+        d->work[i] = algorithms[i]->work(d, op->kernels);
+    int chosen = automatic ? cheapest(d, op->policy) : find_algorithm(name);
+    if (chosen < 0)
+        return ups_error(UPS_INVALID, "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter", name);
+    if (excluded(op->policy, chosen))
+        return ups_error(UPS_UNSUPPORTED, "options.algorithm = \"%s\" under policy reproducible; legal: phase, scatter, whose outputs are "
+                                          "one chain each", name);
+    d->algorithm = algorithms[chosen];
+    for (int i = 0; i < ALGORITHMS; i++)
+        d->verdict[i] = i == chosen           ? automatic ? "least estimated work" : "asked for by name"
+                        : excluded(op->policy, i) ? "excluded by policy reproducible: not one chain per output"
+                        : !automatic          ? "another was asked for by name"
+                                              : "more estimated work";
+    return UPS_OK;
+}
+
+/* ---- making an op ---- */
+
+static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias, float *to)
+{
+    for (int64_t g = 0; g < d->groups; g++)
+        d->algorithm->pack(d, kernels, weights + g * d->w.group, bias ? bias + g * d->out : NULL, to + (size_t)g * d->packed_floats);
+}
+
+static void unmake_deconv(struct ups_op *op)
+{
+    if (!op->deconv)
+        return;
+    ups_release(&op->memory, op->deconv->packed);
+    ups_release(&op->memory, op->deconv->phase_group);
+    ups_release(&op->memory, op->deconv);
+}
+
+static size_t packed_bytes(const struct ups_deconv *d) { return (size_t)d->groups * d->packed_floats * sizeof(float); }
+
+static int32_t make_deconv(struct ups_op *op, const float *weights, const float *bias, const char *algorithm)
+{
+    struct ups_deconv *d = op->deconv = ups_allocate(&op->memory, sizeof *d);
+    if (!d)
+        return UPS_NO_MEMORY;
+    int32_t status = set_geometry(d, &op->desc.conv_transpose);
+    if (!status)
+        status = choose(d, op, algorithm);
+    if (!status)
+        status = d->algorithm->layout(op, d);
+    if (status || (op->flags & UPS_WEIGHTS_AT_RUN))
+        return status;
+    d->packed = ups_allocate(&op->memory, packed_bytes(d));
+    if (!d->packed)
+        return UPS_NO_MEMORY;
+    pack(d, op->kernels, weights, bias, d->packed);
+    return UPS_OK;
+}
+
+/* ---- plan ---- */
+
+/* How a plan's units map to the output. */
+struct division {
+    int64_t lines;  /* output rows (d, h) of one image */
+    int64_t pieces; /* of a line, 1 where there are lines enough for any number of threads */
+    int64_t piece;  /* outputs along W of a piece */
+    int64_t width;  /* a box is at most so wide, so that its packed rows stay in L2 */
+};
+
+enum { ENOUGH_LINES = 64, PIECE_CELLS = 16, LEAST_CELLS = 64 };
+
+static int32_t plan_deconv(ups_plan *plan)
+{
+    const struct ups_deconv *d = plan->op->deconv;
+    const struct ups_deconv_axis *w = &d->axis[2];
+    struct division *v = plan->state = ups_allocate(&plan->op->memory, sizeof *v);
+    if (!v)
+        return UPS_NO_MEMORY;
+    int64_t width = plan->y.size[2];
+    v->lines = plan->y.size[0] * plan->y.size[1];
+    v->piece = plan->y.n * v->lines >= ENOUGH_LINES ? width : ups_min(width, w->s * PIECE_CELLS);
+    v->pieces = ups_ceil_div(width, v->piece);
+    int64_t row = ups_max(1, ups_cache_bytes(2) / 2 / (int64_t)sizeof(float) / (d->axis[0].taps * d->axis[1].taps * d->in));
+    v->width = ups_min(width, w->s * ups_max(LEAST_CELLS, row));
+    plan->units = plan->y.n * v->lines * v->pieces;
+    size_t bytes = d->algorithm->workspace(plan, v->width);
+    if (!d->packed)
+        bytes += ups_taken(packed_bytes(d));
+    plan->part_workspace = ups_taken(bytes);
+    return UPS_OK;
+}
+
+/* ---- run ---- */
+
+/* Outputs [w0, w1) of lines [line, line + lines), which are whole rows of planes or part of one: in boxes of legal width. */
+static void run_boxes(const struct ups_deconv_run *run, struct ups_box *box, int64_t w0, int64_t w1)
+{
+    const struct division *v = run->plan->state;
+    for (int64_t w = w0; w < w1; w += v->width) {
+        box->lo[2] = w;
+        box->hi[2] = ups_min(w + v->width, w1);
+        run->d->algorithm->run(run, box);
+    }
+}
+
+/* Lines first … last - 1 of one image: whole planes together, the parts of planes at either end alone. */
+static void run_lines(const struct ups_deconv_run *run, int64_t n, int64_t first, int64_t last, int64_t w0, int64_t w1)
+{
+    int64_t rows = run->plan->y.size[1];
+    while (first < last) {
+        int64_t d = first / rows, h = first % rows;
+        int64_t planes = h == 0 ? (last - first) / rows : 0;
+        struct ups_box box = {n, {d, h, 0}, {d + ups_max(planes, 1), planes ? rows : ups_min(rows, h + last - first), 0}};
+        run_boxes(run, &box, w0, w1);
+        first += (box.hi[0] - box.lo[0]) * (box.hi[1] - box.lo[1]);
+    }
+}
+
+static void run_deconv(const ups_plan *plan, ups_buffers *b, void *workspace, int64_t first, int64_t last)
+{
+    const struct division *v = plan->state;
+    const struct ups_deconv *d = plan->op->deconv;
+    struct ups_deconv_run run = {plan, d, plan->op->kernels, b->src, b->dst, d->packed, workspace};
+    if (!d->packed) {
+        float *own = ups_take(&run.workspace, packed_bytes(d));
+        pack(d, run.kernels, b->weights, b->bias, own);
+        run.packed = own;
+    }
+    int64_t width = plan->y.size[2];
+    while (first < last) {
+        int64_t image = first / (v->lines * v->pieces), in_image = first % (v->lines * v->pieces);
+        int64_t line = in_image / v->pieces, piece = in_image % v->pieces;
+        if (v->pieces == 1) {
+            int64_t lines = ups_min(v->lines - line, last - first);
+            run_lines(&run, image, line, line + lines, 0, width);
+            first += lines;
+        } else {
+            int64_t pieces = ups_min(v->pieces - piece, last - first);
+            run_lines(&run, image, line, line + 1, piece * v->piece, ups_min(width, (piece + pieces) * v->piece));
+            first += pieces;
+        }
+    }
+}
+
+/* ---- rows ---- */
+
+void *ups_take(char **workspace, size_t bytes)
+{
+    void *taken = *workspace;
+    *workspace += ups_taken(bytes);
+    return taken;
+}
+
+static int64_t slot_count(const struct ups_deconv *d) { return d->axis[0].taps * d->axis[1].taps; }
+
+size_t ups_rows_bytes(const struct ups_deconv *d, int64_t length)
+{
+    size_t slots = (size_t)slot_count(d);
+    return ups_taken(slots * sizeof(int64_t)) + ups_taken(slots * (size_t)(length * d->in) * sizeof(float));
+}
+
+void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t first, int64_t length, char **workspace)
+{
+    int64_t slots = slot_count(d);
+    rows->tags = ups_take(workspace, (size_t)slots * sizeof(int64_t));
+    rows->slots = ups_take(workspace, (size_t)(slots * length * d->in) * sizeof(float));
+    rows->first = first;
+    rows->length = length;
+    for (int64_t i = 0; i < slots; i++)
+        rows->tags[i] = -1;
+}
+
+/* Pixels [from, to) of a source row, all inside the image, as [pixel][channel]. */
+static void pack_pixels(const struct ups_deconv_run *run, const float *row, int64_t from, int64_t to, float *out)
+{
+    const struct ups_view *x = &run->plan->x;
+    int64_t channels = run->d->in;
+    if (ups_is_first(run->plan)) {
+        run->kernels->transpose.run(row + from, channels, to - from, x->c_stride, out, channels);
+    } else if (x->stride[2] == channels || to - from == 1) {
+        memcpy(out, row + from * x->stride[2], (size_t)((to - from) * channels) * sizeof *out);
+    } else {
+        for (int64_t w = from; w < to; w++, out += channels)
+            memcpy(out, row + w * x->stride[2], (size_t)channels * sizeof *out);
+    }
+}
+
+const float *ups_rows_get(struct ups_rows *rows, const struct ups_deconv_run *run, int64_t n, int64_t g, int64_t d, int64_t h)
+{
+    const struct ups_view *x = &run->plan->x;
+    const struct ups_deconv_axis *a = run->d->axis;
+    int64_t slot = d / a[0].step_i % a[0].taps * a[1].taps + h / a[1].step_i % a[1].taps;
+    int64_t channels = run->d->in, tag = d * x->size[1] + h;
+    float *out = rows->slots + slot * rows->length * channels;
+    if (rows->tags[slot] == tag)
+        return out;
+    rows->tags[slot] = tag;
+    int64_t from = ups_min(ups_max(rows->first, 0), rows->first + rows->length);
+    int64_t to = ups_max(ups_min(rows->first + rows->length, x->size[2]), from);
+    const float *row = run->src + ups_row_offset(x, n, g * channels, d, h);
+    memset(out, 0, (size_t)((from - rows->first) * channels) * sizeof *out);
+    if (from < to)
+        pack_pixels(run, row, from, to, out + (from - rows->first) * channels);
+    memset(out + (to - rows->first) * channels, 0, (size_t)((rows->first + rows->length - to) * channels) * sizeof *out);
+    return out;
+}
+
+void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t g, int64_t d, int64_t h, int64_t w0,
+                    int64_t width)
+{
+    const struct ups_view *y = &run->plan->y;
+    int64_t channels = run->d->out;
+    float *row = run->dst + ups_row_offset(y, n, g * channels, d, h) + w0 * y->stride[2];
+    if (ups_is_first(run->plan)) {
+        run->kernels->transpose.run(line, width, channels, channels, row, y->c_stride);
+        return;
+    }
+    for (int64_t w = 0; w < width; w++)
+        memcpy(row + w * y->stride[2], line + w * channels, (size_t)channels * sizeof *row);
+}
+
+/* ---- describing ---- */
+
+/* Multiply-adds whose product lands in the output, along one axis: pairs (i, t) with 0 <= s*i + t*d - pad < m. */
+static int64_t useful_pairs(const struct ups_deconv_axis *a, int64_t n, int64_t m)
+{
+    int64_t pairs = 0;
+    for (int64_t t = 0; t < a->k; t++) {
+        int64_t lo = ups_max(0, ups_ceil_div(a->pad - t * a->d, a->s));
+        int64_t hi = ups_min(n, ups_ceil_div(m + a->pad - t * a->d, a->s));
+        pairs += ups_max(0, hi - lo);
+    }
+    return pairs;
+}
+
+static void describe_deconv(const ups_plan *plan, struct ups_report *r)
+{
+    const struct ups_kernels *k = plan->op->kernels;
+    const struct ups_deconv *d = plan->op->deconv;
+    int64_t macs = plan->y.n * d->groups * d->in * d->out;
+    char tile[32], reason[128];
+    for (int a = 0; a < 3; a++)
+        macs *= useful_pairs(&d->axis[a], plan->x.size[a], plan->y.size[a]);
+    bool scatter = d->algorithm == &ups_deconv_scatter;
+    snprintf(tile, sizeof tile, "%" PRId32 "x%" PRId32, k->mr, k->nr);
+    for (int i = 0; i < ALGORITHMS; i++)
+        if (algorithms[i] == d->algorithm) {
+            snprintf(reason, sizeof reason, "%s: %.6g per input pixel", d->verdict[i], d->work[i]);
+            ups_report_string(r, "algorithm", d->algorithm->name);
+            ups_report_string(r, "reason", reason);
+        }
+    ups_report_open(r, "refused");
+    for (int i = 0; i < ALGORITHMS; i++)
+        if (algorithms[i] != d->algorithm) {
+            snprintf(reason, sizeof reason, "%s: %.6g per input pixel", d->verdict[i], d->work[i]);
+            ups_report_pair(r, "algorithm", algorithms[i]->name, "reason", reason);
+        }
+    ups_report_close(r);
+    ups_report_open(r, "kernels");
+    ups_report_add(r, scatter ? k->axpy.name : k->gemm.name);
+    if (d->algorithm == &ups_deconv_gemm)
+        ups_report_add(r, k->axpy.name);
+    ups_report_add(r, k->finish.name);
+    if (ups_is_first(plan) != scatter)
+        ups_report_add(r, k->transpose.name);
+    ups_report_close(r);
+    ups_report_string(r, "tile", scatter ? NULL : tile);
+    ups_report_number(r, "macs", macs);
+    ups_report_number(r, "packed_bytes", (int64_t)(d->packed ? packed_bytes(d) : 0));
+}
+
+const struct ups_family ups_deconv_family = {make_deconv, unmake_deconv, plan_deconv, run_deconv, describe_deconv};

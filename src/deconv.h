@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Transposed convolution: what the algorithms share.
+ *
+ * Scatter form, per axis: input i reaches output o = s*i + t*d - pad through tap t. With g = gcd(s, d), the taps t and
+ * t + s/g reach the same outputs from inputs d/g apart. So the taps fall into phases: phase t0 in [0, min(k, s/g)) holds
+ * the taps t0 + j*(s/g), and its outputs
+ *
+ *     y[s*c + t0*d - pad] = sum over j of w[t0 + j*step_t] * x[c - j*step_i]        step_t = s/g, step_i = d/g
+ *
+ * one for every cell c, are a plain correlation. An axis has one or two kinds of phases, k/step_t taps or one more. The
+ * outputs of no phase (k < s, say) are the bias alone.
+ */
+#ifndef UPS_DECONV_H
+#define UPS_DECONV_H
+
+#include "plan.h"
+#include "size.h"
+
+struct ups_deconv_axis {
+    int64_t k, s, d, pad;
+    int64_t step_t, step_i; /* from tap to tap of a phase: in the kernel, in the input (backwards) */
+    int64_t phases;         /* that have taps: min(k, step_t) */
+    int64_t taps;           /* of the longest phase */
+};
+
+/* Phases that are computed together, as columns of one matrix product: a run of `phases` t0 on each axis, all with the same
+ * number of taps. Columns are (phase on D, H, W, output channel). */
+struct ups_phase_group {
+    int64_t t0[3], phases[3], taps[3];
+    int64_t columns;
+    size_t bias, weights; /* offsets in a convolution group's packed floats: panels*nr, then panels*taps*in*nr */
+};
+
+struct ups_deconv {
+    struct ups_deconv_axis axis[3];
+    int64_t groups, in, out; /* convolution groups; channels of one */
+    struct ups_activation activation;
+    struct {
+        int64_t group, in, out, tap[3];
+    } w; /* element strides of the caller's weights */
+    const struct ups_deconv_algorithm *algorithm;
+    const char *verdict[3]; /* per algorithm in their order: why it was taken or not */
+    double work[3];
+    float *packed; /* `packed_floats` for each convolution group; NULL with UPS_WEIGHTS_AT_RUN */
+    size_t packed_floats;
+    struct ups_phase_group *phase_group; /* algorithm phase */
+    int64_t phase_groups;
+};
+
+/* A part of the output of one image: [lo, hi) on each axis, all channels. */
+struct ups_box {
+    int64_t n, lo[3], hi[3];
+};
+
+/* One run, as the algorithms see it. */
+struct ups_deconv_run {
+    const ups_plan *plan;
+    const struct ups_deconv *d;
+    const struct ups_kernels *kernels;
+    const float *src;
+    float *dst;
+    const float *packed;
+    char *workspace;
+};
+
+struct ups_deconv_algorithm {
+    const char *name;
+    bool one_chain; /* every output one chain in the reference order: what policy reproducible demands */
+    /* Estimated cost per input pixel, in multiply-adds of the tile; lanes that padding wastes are counted. */
+    double (*work)(const struct ups_deconv *d, const struct ups_kernels *kernels);
+    /* Lays out the packed floats of one convolution group: sets packed_floats and what else it needs. */
+    int32_t (*layout)(const struct ups_op *op, struct ups_deconv *d);
+    /* Packs one convolution group. weights point at the group's; bias at its `out` values, or NULL. */
+    void (*pack)(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias, float *to);
+    /* Bytes for boxes of at most `width` outputs along W, on top of nothing. */
+    size_t (*workspace)(const ups_plan *plan, int64_t width);
+    void (*run)(const struct ups_deconv_run *run, const struct ups_box *box);
+};
+
+extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter;
+
+/* ---- what more than one algorithm needs (deconv.c, gemm.c) ---- */
+
+/* The inputs [*first, *last) along one axis that some tap brings to outputs [lo, hi); within [0, n). */
+void ups_inputs_of(const struct ups_deconv_axis *a, int64_t n, int64_t lo, int64_t hi, int64_t *first, int64_t *last);
+
+/* Source rows of one convolution group, packed [pixel][channel] with zeros outside the image, in a small ring: slots follow
+ * from the row's position, so that the rows of one cell never share one. */
+struct ups_rows {
+    int64_t *tags; /* which row a slot holds, -1 none */
+    float *slots;
+    int64_t first, length; /* the pixels of a row: first … first + length - 1, may lie outside the image */
+};
+
+size_t ups_rows_bytes(const struct ups_deconv *d, int64_t length);
+/* Places a ring at *workspace and moves that behind it. */
+void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t first, int64_t length, char **workspace);
+/* Row (d, h) of image n, convolution group g: inside the image. */
+const float *ups_rows_get(struct ups_rows *rows, const struct ups_deconv_run *run, int64_t n, int64_t g, int64_t d, int64_t h);
+
+/* Writes a line [output w][channel of the group] to row (d, h), outputs w0 … w0 + width - 1. */
+void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t g, int64_t d, int64_t h, int64_t w0,
+                    int64_t width);
+
+/* Takes `bytes` from *workspace, aligned. */
+void *ups_take(char **workspace, size_t bytes);
+static inline size_t ups_taken(size_t bytes) { return (bytes + UPS_ALIGNMENT - 1) / UPS_ALIGNMENT * UPS_ALIGNMENT; }
+
+/* gemm.c: panels. Column j of the panels reads from + column[j] (columns < 0: 0) for each of depth rows `step` apart. */
+void ups_pack_panel(float *to, int64_t nr, int64_t columns, const float *from, const int64_t *column, int64_t depth, int64_t step,
+                    int64_t to_step);
+
+/* Rows of the next tile when `left` rows remain: at most mr, and the last tiles are of about equal height, because short ones
+ * waste the machine. */
+static inline int64_t ups_tile_rows(int64_t left, int64_t mr)
+{
+    int64_t tiles = ups_ceil_div(left, mr);
+    return tiles ? ups_ceil_div(left, tiles) : 0;
+}
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The kernels: what each one computes, and the table that holds one of each per tier.
+ *
+ * A kernel has three homes: its definition in plain loops in scalar.c, its vector text in vector/<family>.h (compiled
+ * once per tier by x86/avx2.c, x86/avx512.c, arm/neon.c), and a line in each table. Tables are const and complete: what a
+ * tier has nothing better for it borrows in the open from the tier below (avx512 from avx2, avx2 and neon from scalar);
+ * the suffix of the name tells whose it is.
+ *
+ * Rules for all of them. Lengths are >= 1 unless said, any alignment of the element, nothing is read or written outside
+ * what the contract names, not even transiently; inputs and outputs do not overlap. They allocate nothing and validate
+ * nothing. "Bit-equal" means the same bits on every tier; where it is not said, tiers may fuse multiply and add.
+ */
+#ifndef UPS_KERNELS_H
+#define UPS_KERNELS_H
+
+#include <stdint.h>
+
+#include "upsample/upsample.h" /* UPS_RELU and its like */
+
+/* ---- transposed convolution ---- */
+
+/* The tile of every matrix product here. Rows are pixels, columns are output channels (times phases):
+ *
+ *     c[i*c_stride + j] = sum over t, then k, of a[t][i*a_stride + k] * b[t][k*nr + j]
+ *
+ * for i < rows <= mr and all j < nr, each output one chain from 0 in exactly that order: fused multiply-adds on the
+ * vector tiers, separate multiply and add in scalar.c. a and b: one pointer per tap, so that taps which
+ * meet only padding are left out; b[t]: depth packed rows of nr; c: whole rows of nr. taps may be 0. */
+typedef void ups_gemm_fn(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
+                         const float *const *b, float *c, int64_t c_stride);
+
+/* kind is the descriptor's activation. relu: v < 0 ? 0 : v. leaky: v < 0 ? v*alpha : v. clip: to [alpha, beta].
+ * NaN stays NaN in all of them; a zero keeps its sign. */
+struct ups_activation {
+    int32_t kind;
+    float alpha, beta;
+};
+
+/* c[i*c_stride + j] = act(c[i*c_stride + j] + bias[i*bias_row + j*bias_column]), i < rows, j < columns. Of bias_row and
+ * bias_column one is 1 and the other 0. Bit-equal. */
+typedef void ups_finish_fn(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias,
+                           int64_t bias_row, int64_t bias_column, const struct ups_activation *activation);
+
+/* y[i] = a*x[i] + y[i], i < n; fused on the vector tiers. */
+typedef void ups_axpy_fn(int64_t n, float a, const float *x, float *y);
+
+/* y[j*y_stride + i] = x[i*x_stride + j], i < rows, j < columns. Bit-equal. */
+typedef void ups_transpose_fn(const float *x, int64_t rows, int64_t columns, int64_t x_stride, float *y, int64_t y_stride);
+
+/* ---- max pooling ----
+ * Each in three forms: values only (index unused, NULL), i32 and i64 switches. Torch's rule, bit-equal, index and value:
+ * taps in scan order; the first is taken, then each with v > best or v NaN. So the first of equal values wins (of -inf
+ * too), the last NaN wins, and -0 and +0 are equal. A window without taps gives -inf and -1. */
+
+/* Channels first, any window, one output row: outputs first ... first + n - 1 (n >= 0). rows[r]: the count source rows
+ * under the window that lie inside the image, in scan order; base[r]: plane index of rows[r][0]. Output o, which
+ * is y[o - first] and index[o - first], takes rows[r][p], p = o*stride - pad + t*dilation for t in [0, taps), where 0 <= p < width. */
+struct ups_pool_window {
+    const float *const *rows;
+    const int64_t *base;
+    int64_t count, width, taps, stride, dilation, pad;
+};
+typedef void ups_pool_row_fn(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index);
+
+/* Channels first, 2x2 at stride 2 without pads: y[o] from row0[2o], row0[2o+1], row1[2o], row1[2o+1]; their indices are
+ * base + 2o, base + 2o + 1 and the same plus width. The plane has fewer than 2^31 elements. */
+typedef void ups_pool_2x2s2_fn(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y,
+                               void *index);
+
+/* Channels last, any window, one output pixel: count taps in scan order (count >= 0), tap[t] points at n channels,
+ * position[t] is its plane index. */
+typedef void ups_pool_pixel_fn(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
+                               void *index);
+
+/* ---- max unpooling, in i32 and i64 forms ----
+ * Channels first, 2x2 at stride 2: both output rows of one input row, 2n elements each. The positions are base + 2o,
+ * base + 2o + 1, and the same plus width for row1 (all below 2^31). x[o] goes where index[o] says if that is one of its own
+ * four, every other element is 0. Returns how many of the n indices were. Bit-equal. */
+typedef int64_t ups_unpool_2x2s2_fn(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
+                                    float *row0, float *row1);
+
+/* ---- replication and bed of nails; bit-equal ---- */
+
+/* y[i] = x[i/factor], i < n*factor. */
+typedef void ups_replicate_fn(const float *x, int64_t n, int64_t factor, float *y);
+/* y[i] = x[i/2], i < 2n. */
+typedef void ups_replicate_x2_fn(const float *x, int64_t n, float *y);
+/* y[i*factor + offset] = x[i], the rest of the n*factor elements 0. */
+typedef void ups_nails_fn(const float *x, int64_t n, int64_t factor, int64_t offset, float *y);
+
+/* ---- resize ----
+ * Tables are tap-major: index[t*n + o], weight[t*n + o] for tap t of output o. Sums run over t upwards, starting from
+ * the product of tap 0. */
+
+/* y[o] = x[index[o]], o < n. Bit-equal. */
+typedef void ups_nearest_row_fn(const float *x, const int32_t *index, int64_t n, float *y);
+
+/* The pass along W, channels first: y[o] = sum of weight[t*n + o] * x[index[t*n + o]], t < taps. */
+typedef void ups_filter_row_fn(const float *x, const int32_t *index, const float *weight, int64_t taps, int64_t n, float *y);
+
+/* The passes along H and D, both layouts: y[i] = sum of weight[t] * rows[t][i], t < taps, i < n. */
+typedef void ups_filter_rows_fn(const float *const *rows, const float *weight, int64_t taps, int64_t n, float *y);
+
+/* The pass along W, channels last: y[o*channels + c] = sum of weight[t*n + o] * x[index[t*n + o]*x_stride + c]. */
+typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_t *index, const float *weight, int64_t taps,
+                                  int64_t n, int64_t channels, float *y);
+
+/* Every kernel of a table: X(function type, member). Tests, describe and the tables' check walk this list. */
+#define UPS_KERNEL_LIST(X)                    \
+    X(ups_gemm_fn, gemm)                      \
+    X(ups_finish_fn, finish)                  \
+    X(ups_axpy_fn, axpy)                      \
+    X(ups_transpose_fn, transpose)            \
+    X(ups_pool_row_fn, pool_row)              \
+    X(ups_pool_row_fn, pool_row_i32)          \
+    X(ups_pool_row_fn, pool_row_i64)          \
+    X(ups_pool_2x2s2_fn, pool_2x2s2)          \
+    X(ups_pool_2x2s2_fn, pool_2x2s2_i32)      \
+    X(ups_pool_2x2s2_fn, pool_2x2s2_i64)      \
+    X(ups_pool_pixel_fn, pool_pixel)          \
+    X(ups_pool_pixel_fn, pool_pixel_i32)      \
+    X(ups_pool_pixel_fn, pool_pixel_i64)      \
+    X(ups_unpool_2x2s2_fn, unpool_2x2s2_i32)  \
+    X(ups_unpool_2x2s2_fn, unpool_2x2s2_i64)  \
+    X(ups_replicate_fn, replicate)            \
+    X(ups_replicate_x2_fn, replicate_x2)      \
+    X(ups_nails_fn, nails)                    \
+    X(ups_nearest_row_fn, nearest_row)        \
+    X(ups_filter_row_fn, filter_row)          \
+    X(ups_filter_rows_fn, filter_rows)        \
+    X(ups_filter_pixels_fn, filter_pixels)
+
+struct ups_kernels {
+    const char *isa; /* "scalar", "avx2", "avx512", "neon" */
+    /* The gemm tile: up to mr rows, nr columns; panels of b are nr wide, so packed weights belong to one tile. */
+    int32_t mr, nr;
+#define UPS_KERNEL_MEMBER(type, member) \
+    struct {                            \
+        type *run;                      \
+        const char *name;               \
+    } member;
+    UPS_KERNEL_LIST(UPS_KERNEL_MEMBER)
+#undef UPS_KERNEL_MEMBER
+};
+
+/* A line of a table. The name is member_isa, the gemm's with its tile: gemm_14x32_avx512; the function is the same with
+ * ups_ before it. */
+#define UPS_KERNEL(name) {ups_##name, #name}
+
+extern const struct ups_kernels ups_kernels_scalar;
+extern const struct ups_kernels ups_kernels_avx2;
+extern const struct ups_kernels ups_kernels_avx512;
+extern const struct ups_kernels ups_kernels_neon;
+
+/* What the vector tiers borrow. */
+ups_pool_row_fn ups_pool_row_scalar, ups_pool_row_i32_scalar, ups_pool_row_i64_scalar;
+ups_replicate_fn ups_replicate_scalar;
+ups_nails_fn ups_nails_scalar;
+
+/* The largest tile of any tier: what a driver reserves for one. */
+#define UPS_MAX_MR 16
+#define UPS_MAX_NR 64
+
+#endif

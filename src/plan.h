@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A plan: an op at concrete sizes. Immutable once made.
+ */
+#ifndef UPS_PLAN_H
+#define UPS_PLAN_H
+
+#include <stdbool.h>
+
+#include "op.h"
+
+/* A tensor as drivers see it: always three spatial axes, outermost first; a rank below 3 has leading axes of size 1.
+ * Strides in elements. */
+struct ups_view {
+    int64_t n, c, size[3];
+    int64_t n_stride, c_stride, stride[3];
+};
+
+struct ups_plan {
+    atomic_int references;
+    struct ups_op *op;
+    ups_tensor src, dst, indices; /* indices: size 0 when the operation has none */
+    struct ups_view x, y;         /* of src and dst */
+    int64_t units;                /* independent shares of the output, dealt to parts in contiguous runs */
+    size_t part_workspace;        /* bytes for one part, a multiple of UPS_ALIGNMENT */
+    void *state;                  /* the family's tables, from ups_allocate */
+};
+
+/* Three axes from the rank axes of a descriptor; `fill` for those in front. */
+static inline void ups_axes3(int64_t to[3], const int64_t *from, int32_t rank, int64_t fill)
+{
+    for (int i = 0; i < 3; i++)
+        to[i] = i < 3 - rank ? fill : from[i - (3 - rank)];
+}
+
+static inline int64_t ups_volume(const int64_t size[3]) { return size[0] * size[1] * size[2]; }
+
+/* Where a row of a view begins. */
+static inline int64_t ups_row_offset(const struct ups_view *v, int64_t n, int64_t c, int64_t d, int64_t h)
+{
+    return n * v->n_stride + c * v->c_stride + d * v->stride[0] + h * v->stride[1];
+}
+
+static inline bool ups_is_first(const struct ups_plan *plan) { return plan->op->desc.head.layout == UPS_CHANNELS_FIRST; }
+
+#endif

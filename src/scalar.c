@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What each kernel means, in plain loops. The other tiers are measured against these, so they are
+ * written to be read, and share no text with the vector kernels. The contracts are in kernels.h.
+ */
+#include "kernels.h"
+
+#include <math.h>
+
+/* ---- transposed convolution ---- */
+
+enum { MR = 4, NR = 8 };
+
+/* One row at a time: the whole sum of a row of outputs stays in registers. */
+static void ups_gemm_4x8_scalar(int64_t rows, int64_t taps, int64_t depth, const float *const *a,
+                                int64_t a_stride, const float *const *b, float *c,
+                                int64_t c_stride)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        float sum[NR] = {0};
+        for (int64_t t = 0; t < taps; t++)
+            for (int64_t k = 0; k < depth; k++)
+                for (int64_t j = 0; j < NR; j++)
+                    sum[j] += a[t][i * a_stride + k] * b[t][k * NR + j];
+        for (int64_t j = 0; j < NR; j++) c[i * c_stride + j] = sum[j];
+    }
+}
+
+/* Every comparison is false for NaN, which so comes through; -0 < 0 is false too. */
+static float activate(float v, const struct ups_activation *activation)
+{
+    float alpha = activation->alpha, beta = activation->beta;
+
+    switch (activation->kind) {
+    case UPS_RELU: return v < 0 ? 0 : v;
+    case UPS_LEAKY_RELU: return v < 0 ? v * alpha : v;
+    case UPS_CLIP: return v < alpha ? alpha : v > beta ? beta : v;
+    default: return v;
+    }
+}
+
+static void ups_finish_scalar(float *c, int64_t rows, int64_t columns, int64_t c_stride,
+                              const float *bias, int64_t bias_row, int64_t bias_column,
+                              const struct ups_activation *activation)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            float *v = &c[i * c_stride + j];
+            *v = activate(*v + bias[i * bias_row + j * bias_column], activation);
+        }
+}
+
+static void ups_axpy_scalar(int64_t n, float a, const float *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = a * x[i] + y[i];
+}
+
+static void ups_transpose_scalar(const float *x, int64_t rows, int64_t columns, int64_t x_stride,
+                                 float *y, int64_t y_stride)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) y[j * y_stride + i] = x[i * x_stride + j];
+}
+
+/* ---- max pooling ---- */
+
+/* The maximum so far and where it was; at is -1 as long as there is none. */
+struct best {
+    float value;
+    int64_t at;
+};
+
+static const struct best none = {-INFINITY, -1};
+
+/* The first tap is taken whatever it is, so a window of -inf has the index of its first. */
+static struct best best_of(struct best best, float v, int64_t at)
+{
+    if (best.at < 0 || v > best.value || v != v) return (struct best){v, at};
+    return best;
+}
+
+/* The three forms of a pooling kernel differ in this alone. */
+enum form { VALUES, I32, I64 };
+
+static void put(struct best best, int64_t i, float *y, void *index, enum form form)
+{
+    y[i] = best.value;
+    if (form == I32) ((int32_t *)index)[i] = (int32_t)best.at;
+    if (form == I64) ((int64_t *)index)[i] = best.at;
+}
+
+static inline void pool_row(const struct ups_pool_window *window, int64_t first, int64_t n,
+                            float *y, void *index, enum form form)
+{
+    const struct ups_pool_window w = *window;
+
+    for (int64_t i = 0; i < n; i++) {
+        int64_t start = (first + i) * w.stride - w.pad;
+        struct best best = none;
+        for (int64_t r = 0; r < w.count; r++)
+            for (int64_t t = 0; t < w.taps; t++) {
+                int64_t p = start + t * w.dilation;
+                if (0 <= p && p < w.width) best = best_of(best, w.rows[r][p], w.base[r] + p);
+            }
+        put(best, i, y, index, form);
+    }
+}
+
+void ups_pool_row_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y,
+                         void *index)
+{
+    pool_row(window, first, n, y, index, VALUES);
+}
+
+void ups_pool_row_i32_scalar(const struct ups_pool_window *window, int64_t first, int64_t n,
+                             float *y, void *index)
+{
+    pool_row(window, first, n, y, index, I32);
+}
+
+void ups_pool_row_i64_scalar(const struct ups_pool_window *window, int64_t first, int64_t n,
+                             float *y, void *index)
+{
+    pool_row(window, first, n, y, index, I64);
+}
+
+static inline void pool_2x2s2(const float *row0, const float *row1, int64_t n, int64_t base,
+                              int64_t width, float *y, void *index, enum form form)
+{
+    for (int64_t o = 0; o < n; o++) {
+        int64_t at = base + 2 * o;
+        struct best best = none;
+        best = best_of(best, row0[2 * o], at);
+        best = best_of(best, row0[2 * o + 1], at + 1);
+        best = best_of(best, row1[2 * o], at + width);
+        best = best_of(best, row1[2 * o + 1], at + width + 1);
+        put(best, o, y, index, form);
+    }
+}
+
+static void ups_pool_2x2s2_scalar(const float *row0, const float *row1, int64_t n, int64_t base,
+                                  int64_t width, float *y, void *index)
+{
+    pool_2x2s2(row0, row1, n, base, width, y, index, VALUES);
+}
+
+static void ups_pool_2x2s2_i32_scalar(const float *row0, const float *row1, int64_t n, int64_t base,
+                                      int64_t width, float *y, void *index)
+{
+    pool_2x2s2(row0, row1, n, base, width, y, index, I32);
+}
+
+static void ups_pool_2x2s2_i64_scalar(const float *row0, const float *row1, int64_t n, int64_t base,
+                                      int64_t width, float *y, void *index)
+{
+    pool_2x2s2(row0, row1, n, base, width, y, index, I64);
+}
+
+static inline void pool_pixel(const float *const *tap, const int64_t *position, int64_t count,
+                              int64_t n, float *y, void *index, enum form form)
+{
+    for (int64_t i = 0; i < n; i++) {
+        struct best best = none;
+        for (int64_t t = 0; t < count; t++) best = best_of(best, tap[t][i], position[t]);
+        put(best, i, y, index, form);
+    }
+}
+
+static void ups_pool_pixel_scalar(const float *const *tap, const int64_t *position, int64_t count,
+                                  int64_t n, float *y, void *index)
+{
+    pool_pixel(tap, position, count, n, y, index, VALUES);
+}
+
+static void ups_pool_pixel_i32_scalar(const float *const *tap, const int64_t *position,
+                                      int64_t count, int64_t n, float *y, void *index)
+{
+    pool_pixel(tap, position, count, n, y, index, I32);
+}
+
+static void ups_pool_pixel_i64_scalar(const float *const *tap, const int64_t *position,
+                                      int64_t count, int64_t n, float *y, void *index)
+{
+    pool_pixel(tap, position, count, n, y, index, I64);
+}
+
+/* ---- max unpooling ---- */
+
+static inline int64_t unpool_2x2s2(const float *x, const void *index, enum form form, int64_t n,
+                                   int64_t base, int64_t width, float *row0, float *row1)
+{
+    int64_t found = 0;
+
+    for (int64_t o = 0; o < n; o++) {
+        int64_t at = form == I64 ? ((const int64_t *)index)[o] : ((const int32_t *)index)[o];
+        for (int64_t j = 2 * o; j < 2 * o + 2; j++) {
+            row0[j] = at == base + j ? x[o] : 0;
+            row1[j] = at == base + width + j ? x[o] : 0;
+            found += at == base + j || at == base + width + j;
+        }
+    }
+    return found;
+}
+
+static int64_t ups_unpool_2x2s2_i32_scalar(const float *x, const void *index, int64_t n,
+                                           int64_t base, int64_t width, float *row0, float *row1)
+{
+    return unpool_2x2s2(x, index, I32, n, base, width, row0, row1);
+}
+
+static int64_t ups_unpool_2x2s2_i64_scalar(const float *x, const void *index, int64_t n,
+                                           int64_t base, int64_t width, float *row0, float *row1)
+{
+    return unpool_2x2s2(x, index, I64, n, base, width, row0, row1);
+}
+
+/* ---- replication and bed of nails ---- */
+
+void ups_replicate_scalar(const float *x, int64_t n, int64_t factor, float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < factor; j++) y[i * factor + j] = x[i];
+}
+
+static void ups_replicate_x2_scalar(const float *x, int64_t n, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[2 * i] = y[2 * i + 1] = x[i];
+}
+
+void ups_nails_scalar(const float *x, int64_t n, int64_t factor, int64_t offset, float *y)
+{
+    for (int64_t i = 0; i < n * factor; i++) y[i] = 0;
+    for (int64_t i = 0; i < n; i++) y[i * factor + offset] = x[i];
+}
+
+/* ---- resize ---- */
+
+static void ups_nearest_row_scalar(const float *x, const int32_t *index, int64_t n, float *y)
+{
+    for (int64_t o = 0; o < n; o++) y[o] = x[index[o]];
+}
+
+static void ups_filter_row_scalar(const float *x, const int32_t *index, const float *weight,
+                                  int64_t taps, int64_t n, float *y)
+{
+    for (int64_t o = 0; o < n; o++) {
+        float sum = weight[o] * x[index[o]];
+        for (int64_t t = 1; t < taps; t++) sum += weight[t * n + o] * x[index[t * n + o]];
+        y[o] = sum;
+    }
+}
+
+static void ups_filter_rows_scalar(const float *const *rows, const float *weight, int64_t taps,
+                                   int64_t n, float *y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float sum = weight[0] * rows[0][i];
+        for (int64_t t = 1; t < taps; t++) sum += weight[t] * rows[t][i];
+        y[i] = sum;
+    }
+}
+
+static void ups_filter_pixels_scalar(const float *x, int64_t x_stride, const int32_t *index,
+                                     const float *weight, int64_t taps, int64_t n,
+                                     int64_t channels, float *y)
+{
+    for (int64_t o = 0; o < n; o++)
+        for (int64_t c = 0; c < channels; c++) {
+            float sum = weight[o] * x[index[o] * x_stride + c];
+            for (int64_t t = 1; t < taps; t++)
+                sum += weight[t * n + o] * x[index[t * n + o] * x_stride + c];
+            y[o * channels + c] = sum;
+        }
+}
+
+const struct ups_kernels ups_kernels_scalar = {
+    .isa = "scalar",
+    .mr = MR,
+    .nr = NR,
+    .gemm = UPS_KERNEL(gemm_4x8_scalar),
+    .finish = UPS_KERNEL(finish_scalar),
+    .axpy = UPS_KERNEL(axpy_scalar),
+    .transpose = UPS_KERNEL(transpose_scalar),
+    .pool_row = UPS_KERNEL(pool_row_scalar),
+    .pool_row_i32 = UPS_KERNEL(pool_row_i32_scalar),
+    .pool_row_i64 = UPS_KERNEL(pool_row_i64_scalar),
+    .pool_2x2s2 = UPS_KERNEL(pool_2x2s2_scalar),
+    .pool_2x2s2_i32 = UPS_KERNEL(pool_2x2s2_i32_scalar),
+    .pool_2x2s2_i64 = UPS_KERNEL(pool_2x2s2_i64_scalar),
+    .pool_pixel = UPS_KERNEL(pool_pixel_scalar),
+    .pool_pixel_i32 = UPS_KERNEL(pool_pixel_i32_scalar),
+    .pool_pixel_i64 = UPS_KERNEL(pool_pixel_i64_scalar),
+    .unpool_2x2s2_i32 = UPS_KERNEL(unpool_2x2s2_i32_scalar),
+    .unpool_2x2s2_i64 = UPS_KERNEL(unpool_2x2s2_i64_scalar),
+    .replicate = UPS_KERNEL(replicate_scalar),
+    .replicate_x2 = UPS_KERNEL(replicate_x2_scalar),
+    .nails = UPS_KERNEL(nails_scalar),
+    .nearest_row = UPS_KERNEL(nearest_row_scalar),
+    .filter_row = UPS_KERNEL(filter_row_scalar),
+    .filter_rows = UPS_KERNEL(filter_rows_scalar),
+    .filter_pixels = UPS_KERNEL(filter_pixels_scalar),
+};

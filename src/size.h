@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Checked size arithmetic and the integer divisions that round the way geometry needs.
+ */
+#ifndef UPS_SIZE_H
+#define UPS_SIZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Lengths of axes, kernels, strides: small enough that a product of two never overflows int64_t. */
+#define UPS_MAX_LENGTH INT64_C(2147483647)
+
+static inline int64_t ups_min(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t ups_max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* a/b rounded down and up, b > 0. */
+static inline int64_t ups_floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+static inline int64_t ups_ceil_div(int64_t a, int64_t b) { return a / b + (a % b > 0); }
+static inline int64_t ups_round_up(int64_t a, int64_t b) { return ups_ceil_div(a, b) * b; }
+
+static inline int64_t ups_gcd(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}
+
+/* *product *= factor; false when it would leave int64_t. */
+static inline bool ups_multiply(int64_t *product, int64_t factor)
+{
+    return !__builtin_mul_overflow(*product, factor, product);
+}
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The vector texts in AVX2, and the table of the tier.
+ */
+#include "../kernels.h"
+#include "vec_avx2.h"
+
+#include "../vector/lanes.h"
+#include "../vector/gemm.h"
+#include "../vector/finish.h"
+#include "../vector/axpy.h"
+#include "../vector/transpose.h"
+#include "../vector/pool.h"
+#include "../vector/unpool.h"
+#include "../vector/expand.h"
+#include "../vector/resize.h"
+
+const struct ups_kernels ups_kernels_avx2 = {
+    .isa = "avx2",
+    .mr = GEMM_ROWS,
+    .nr = GEMM_VECTORS * VF_LANES,
+    .gemm = UPS_KERNEL(gemm_6x16_avx2),
+    .finish = UPS_KERNEL(finish_avx2),
+    .axpy = UPS_KERNEL(axpy_avx2),
+    .transpose = UPS_KERNEL(transpose_avx2),
+    .pool_row = UPS_KERNEL(pool_row_scalar),
+    .pool_row_i32 = UPS_KERNEL(pool_row_i32_scalar),
+    .pool_row_i64 = UPS_KERNEL(pool_row_i64_scalar),
+    .pool_2x2s2 = UPS_KERNEL(pool_2x2s2_avx2),
+    .pool_2x2s2_i32 = UPS_KERNEL(pool_2x2s2_i32_avx2),
+    .pool_2x2s2_i64 = UPS_KERNEL(pool_2x2s2_i64_avx2),
+    .pool_pixel = UPS_KERNEL(pool_pixel_avx2),
+    .pool_pixel_i32 = UPS_KERNEL(pool_pixel_i32_avx2),
+    .pool_pixel_i64 = UPS_KERNEL(pool_pixel_i64_avx2),
+    .unpool_2x2s2_i32 = UPS_KERNEL(unpool_2x2s2_i32_avx2),
+    .unpool_2x2s2_i64 = UPS_KERNEL(unpool_2x2s2_i64_avx2),
+    .replicate = UPS_KERNEL(replicate_scalar),
+    .replicate_x2 = UPS_KERNEL(replicate_x2_avx2),
+    .nails = UPS_KERNEL(nails_scalar),
+    .nearest_row = UPS_KERNEL(nearest_row_avx2),
+    .filter_row = UPS_KERNEL(filter_row_avx2),
+    .filter_rows = UPS_KERNEL(filter_rows_avx2),
+    .filter_pixels = UPS_KERNEL(filter_pixels_avx2),
+};

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The words of the vector texts, spoken in AVX2 with FMA: vf is 8 floats, vi 8 int32, vm a mask of 8 lanes.
+ * A word means the same bits on every tier. `lanes` is 0 to VF_LANES: nothing beyond p[lanes - 1] is touched, lanes
+ * not loaded are 0. With the constant VF_LANES the plain instruction remains.
+ */
+#ifndef UPS_VEC_AVX2_H
+#define UPS_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define VF_LANES 8
+#define ISA(kernel) ups_##kernel##_avx2
+
+/* 12 accumulators, 2 vectors of b, 1 of a: one of the 16 registers stays free, and no compiler spills. */
+#define GEMM_ROWS 6
+#define GEMM_VECTORS 2
+#define GEMM_KERNEL gemm_6x16
+
+typedef __m256 vf;
+typedef __m256i vi;
+typedef __m256 vm;
+
+/* clang-format off */
+#define WORD(type) static inline type
+
+WORD(vf) vf_set(float a) { return _mm256_set1_ps(a); }
+WORD(vi) vi_set(int32_t a) { return _mm256_set1_epi32(a); }
+WORD(vi) vi_iota(void) { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
+
+/* Memory. */
+WORD(vi) vi_first(int64_t lanes) { return _mm256_cmpgt_epi32(vi_set((int32_t)lanes), vi_iota()); }
+WORD(vf) vf_load(const float *p, int64_t lanes)
+{ return lanes == VF_LANES ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, vi_first(lanes)); }
+WORD(vi) vi_load(const int32_t *p, int64_t lanes)
+{ return lanes == VF_LANES ? _mm256_loadu_si256((const void *)p) : _mm256_maskload_epi32(p, vi_first(lanes)); }
+WORD(void) vf_store(float *p, int64_t lanes, vf a)
+{ if (lanes == VF_LANES) _mm256_storeu_ps(p, a); else _mm256_maskstore_ps(p, vi_first(lanes), a); }
+WORD(void) vi_store(int32_t *p, int64_t lanes, vi a)
+{ if (lanes == VF_LANES) _mm256_storeu_si256((void *)p, a); else _mm256_maskstore_epi32(p, vi_first(lanes), a); }
+WORD(vf) vf_broadcast(const float *p) { return _mm256_broadcast_ss(p); }
+/* x[index[i]] */
+WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)
+{ return _mm256_mask_i32gather_ps(vf_set(0), x, vi_load(index, lanes), _mm256_castsi256_ps(vi_first(lanes)), 4); }
+
+/* Arithmetic. max: a > b ? a : b, and min: a < b ? a : b, so b if either is NaN or both are zero. */
+WORD(vf) vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
+WORD(vf) vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
+WORD(vf) vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); } /* a*b + c */
+WORD(vf) vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+WORD(vf) vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
+WORD(vi) vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
+
+/* Masks. select: the lanes of a where m, else those of b. */
+WORD(vm) vf_less(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+WORD(vm) vf_is_nan(vf a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q); }
+WORD(vm) vi_equal(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)); }
+WORD(vm) vm_or(vm a, vm b) { return _mm256_or_ps(a, b); }
+WORD(int64_t) vm_count(vm m) { return __builtin_popcount((unsigned)_mm256_movemask_ps(m)); }
+WORD(vf) vf_select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
+WORD(vi) vi_select(vm m, vi a, vi b) { return _mm256_blendv_epi8(b, a, _mm256_castps_si256(m)); }
+
+/* Of the 16 lanes a, b: the even ones, the odd ones. And a0 b0 a1 b1 …: its first half, its second half. */
+WORD(vf) vf_join(vf a, vf b, int high) /* half of a, the same half of b */
+{ return high ? _mm256_permute2f128_ps(a, b, 0x31) : _mm256_permute2f128_ps(a, b, 0x20); }
+WORD(vf) vf_order(vf a) { return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xd8)); }
+WORD(vf) vf_evens(vf a, vf b) { return vf_order(_mm256_shuffle_ps(a, b, 0x88)); }
+WORD(vf) vf_odds(vf a, vf b) { return vf_order(_mm256_shuffle_ps(a, b, 0xdd)); }
+WORD(vf) vf_zip_low(vf a, vf b) { return vf_join(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0); }
+WORD(vf) vf_zip_high(vf a, vf b) { return vf_join(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 1); }
+WORD(vf) vi_as_vf(vi a) { return _mm256_castsi256_ps(a); }
+WORD(vi) vf_as_vi(vf a) { return _mm256_castps_si256(a); }
+
+#undef WORD
+/* clang-format on */
+
+#endif

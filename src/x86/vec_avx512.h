@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The words of the vector texts, spoken in AVX-512 F, BW, DQ, VL: vf is 16 floats, vi 16 int32, vm a mask of 16 lanes.
+ * A word means the same bits on every tier. `lanes` is 0 to VF_LANES: nothing beyond p[lanes - 1] is touched, lanes
+ * not loaded are 0. With the constant VF_LANES the plain instruction remains.
+ */
+#ifndef UPS_VEC_AVX512_H
+#define UPS_VEC_AVX512_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define VF_LANES 16
+#define ISA(kernel) ups_##kernel##_avx512
+
+/* 28 accumulators, 2 vectors of b, 1 of a, of 32 registers. */
+#define GEMM_ROWS 14
+#define GEMM_VECTORS 2
+#define GEMM_KERNEL gemm_14x32
+
+typedef __m512 vf;
+typedef __m512i vi;
+typedef __mmask16 vm;
+
+/* clang-format off */
+#define WORD(type) static inline type
+
+WORD(vf) vf_set(float a) { return _mm512_set1_ps(a); }
+WORD(vi) vi_set(int32_t a) { return _mm512_set1_epi32(a); }
+WORD(vi) vi_iota(void) { return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
+
+/* Memory. */
+WORD(vm) vm_first(int64_t lanes) { return (vm)((1u << lanes) - 1); }
+WORD(vf) vf_load(const float *p, int64_t lanes)
+{ return lanes == VF_LANES ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(vm_first(lanes), p); }
+WORD(vi) vi_load(const int32_t *p, int64_t lanes)
+{ return lanes == VF_LANES ? _mm512_loadu_si512(p) : _mm512_maskz_loadu_epi32(vm_first(lanes), p); }
+WORD(void) vf_store(float *p, int64_t lanes, vf a)
+{ if (lanes == VF_LANES) _mm512_storeu_ps(p, a); else _mm512_mask_storeu_ps(p, vm_first(lanes), a); }
+WORD(void) vi_store(int32_t *p, int64_t lanes, vi a)
+{ if (lanes == VF_LANES) _mm512_storeu_si512(p, a); else _mm512_mask_storeu_epi32(p, vm_first(lanes), a); }
+WORD(vf) vf_broadcast(const float *p) { return _mm512_set1_ps(*p); }
+/* x[index[i]] */
+WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)
+{ return _mm512_mask_i32gather_ps(vf_set(0), vm_first(lanes), vi_load(index, lanes), x, 4); }
+
+/* Arithmetic. max: a > b ? a : b, and min: a < b ? a : b, so b if either is NaN or both are zero. */
+WORD(vf) vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+WORD(vf) vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+WORD(vf) vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); } /* a*b + c */
+WORD(vf) vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+WORD(vf) vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+WORD(vi) vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
+
+/* Masks. select: the lanes of a where m, else those of b. */
+WORD(vm) vf_less(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+WORD(vm) vf_is_nan(vf a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
+WORD(vm) vi_equal(vi a, vi b) { return _mm512_cmpeq_epi32_mask(a, b); }
+WORD(vm) vm_or(vm a, vm b) { return _kor_mask16(a, b); }
+WORD(int64_t) vm_count(vm m) { return __builtin_popcount(m); }
+WORD(vf) vf_select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
+WORD(vi) vi_select(vm m, vi a, vi b) { return _mm512_mask_blend_epi32(m, b, a); }
+
+/* Of the 32 lanes a, b: the even ones, the odd ones. And a0 b0 a1 b1 …: its first half, its second half. */
+WORD(vi) vi_evens_of_32(void) { return _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30); }
+WORD(vi) vi_zip_of_32(void) { return _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
+WORD(vf) vf_evens(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_evens_of_32(), b); }
+WORD(vf) vf_odds(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_add(vi_evens_of_32(), vi_set(1)), b); }
+WORD(vf) vf_zip_low(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_zip_of_32(), b); }
+WORD(vf) vf_zip_high(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_add(vi_zip_of_32(), vi_set(8)), b); }
+WORD(vf) vi_as_vf(vi a) { return _mm512_castsi512_ps(a); }
+WORD(vi) vf_as_vi(vf a) { return _mm512_castps_si512(a); }
+
+#undef WORD
+/* clang-format on */
+
+#endif

@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See call.h.
+ */
+#define _GNU_SOURCE
+#include "call.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- random numbers ---- */
+
+static uint64_t state;
+
+void call_seed(void)
+{
+    const char *seed = getenv("UPS_TEST_SEED");
+    state = seed ? strtoull(seed, NULL, 0) : 20240607;
+    printf("UPS_TEST_SEED=%llu\n", (unsigned long long)state);
+    fflush(stdout);
+}
+
+/* splitmix64 */
+static uint64_t next(void)
+{
+    uint64_t z = state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+int64_t call_random(int64_t lo, int64_t hi)
+{
+    return lo + (int64_t)(next() % (uint64_t)(hi - lo + 1));
+}
+
+bool call_chance(int percent)
+{
+    return call_random(0, 99) < percent;
+}
+
+/* Twelve uniform numbers: near enough to a gaussian, and free of libm. */
+float call_gaussian(void)
+{
+    double sum = 0;
+    for (int i = 0; i < 3; i++) {
+        uint64_t bits = next();
+        for (int j = 0; j < 4; j++, bits >>= 16) sum += (double)(bits & 0xffff) / 65536;
+    }
+    return (float)(sum - 6 + 12 * 0.5 / 65536);
+}
+
+bool call_quick(void)
+{
+    const char *quick = getenv("UPS_TEST_QUICK");
+    return quick && *quick && strcmp(quick, "0") != 0;
+}
+
+/* ---- memory ---- */
+
+enum { FENCE = 64, PATTERN = 0xA5 };
+
+static void *take(size_t bytes)
+{
+    void *memory = malloc(bytes ? bytes : 1);
+    assert_non_null(memory);
+    return memory;
+}
+
+/* Canaries on both sides; the data is aligned to eight bytes and no more. */
+static void make_on_heap(struct block *block)
+{
+    block->base_bytes = block->bytes + 2 * FENCE + 8;
+    block->base = take(block->base_bytes);
+    block->data = block->base + FENCE + 8;
+    memset(block->base, PATTERN, block->base_bytes);
+}
+
+/* One page without access on either side; the data touches one of them. */
+static void make_in_pages(struct block *block)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), body = (block->bytes + page - 1) / page * page;
+    block->base_bytes = body + 2 * page;
+    block->base = mmap(NULL, block->base_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(block->base != MAP_FAILED);
+    if (body) assert_int_equal(mprotect(block->base + page, body, PROT_READ | PROT_WRITE), 0);
+    if (body) memset(block->base + page, PATTERN, body);
+    block->data = block->base + page + (block->place == PLACE_AT_END ? body - block->bytes : 0);
+}
+
+void block_make(struct block *block, size_t bytes, enum place place)
+{
+    *block = (struct block){.bytes = bytes, .place = place};
+    if (place == PLACE_HEAP)
+        make_on_heap(block);
+    else
+        make_in_pages(block);
+}
+
+void block_keep(struct block *block)
+{
+    block->copy = take(block->bytes);
+    memcpy(block->copy, block->data, block->bytes);
+}
+
+static bool patterned(const unsigned char *from, const unsigned char *to)
+{
+    for (; from < to; from++)
+        if (*from != PATTERN) return false;
+    return true;
+}
+
+/* The part of the block's own memory that lies around its data. */
+static void check_fences(const struct block *block)
+{
+    size_t page = block->place == PLACE_HEAP ? 0 : (size_t)sysconf(_SC_PAGESIZE);
+    const unsigned char *begin = block->base + page, *end = block->base + block->base_bytes - page;
+    if (!patterned(begin, block->data)) fail_msg("written before the first byte of a block");
+    if (!patterned(block->data + block->bytes, end)) fail_msg("written after the last byte of a block");
+}
+
+void block_free(struct block *block)
+{
+    if (!block->base) return;
+    check_fences(block);
+    if (block->copy && memcmp(block->copy, block->data, block->bytes) != 0) fail_msg("an input was changed");
+    free(block->copy);
+    if (block->place == PLACE_HEAP)
+        free(block->base);
+    else
+        munmap(block->base, block->base_bytes);
+    *block = (struct block){0};
+}
+
+/* ---- tensors ---- */
+
+/* The axes from the innermost to the outermost. */
+static void axes_inner_first(int32_t rank, int32_t layout, int axes[5])
+{
+    int at = 0;
+    if (layout == UPS_CHANNELS_LAST) axes[at++] = 1;
+    for (int a = rank + 1; a >= 2; a--) axes[at++] = a;
+    if (layout == UPS_CHANNELS_FIRST) axes[at++] = 1;
+    axes[at] = 0;
+}
+
+static void tensor_shape(ups_tensor *t, int32_t rank, int32_t layout, const int64_t *dims, int32_t margin)
+{
+    int axes[5];
+    *t = (ups_tensor){.size = sizeof *t, .dtype = UPS_F32, .rank = rank};
+    axes_inner_first(rank, layout, axes);
+    int64_t stride = 1;
+    for (int i = 0; i < rank + 2; i++) {
+        t->dims[axes[i]] = dims[axes[i]];
+        t->strides[axes[i]] = stride;
+        stride *= dims[axes[i]] + margin;
+    }
+}
+
+/* From the first element to the last. */
+static size_t tensor_span(const ups_tensor *t)
+{
+    int64_t span = 1;
+    for (int a = 0; a < t->rank + 2; a++) {
+        if (t->dims[a] == 0) return 0;
+        span += (t->dims[a] - 1) * t->strides[a];
+    }
+    return (size_t)span;
+}
+
+static int64_t tensor_count(const ups_tensor *t)
+{
+    int64_t n = 1;
+    for (int a = 0; a < t->rank + 2; a++) n *= t->dims[a];
+    return n;
+}
+
+/* Element offset of the dense position i. */
+static int64_t tensor_at(const ups_tensor *t, int64_t i)
+{
+    int64_t at = 0;
+    for (int a = t->rank + 1; a >= 0; a--) {
+        at += i % t->dims[a] * t->strides[a];
+        i /= t->dims[a];
+    }
+    return at;
+}
+
+static void tensor_make(struct tensor *tensor, const struct call *call, const int64_t *dims, int32_t margin)
+{
+    tensor_shape(&tensor->shape, call->desc.head.rank, call->desc.head.layout, dims, margin);
+    block_make(&tensor->memory, tensor_span(&tensor->shape) * sizeof(float), call->place);
+}
+
+static void tensor_put(struct tensor *tensor, const float *dense)
+{
+    float *to = (float *)tensor->memory.data;
+    for (int64_t i = 0; i < tensor_count(&tensor->shape); i++)
+        memcpy(&to[tensor_at(&tensor->shape, i)], &dense[i], sizeof *dense);
+}
+
+/* Fetches the slice and checks that all between its elements is still the pattern. */
+static void tensor_get(const struct tensor *tensor, float *dense)
+{
+    const float *from = (const float *)tensor->memory.data;
+    unsigned char *rest = take(tensor->memory.bytes);
+    memcpy(rest, tensor->memory.data, tensor->memory.bytes);
+    for (int64_t i = 0; i < tensor_count(&tensor->shape); i++) {
+        int64_t at = tensor_at(&tensor->shape, i);
+        memcpy(&dense[i], &from[at], sizeof *dense);
+        memset(rest + at * (int64_t)sizeof *dense, PATTERN, sizeof *dense);
+    }
+    if (!patterned(rest, rest + tensor->memory.bytes)) fail_msg("written between the elements of a slice");
+    free(rest);
+}
+
+/* ---- indices: dense in the op's layout ---- */
+
+static int32_t index_type(const struct call *call)
+{
+    return call->desc.head.op == UPS_MAX_POOL ? call->desc.pool.index_type : call->desc.unpool.index_type;
+}
+
+static size_t index_bytes(const struct call *call)
+{
+    return index_type(call) == UPS_I32 ? 4 : 8;
+}
+
+static void index_put(struct call *call, const int64_t *dense)
+{
+    ups_tensor t;
+    tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->dims, 0);
+    for (int64_t i = 0; i < tensor_count(&t); i++) {
+        int64_t at = tensor_at(&t, i);
+        int32_t small = (int32_t)dense[i];
+        if (index_type(call) == UPS_I32)
+            memcpy(call->indices.data + at * 4, &small, 4);
+        else
+            memcpy(call->indices.data + at * 8, &dense[i], 8);
+    }
+}
+
+static void index_get(const struct call *call, int64_t *dense)
+{
+    ups_tensor t;
+    tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->out_dims, 0);
+    for (int64_t i = 0; i < tensor_count(&t); i++) {
+        int64_t at = tensor_at(&t, i);
+        int32_t small;
+        if (index_type(call) == UPS_I32) {
+            memcpy(&small, call->indices.data + at * 4, 4);
+            dense[i] = small;
+        } else {
+            memcpy(&dense[i], call->indices.data + at * 8, 8);
+        }
+    }
+}
+
+/* ---- a call ---- */
+
+void call_init(struct call *call, int32_t op, int32_t rank)
+{
+    memset(call, 0, sizeof *call);
+    assert_int_equal(ups_desc_init(&call->desc, ups_desc_size(op), op, NULL), UPS_OK);
+    call->desc.head.rank = rank;
+}
+
+static int64_t product(const int64_t *v, int n)
+{
+    int64_t p = 1;
+    for (int i = 0; i < n; i++) p *= v[i];
+    return p;
+}
+
+int64_t call_out_count(const struct call *call)
+{
+    return product(call->out_dims, call->desc.head.rank + 2);
+}
+
+static int64_t weight_count(const struct call *call)
+{
+    const ups_conv_transpose_desc *d = &call->desc.conv;
+    return d->in_channels / d->group * d->out_channels * product(d->kernel_shape, d->rank);
+}
+
+static int32_t make_op(struct call *call)
+{
+    ups_options options;
+    ups_options_init(&options, sizeof options);
+    options.max_isa = call->isa;
+    options.algorithm = call->algorithm;
+    if (call->policy) options.policy = call->policy;
+    if (call->weights_at_run) options.flags |= UPS_WEIGHTS_AT_RUN;
+    const float *w = call->weights_at_run ? NULL : (const float *)call->weights.data;
+    const float *bias = call->weights_at_run ? NULL : (const float *)call->bias_memory.data;
+    return ups_op_create(&call->desc, w, bias, &options, &call->op);
+}
+
+/* The sizes of the output are the plan's: asked of a plan without dst. */
+static int32_t learn_sizes(struct call *call)
+{
+    ups_tensor dst = {.size = sizeof dst};
+    ups_plan *plan;
+    int32_t status = ups_plan_create(call->op, &call->src.shape, NULL, call->sizes, &plan);
+    if (status != UPS_OK) return status;
+    assert_int_equal(ups_plan_tensor(plan, UPS_ROLE_DST, &dst), UPS_OK);
+    memcpy(call->out_dims, dst.dims, sizeof call->out_dims);
+    ups_plan_destroy(plan);
+    return UPS_OK;
+}
+
+static void put_constant(struct block *block, const void *from, int64_t bytes, enum place place)
+{
+    if (!from) return;
+    block_make(block, (size_t)bytes, place);
+    memcpy(block->data, from, (size_t)bytes);
+    block_keep(block);
+}
+
+static void make_indices(struct call *call)
+{
+    int32_t op = call->desc.head.op, rank = call->desc.head.rank;
+    const int64_t *dims = op == UPS_MAX_POOL ? call->out_dims : call->dims;
+    if (op != UPS_MAX_UNPOOL && (op != UPS_MAX_POOL || call->values_only)) return;
+    block_make(&call->indices, (size_t)product(dims, rank + 2) * index_bytes(call), call->place);
+    if (op == UPS_MAX_UNPOOL) {
+        index_put(call, call->index);
+        block_keep(&call->indices);
+    }
+}
+
+/* Any alignment will do: an odd address. */
+static void make_workspace(struct call *call)
+{
+    call->work_bytes = ups_plan_workspace(call->plan, call->parts ? call->parts : 1);
+    call->work = NULL;
+    if (!call->work_bytes) return;
+    block_make(&call->workspace, call->work_bytes + 1, call->place);
+    call->work = call->workspace.data + 1;
+}
+
+static int32_t open_steps(struct call *call)
+{
+    int32_t rank = call->desc.head.rank, status;
+    if (call->desc.head.op == UPS_CONV_TRANSPOSE) {
+        put_constant(&call->weights, call->w, weight_count(call) * 4, call->place);
+        put_constant(&call->bias_memory, call->bias, call->desc.conv.out_channels * 4, call->place);
+    }
+    if ((status = make_op(call)) != UPS_OK) return status;
+    tensor_make(&call->src, call, call->dims, call->src_margin);
+    tensor_put(&call->src, call->x);
+    block_keep(&call->src.memory);
+    if ((status = learn_sizes(call)) != UPS_OK) return status;
+    assert_int_equal(call->out_dims[0], call->dims[0]);
+    tensor_make(&call->dst, call, call->out_dims, call->dst_margin);
+    status = ups_plan_create(call->op, &call->src.shape, &call->dst.shape, call->sizes, &call->plan);
+    if (status != UPS_OK) return status;
+    ups_plan_describe(call->plan, UPS_JSON, call->described, sizeof call->described);
+    make_indices(call);
+    make_workspace(call);
+    call->y = take((size_t)product(call->out_dims, rank + 2) * sizeof *call->y);
+    return UPS_OK;
+}
+
+int32_t call_open(struct call *call)
+{
+    int32_t status = open_steps(call);
+    if (status != UPS_OK) call_shut(call);
+    return status;
+}
+
+void call_shut(struct call *call)
+{
+    ups_plan_destroy(call->plan);
+    ups_op_destroy(call->op);
+    call->plan = NULL;
+    call->op = NULL;
+    block_free(&call->src.memory);
+    block_free(&call->dst.memory);
+    block_free(&call->indices);
+    block_free(&call->weights);
+    block_free(&call->bias_memory);
+    block_free(&call->workspace);
+}
+
+void call_buffers(struct call *call, ups_buffers *buffers)
+{
+    assert_int_equal(ups_buffers_init(buffers, sizeof *buffers), UPS_OK);
+    buffers->src = (const float *)call->src.memory.data;
+    buffers->dst = (float *)call->dst.memory.data;
+    if (call->desc.head.op == UPS_MAX_UNPOOL) buffers->indices_in = call->indices.data;
+    if (call->desc.head.op == UPS_MAX_POOL) buffers->indices_out = call->indices.data;
+    if (!call->weights_at_run) return;
+    buffers->weights = (const float *)call->weights.data;
+    buffers->bias = (const float *)call->bias_memory.data;
+}
+
+void call_read(struct call *call)
+{
+    tensor_get(&call->dst, call->y);
+    if (call->desc.head.op != UPS_MAX_POOL || call->values_only) return;
+    call->switches = take((size_t)call_out_count(call) * sizeof *call->switches);
+    index_get(call, call->switches);
+}
+
+/* Runs every part with buffers of its own; counts of bad indices add up. */
+static int32_t run_parts(struct call *call)
+{
+    int32_t worst = UPS_OK;
+    call->bad_count = 0;
+    call->bad_first = -1;
+    for (int32_t i = 0; i < call->parts; i++) {
+        ups_buffers buffers;
+        call_buffers(call, &buffers);
+        int32_t part = call->order ? call->order[i] : i;
+        int32_t status =
+            ups_run_part(call->plan, &buffers, call->work, call->work_bytes, part, call->parts);
+        if (status != UPS_OK) worst = status;
+        call->bad_count += buffers.bad_count;
+        if (buffers.bad_first >= 0 && (call->bad_first < 0 || buffers.bad_first < call->bad_first))
+            call->bad_first = buffers.bad_first;
+    }
+    return worst;
+}
+
+static int32_t run_whole(struct call *call)
+{
+    ups_buffers buffers;
+    call_buffers(call, &buffers);
+    int32_t status = ups_run(call->plan, &buffers, call->work, call->work_bytes);
+    call->bad_count = buffers.bad_count;
+    call->bad_first = buffers.bad_first;
+    return status;
+}
+
+int32_t call_run(struct call *call)
+{
+    int32_t status = call_open(call);
+    if (status != UPS_OK) return status;
+    status = call->parts ? run_parts(call) : run_whole(call);
+    call_read(call);
+    call_shut(call);
+    return status;
+}
+
+void call_close(struct call *call)
+{
+    free(call->y);
+    free(call->switches);
+    call->y = NULL;
+    call->switches = NULL;
+}
+
+/* ---- what a call was ---- */
+
+static void append(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void append(char *text, size_t size, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + used, size - used, format, arguments);
+    va_end(arguments);
+}
+
+const char *call_text(const struct call *call)
+{
+    static char text[2048];
+    char value[256];
+    int32_t rank = call->desc.head.rank;
+    snprintf(text, sizeof text, "%s", ups_op_word(call->desc.head.op));
+    for (int i = 0; ups_desc_field(call->desc.head.op, i); i++) {
+        const char *field = ups_desc_field(call->desc.head.op, i);
+        if (ups_desc_get(&call->desc, field, value, sizeof value) >= 0) append(text, sizeof text, " %s=%s", field, value);
+    }
+    append(text, sizeof text, " in=");
+    for (int a = 0; a < rank + 2; a++) append(text, sizeof text, a ? ",%lld" : "%lld", (long long)call->dims[a]);
+    if (call->sizes)
+        for (int a = 0; a < rank; a++) append(text, sizeof text, a ? ",%lld" : " out=%lld", (long long)call->sizes[a]);
+    append(text, sizeof text, " | isa=%s algorithm=%s policy=%d at_run=%d margins=%d,%d place=%d parts=%d", call->isa,
+           call->algorithm, call->policy, call->weights_at_run, call->src_margin, call->dst_margin, call->place,
+           call->parts);
+    return text;
+}
+
+const char *call_word(const struct call *call, const char *field)
+{
+    static char word[64];
+    char key[64];
+    snprintf(key, sizeof key, "\"%s\":", field);
+    const char *at = strstr(call->described, key);
+    word[0] = 0;
+    if (at) sscanf(at + strlen(key), " \"%63[^\"]\"", word);
+    return word;
+}
+
+/* ---- checks ---- */
+
+static int64_t checked;
+
+int64_t call_checked(void)
+{
+    return checked;
+}
+
+static uint32_t bits_of(float v)
+{
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
+void call_same(const struct call *call, const char *what, const float *got, const float *want, int64_t n)
+{
+    checked += n;
+    for (int64_t i = 0; i < n; i++)
+        if (bits_of(got[i]) != bits_of(want[i]))
+            fail_msg("%s [%lld of %lld]: got %.9g (%08x), want %.9g (%08x)\n  %s", what, (long long)i, (long long)n,
+                     (double)got[i], bits_of(got[i]), (double)want[i], bits_of(want[i]), call_text(call));
+}
+
+void call_same_index(const struct call *call, const char *what, const int64_t *got, const int64_t *want, int64_t n)
+{
+    checked += n;
+    for (int64_t i = 0; i < n; i++)
+        if (got[i] != want[i])
+            fail_msg("%s [%lld of %lld]: got %lld, want %lld\n  %s", what, (long long)i, (long long)n,
+                     (long long)got[i], (long long)want[i], call_text(call));
+}
+
+void call_near(const struct call *call, const float *got, const double *want, const double *bound, double factor,
+               int64_t n)
+{
+    checked += n;
+    for (int64_t i = 0; i < n; i++)
+        if (!(fabs((double)got[i] - want[i]) <= bound[i] * factor + 1e-37))
+            fail_msg("value [%lld of %lld]: got %.9g, want %.12g, error %.3g, allowed %.3g\n  %s", (long long)i,
+                     (long long)n, (double)got[i], want[i], (double)got[i] - want[i], bound[i] * factor,
+                     call_text(call));
+}
+
+void call_status(const struct call *call, int32_t got, int32_t want)
+{
+    if (got != want)
+        fail_msg("status %d (%s), want %d: \"%s\"\n  %s", got, ups_status_string(got), want, ups_last_error(),
+                 call_text(call));
+}
+
+/* Rounding errors of K terms behave like a random walk: u*sqrt(K) of the sum of magnitudes is already generous, since
+ * each partial sum is at most that. A term dropped or taken twice is about 1/K of it, far above. */
+double call_sum_bound(const ups_conv_transpose_desc *desc)
+{
+    double terms = (double)(desc->in_channels / desc->group * product(desc->kernel_shape, desc->rank));
+    return ldexp(4 + 3 * sqrt(terms), -24);
+}
+
+/* ---- data ---- */
+
+float *call_floats(int64_t n)
+{
+    float *v = take((size_t)n * sizeof *v);
+    for (int64_t i = 0; i < n; i++) v[i] = call_gaussian();
+    return v;
+}
+
+float *call_integers(int64_t n, int max)
+{
+    float *v = take((size_t)n * sizeof *v);
+    for (int64_t i = 0; i < n; i++) v[i] = (float)call_random(-max, max);
+    return v;
+}
+
+float *call_specials(int64_t n)
+{
+    static const uint32_t special[] = {0x00000000, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000,
+                                       0x7fc12345, 0xffd54321, 0x00000001, 0x807fffff, 0x7f7fffff, 0xff7fffff};
+    float *v = call_integers(n, 4);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t which = call_random(0, 30);
+        if (which < 12) memcpy(&v[i], &special[which], sizeof *v);
+    }
+    return v;
+}
+
+/* ---- tiers ---- */
+
+int call_tiers(const char *names[8])
+{
+    int count = 0;
+    for (int i = 0; ups_isa_name(i) && count < 8; i++) {
+        struct call call;
+        float x = 1;
+        call_init(&call, UPS_REPLICATE, 1);
+        call.desc.expand.factor[0] = 2;
+        call.dims[0] = call.dims[1] = call.dims[2] = 1;
+        call.x = &x;
+        call.isa = ups_isa_name(i);
+        call_status(&call, call_run(&call), UPS_OK);
+        if (strcmp(call_word(&call, "isa"), call.isa) == 0)
+            names[count++] = call.isa;
+        else
+            printf("tier %s: not run here (the machine or UPSAMPLE_MAX_ISA gives %s)\n", call.isa,
+                   call_word(&call, "isa"));
+        call_close(&call);
+    }
+    return count;
+}

@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How each kernel is checked: check_<member>(run, table), for test_kernels.c and test_checker.c, which include this
+ * once each. Of the table only the tile (mr, nr) and the tier's name matter; run is any function of the type. Each gives
+ * NULL or a sentence about the first case that failed.
+ *
+ * The reference is a formula of this file, written another way than scalar.c (a window's taps are collected and then
+ * judged; sums use fmaf where a vector tier fuses), so the scalar tier is tested like the others, and every tier must
+ * give the formula's own bits. Arithmetic may differ in the payload of a NaN only.
+ *
+ * All operands, small pointer tables included, stand in guarded memory. After the call each must hold what the formula
+ * says, to the last gap between rows; for an input that is what it held before.
+ */
+#ifndef UPS_CHECK_KERNELS_H
+#define UPS_CHECK_KERNELS_H
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "kernels.h"
+
+/* ---- operands ---- */
+
+struct operand {
+    struct check_memory memory;
+    void *want; /* what the memory must hold after the call */
+    size_t element;
+    int any_nan;
+};
+
+static struct operand operands[24];
+static int operand_count;
+
+/* The trials of one kernel: every length around the vector widths, at each place, with each kind of values (when quick,
+ * one kind each in turn). */
+struct trial {
+    int64_t n;
+    enum check_place place;
+    enum check_fill fill;
+    int number;
+};
+
+static int next_trial(struct trial *t)
+{
+    static const int64_t long_ones[] = {47, 48, 49, 63, 64, 65};
+    enum { SHORT = 35, LENGTHS = SHORT + sizeof long_ones / sizeof *long_ones };
+    const int fills = check_quick() ? 1 : CHECK_FILLS;
+    const int i = t->number++, length = i / (CHECK_PLACES * fills);
+
+    if (length == LENGTHS) return 0;
+    t->n = length < SHORT ? length + 1 : long_ones[length - SHORT];
+    t->place = (enum check_place)(i / fills % CHECK_PLACES);
+    t->fill = (enum check_fill)((fills == 1 ? i / CHECK_PLACES + i : i) % CHECK_FILLS);
+    operand_count = 0;
+    return 1;
+}
+
+static void *operand(const struct trial *t, int64_t n, size_t element)
+{
+    struct operand *o = &operands[operand_count++];
+
+    if (operand_count > (int)(sizeof operands / sizeof *operands)) abort();
+    o->element = element;
+    o->any_nan = 0;
+    return check_place(&o->memory, (size_t)n * element, element, t->place);
+}
+
+/* An input: n values of the trial's kind. */
+static float *values(const struct trial *t, int64_t n)
+{
+    float *p = operand(t, n, sizeof *p);
+    check_fill(p, n, t->fill);
+    return p;
+}
+
+/* An output, full of canaries. */
+static float *result(const struct trial *t, int64_t n)
+{
+    return operand(t, n, sizeof(float));
+}
+
+/* Says that the last operand is computed, not copied. */
+static void computed(void)
+{
+    operands[operand_count - 1].any_nan = 1;
+}
+
+static const float **pointers(const struct trial *t, int64_t n)
+{
+    return operand(t, n, sizeof(float *));
+}
+
+/* All operands are as the call shall find them. */
+static void ready(void)
+{
+    for (int i = 0; i < operand_count; i++) {
+        struct operand *o = &operands[i];
+        o->want = realloc(o->want, o->memory.bytes + 1);
+        if (!o->want) abort();
+        memcpy(o->want, o->memory.data, o->memory.bytes);
+    }
+}
+
+/* Where the formula writes what the call shall leave at p. */
+static void *want(const void *p)
+{
+    for (int i = 0; i < operand_count; i++)
+        if (operands[i].memory.data == p) return operands[i].want;
+    abort();
+}
+
+/* ---- verdict ---- */
+
+static char complaint[400];
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+static const char *complain(const struct trial *t, const char *format, ...)
+{
+    static const char *const places[] = {"at end", "at start", "in middle"};
+    static const char *const fills[] = {"plain", "ties", "special"};
+    va_list list;
+    int length = snprintf(complaint, sizeof complaint, "n=%lld, %s, %s values: ", (long long)t->n, places[t->place],
+                          fills[t->fill]);
+
+    va_start(list, format);
+    vsnprintf(complaint + length, sizeof complaint - (size_t)length, format, list);
+    va_end(list);
+    return complaint;
+}
+
+static const char *verdict(const struct trial *t)
+{
+    for (int i = 0; i < operand_count; i++) {
+        const struct operand *o = &operands[i];
+        const size_t n = o->memory.bytes / o->element;
+        if (!check_margins(&o->memory)) return complain(t, "operand %d: written outside", i);
+        if (!memcmp(o->memory.data, o->want, o->memory.bytes)) continue;
+        if (o->element == sizeof(float)) {
+            const float *got = (const float *)(const void *)o->memory.data, *w = o->want;
+            const int64_t at = check_first_difference(got, w, (int64_t)n, o->any_nan);
+            if (at < 0) continue;
+            return complain(t, "operand %d, element %lld of %zu: %.9g (%08x), not %.9g (%08x)", i, (long long)at, n,
+                            (double)got[at], check_bits(got[at]), (double)w[at], check_bits(w[at]));
+        }
+        return complain(t, "operand %d of %zu elements of %zu bytes differs", i, n, o->element);
+    }
+    return NULL;
+}
+
+/* ---- formulas ---- */
+
+/* a*b + c as the tier computes it. The volatile product keeps a compiler from fusing what shall not be. */
+static float multiply_add(const struct ups_kernels *table, float a, float b, float c)
+{
+    volatile float product = a * b;
+    return strcmp(table->isa, "scalar") == 0 ? product + c : fmaf(a, b, c);
+}
+
+/* A window's taps in scan order, and what they come to: the last NaN, else the first of the greatest. */
+struct window {
+    int64_t count;
+    uint32_t v[64];
+    int64_t at[64];
+};
+
+static void add_tap(struct window *w, float v, int64_t at)
+{
+    w->v[w->count] = check_bits(v);
+    w->at[w->count++] = at;
+}
+
+static float bits_to_float(uint32_t bits)
+{
+    float v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+/* Bits in y and not a float: a signalling NaN passes through no register that might quiet it. */
+static void judge(const struct window *w, float *y, void *index, size_t index_bytes, int64_t i)
+{
+    uint32_t bits = 0xff800000; /* -inf */
+    int64_t at = -1;
+
+    for (int64_t t = w->count - 1; t >= 0 && at < 0; t--)
+        if (isnan(bits_to_float(w->v[t]))) at = t;
+    if (at < 0) {
+        float greatest = -INFINITY;
+        for (int64_t t = 0; t < w->count; t++) greatest = fmaxf(greatest, bits_to_float(w->v[t]));
+        for (int64_t t = w->count - 1; t >= 0; t--)
+            if (bits_to_float(w->v[t]) == greatest) at = t;
+    }
+    if (at >= 0) {
+        bits = w->v[at];
+        at = w->at[at];
+    }
+    memcpy(&y[i], &bits, sizeof bits);
+    if (index_bytes == 4) ((int32_t *)index)[i] = (int32_t)at;
+    if (index_bytes == 8) ((int64_t *)index)[i] = at;
+}
+
+/* ---- transposed convolution ---- */
+
+static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
+{
+    static const int64_t taps_depth[][2] = {{1, 1}, {1, 4}, {2, 3}, {3, 5}, {0, 1}};
+    const int64_t nr = table->nr;
+    struct trial t = {0};
+
+    for (int64_t rows = 1; rows <= table->mr; rows++)
+        for (int64_t s = 0; s < 5; s++) {
+            const int64_t taps = taps_depth[s][0], depth = taps_depth[s][1];
+            const int64_t a_stride = s % 2 ? depth + check_between(0, 3) : check_between(1, depth);
+            const int64_t c_stride = nr + check_between(0, 3);
+
+            operand_count = 0;
+            t.n = rows;
+            t.place = (enum check_place)((rows + s) % CHECK_PLACES);
+            t.fill = s == 1 ? CHECK_SPECIAL : CHECK_PLAIN;
+            const float **a = pointers(&t, taps), **b = pointers(&t, taps);
+            for (int64_t tap = 0; tap < taps; tap++) {
+                a[tap] = values(&t, (rows - 1) * a_stride + depth);
+                b[tap] = values(&t, depth * nr);
+            }
+            float *c = result(&t, (rows - 1) * c_stride + nr);
+            computed();
+            ready();
+
+            float *w = want(c);
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t j = 0; j < nr; j++) {
+                    float sum = 0;
+                    for (int64_t tap = 0; tap < taps; tap++)
+                        for (int64_t k = 0; k < depth; k++)
+                            sum = multiply_add(table, a[tap][i * a_stride + k], b[tap][k * nr + j], sum);
+                    w[i * c_stride + j] = sum;
+                }
+            run(rows, taps, depth, a, a_stride, b, c, c_stride);
+            const char *failure = verdict(&t);
+            if (failure) return failure;
+        }
+    return NULL;
+}
+
+static float activated(float v, const struct ups_activation *activation)
+{
+    volatile float scaled = v * activation->alpha;
+
+    if (isnan(v)) return v;
+    if (activation->kind == UPS_RELU) return v == 0 || v > 0 ? v : 0;
+    if (activation->kind == UPS_LEAKY_RELU) return v == 0 || v > 0 ? v : scaled;
+    if (activation->kind == UPS_CLIP && v > activation->beta) return activation->beta;
+    if (activation->kind == UPS_CLIP && v < activation->alpha) return activation->alpha;
+    return v;
+}
+
+static const char *check_finish(ups_finish_fn *run, const struct ups_kernels *table)
+{
+    static const struct ups_activation activations[] = {
+        {UPS_NO_ACTIVATION, 0, 0}, {UPS_RELU, 0, 0},    {UPS_LEAKY_RELU, 0.1f, 0},
+        {UPS_LEAKY_RELU, -2, 0},   {UPS_CLIP, 0, 1.5f}, {UPS_CLIP, -1, -0.25f},
+    };
+    (void)table;
+
+    for (struct trial t = {0}; next_trial(&t);) {
+        const struct ups_activation *activation = &activations[t.number % 6];
+        const int64_t rows = check_between(1, 3), columns = t.n, stride = columns + check_between(0, 2);
+        const int64_t along_row = check_between(0, 1);
+        const float *bias = values(&t, along_row ? rows : columns);
+        float *c = values(&t, (rows - 1) * stride + columns);
+        computed();
+        ready();
+
+        float *w = want(c);
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < columns; j++)
+                w[i * stride + j] = activated(c[i * stride + j] + bias[along_row ? i : j], activation);
+        run(c, rows, columns, stride, bias, along_row, !along_row, activation);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_axpy(ups_axpy_fn *run, const struct ups_kernels *table)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        const float *x = values(&t, t.n);
+        float a, *y = values(&t, t.n);
+        computed();
+        check_fill(&a, 1, t.fill);
+        ready();
+
+        float *w = want(y);
+        for (int64_t i = 0; i < t.n; i++) w[i] = multiply_add(table, a, x[i], y[i]);
+        run(t.n, a, x, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_transpose(ups_transpose_fn *run, const struct ups_kernels *table)
+{
+    (void)table;
+
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t other = check_between(1, 20), wide = t.number & 1;
+        const int64_t rows = wide ? other : t.n, columns = wide ? t.n : other;
+        const int64_t x_stride = columns + check_between(0, 2), y_stride = rows + check_between(0, 2);
+        const float *x = values(&t, (rows - 1) * x_stride + columns);
+        float *y = result(&t, (columns - 1) * y_stride + rows);
+        ready();
+
+        float *w = want(y);
+        for (int64_t j = 0; j < columns; j++)
+            for (int64_t i = 0; i < rows; i++) memcpy(&w[j * y_stride + i], &x[i * x_stride + j], sizeof *w);
+        run(x, rows, columns, x_stride, y, y_stride);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+/* ---- max pooling ---- */
+
+static void *switches(const struct trial *t, int64_t n, size_t index_bytes)
+{
+    return index_bytes ? operand(t, n, index_bytes) : NULL;
+}
+
+static const char *check_pool_rows(ups_pool_row_fn *run, size_t index_bytes)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        struct ups_pool_window window = {
+            .count = check_between(0, 3),
+            .width = check_between(1, 2 * t.n + 3),
+            .taps = check_between(1, 4),
+            .stride = check_between(1, 3),
+            .dilation = check_between(1, 2),
+            .pad = check_between(0, 4),
+        };
+        const int64_t first = check_between(0, 3), n = t.number == 1 ? 0 : t.n;
+        const float **rows = pointers(&t, window.count);
+        int64_t *base = operand(&t, window.count, sizeof *base);
+        for (int64_t r = 0; r < window.count; r++) {
+            rows[r] = values(&t, window.width);
+            base[r] = check_between(0, 1000) + (index_bytes == 8 ? (int64_t)check_random() << 8 : 0);
+        }
+        window.rows = rows;
+        window.base = base;
+        float *y = result(&t, n);
+        void *index = switches(&t, n, index_bytes);
+        ready();
+
+        for (int64_t o = first; o < first + n; o++) {
+            struct window w = {0};
+            for (int64_t tap = 0; tap < window.count * window.taps; tap++) {
+                const int64_t r = tap / window.taps;
+                const int64_t p = o * window.stride - window.pad + tap % window.taps * window.dilation;
+                if (p >= 0 && p < window.width) add_tap(&w, rows[r][p], base[r] + p);
+            }
+            judge(&w, want(y), index ? want(index) : NULL, index_bytes, o - first);
+        }
+        run(&window, first, n, y, index);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_pool_pairs(ups_pool_2x2s2_fn *run, size_t index_bytes)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t width = 2 * t.n + check_between(0, 5);
+        const int64_t last = INT32_MAX - width - 2 * t.n + 1; /* base of the last window pair below 2^31 */
+        const int64_t base = t.number % 3 == 0 ? 0 : t.number % 3 == 1 ? last : check_between(0, 100000);
+        const float *row0 = values(&t, 2 * t.n), *row1 = values(&t, 2 * t.n);
+        float *y = result(&t, t.n);
+        void *index = switches(&t, t.n, index_bytes);
+        ready();
+
+        for (int64_t o = 0; o < t.n; o++) {
+            struct window w = {0};
+            for (int64_t tap = 0; tap < 4; tap++)
+                add_tap(&w, (tap < 2 ? row0 : row1)[2 * o + tap % 2], base + tap / 2 * width + 2 * o + tap % 2);
+            judge(&w, want(y), index ? want(index) : NULL, index_bytes, o);
+        }
+        run(row0, row1, t.n, base, width, y, index);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_pool_pixels(ups_pool_pixel_fn *run, size_t index_bytes)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t count = check_between(0, 9);
+        const float **tap = pointers(&t, count);
+        int64_t *position = operand(&t, count, sizeof *position);
+        for (int64_t i = 0; i < count; i++) {
+            tap[i] = values(&t, t.n);
+            position[i] = index_bytes == 8 ? (int64_t)check_random() << check_between(0, 20)
+                                           : (int64_t)(check_random() >> 1);
+        }
+        float *y = result(&t, t.n);
+        void *index = switches(&t, t.n, index_bytes);
+        ready();
+
+        for (int64_t c = 0; c < t.n; c++) {
+            struct window w = {0};
+            for (int64_t i = 0; i < count; i++) add_tap(&w, tap[i][c], position[i]);
+            judge(&w, want(y), index ? want(index) : NULL, index_bytes, c);
+        }
+        run(tap, position, count, t.n, y, index);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+#define CHECK_POOL(member, type, check, index_bytes)                                \
+    static const char *check_##member(type *run, const struct ups_kernels *table) \
+    {                                                                             \
+        (void)table;                                                              \
+        return check(run, index_bytes);                                           \
+    }
+CHECK_POOL(pool_row, ups_pool_row_fn, check_pool_rows, 0)
+CHECK_POOL(pool_row_i32, ups_pool_row_fn, check_pool_rows, 4)
+CHECK_POOL(pool_row_i64, ups_pool_row_fn, check_pool_rows, 8)
+CHECK_POOL(pool_2x2s2, ups_pool_2x2s2_fn, check_pool_pairs, 0)
+CHECK_POOL(pool_2x2s2_i32, ups_pool_2x2s2_fn, check_pool_pairs, 4)
+CHECK_POOL(pool_2x2s2_i64, ups_pool_2x2s2_fn, check_pool_pairs, 8)
+CHECK_POOL(pool_pixel, ups_pool_pixel_fn, check_pool_pixels, 0)
+CHECK_POOL(pool_pixel_i32, ups_pool_pixel_fn, check_pool_pixels, 4)
+CHECK_POOL(pool_pixel_i64, ups_pool_pixel_fn, check_pool_pixels, 8)
+
+/* ---- max unpooling ---- */
+
+/* Two of three switches name one of their own four; the others a neighbour's, nothing, or a number whose low half would
+ * do. */
+static int64_t some_switch(int64_t own, int64_t width, size_t index_bytes)
+{
+    const int64_t right = own + check_between(0, 1) + (check_random() & 1 ? width : 0);
+
+    switch (check_between(0, 8)) {
+    case 0: return right + 2;
+    case 1: return check_random() & 1 ? -1 : INT32_MIN;
+    case 2: return index_bytes == 8 ? right + ((int64_t)check_between(1, 3) << 32) : right - 2;
+    default: return right;
+    }
+}
+
+static const char *check_unpool(ups_unpool_2x2s2_fn *run, size_t index_bytes)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t width = 2 * t.n + check_between(0, 5);
+        const int64_t last = INT32_MAX - width - 2 * t.n + 1;
+        const int64_t base = t.number % 3 == 0 ? 0 : t.number % 3 == 1 ? last : check_between(0, 100000);
+        const float *x = values(&t, t.n);
+        void *index = operand(&t, t.n, index_bytes);
+        float *row[2] = {result(&t, 2 * t.n), result(&t, 2 * t.n)};
+        int64_t found = 0;
+
+        for (int64_t o = 0; o < t.n; o++) {
+            const int64_t at = some_switch(base + 2 * o, width, index_bytes);
+            if (index_bytes == 4) ((int32_t *)index)[o] = (int32_t)at;
+            if (index_bytes == 8) ((int64_t *)index)[o] = at;
+        }
+        ready();
+        for (int r = 0; r < 2; r++) memset(want(row[r]), 0, sizeof(float) * 2 * (size_t)t.n);
+        for (int64_t o = 0; o < t.n; o++) {
+            const int64_t at = index_bytes == 4 ? ((int32_t *)index)[o] : ((int64_t *)index)[o];
+            for (int64_t tap = 0; tap < 4; tap++)
+                if (at == base + 2 * o + tap / 2 * width + tap % 2) {
+                    memcpy((float *)want(row[tap / 2]) + 2 * o + tap % 2, &x[o], sizeof *x);
+                    found++;
+                }
+        }
+        const int64_t got = run(x, index, t.n, base, width, row[0], row[1]);
+        if (verdict(&t)) return complaint;
+        if (got != found) return complain(&t, "returns %lld, not %lld", (long long)got, (long long)found);
+    }
+    return NULL;
+}
+
+CHECK_POOL(unpool_2x2s2_i32, ups_unpool_2x2s2_fn, check_unpool, 4)
+CHECK_POOL(unpool_2x2s2_i64, ups_unpool_2x2s2_fn, check_unpool, 8)
+
+/* ---- replication and bed of nails ---- */
+
+static const char *check_replicate(ups_replicate_fn *run, const struct ups_kernels *table)
+{
+    (void)table;
+
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t factor = check_between(1, 5);
+        const float *x = values(&t, t.n);
+        float *y = result(&t, t.n * factor);
+        ready();
+
+        float *w = want(y);
+        for (int64_t i = 0; i < t.n * factor; i++) memcpy(&w[i], &x[i / factor], sizeof *w);
+        run(x, t.n, factor, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_replicate_x2(ups_replicate_x2_fn *run, const struct ups_kernels *table)
+{
+    (void)table;
+
+    for (struct trial t = {0}; next_trial(&t);) {
+        const float *x = values(&t, t.n);
+        float *y = result(&t, 2 * t.n);
+        ready();
+
+        float *w = want(y);
+        for (int64_t i = 0; i < 2 * t.n; i++) memcpy(&w[i], &x[i / 2], sizeof *w);
+        run(x, t.n, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_nails(ups_nails_fn *run, const struct ups_kernels *table)
+{
+    (void)table;
+
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t factor = check_between(1, 4), offset = check_between(0, factor - 1);
+        const float *x = values(&t, t.n);
+        float *y = result(&t, t.n * factor);
+        ready();
+
+        float *w = want(y);
+        for (int64_t i = 0; i < t.n * factor; i++) {
+            w[i] = 0;
+            if (i % factor == offset) memcpy(&w[i], &x[i / factor], sizeof *w);
+        }
+        run(x, t.n, factor, offset, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+/* ---- resize ---- */
+
+/* A source of `size` elements whose lowest index is `first`: what lies below that is not there. */
+static const float *source(const struct trial *t, int64_t size, int64_t first)
+{
+    return (const float *)((uintptr_t)values(t, size) - (uintptr_t)first * sizeof(float));
+}
+
+static int32_t *indices(const struct trial *t, int64_t n, int64_t first, int64_t last)
+{
+    int32_t *p = operand(t, n, sizeof *p);
+    for (int64_t i = 0; i < n; i++) p[i] = (int32_t)check_between(first, last);
+    return p;
+}
+
+static const char *check_nearest_row(ups_nearest_row_fn *run, const struct ups_kernels *table)
+{
+    (void)table;
+
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t size = check_between(1, 20), first = check_between(0, 2);
+        const float *x = source(&t, size, first);
+        const int32_t *index = indices(&t, t.n, first, first + size - 1);
+        float *y = result(&t, t.n);
+        ready();
+
+        float *w = want(y);
+        for (int64_t o = 0; o < t.n; o++) memcpy(&w[o], x + index[o], sizeof *w);
+        run(x, index, t.n, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_filter_row(ups_filter_row_fn *run, const struct ups_kernels *table)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t taps = check_between(1, 5), size = check_between(1, 20), first = check_between(0, 2);
+        const float *x = source(&t, size, first), *weight = values(&t, taps * t.n);
+        const int32_t *index = indices(&t, taps * t.n, first, first + size - 1);
+        float *y = result(&t, t.n);
+        computed();
+        ready();
+
+        float *w = want(y);
+        for (int64_t i = 0; i < taps * t.n; i++) {
+            const float v = x[index[i]];
+            w[i % t.n] = i < t.n ? weight[i] * v : multiply_add(table, weight[i], v, w[i % t.n]);
+        }
+        run(x, index, weight, taps, t.n, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_filter_rows(ups_filter_rows_fn *run, const struct ups_kernels *table)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t taps = check_between(1, 5);
+        const float **rows = pointers(&t, taps), *weight = values(&t, taps);
+        for (int64_t i = 0; i < taps; i++) rows[i] = values(&t, t.n);
+        float *y = result(&t, t.n);
+        computed();
+        ready();
+
+        float *w = want(y);
+        for (int64_t tap = 0; tap < taps; tap++)
+            for (int64_t i = 0; i < t.n; i++)
+                w[i] = tap ? multiply_add(table, weight[tap], rows[tap][i], w[i]) : weight[0] * rows[0][i];
+        run(rows, weight, taps, t.n, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_filter_pixels(ups_filter_pixels_fn *run, const struct ups_kernels *table)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t channels = t.n, taps = check_between(1, 3), n = check_between(1, 3), pixels = check_between(1, 5);
+        const int64_t stride = channels + check_between(0, 2);
+        const float *x = values(&t, (pixels - 1) * stride + channels), *weight = values(&t, taps * n);
+        const int32_t *index = indices(&t, taps * n, 0, pixels - 1);
+        float *y = result(&t, n * channels);
+        computed();
+        ready();
+
+        for (int64_t i = 0; i < taps * n; i++) {
+            const float *pixel = x + index[i] * stride;
+            float *w = (float *)want(y) + i % n * channels;
+            for (int64_t c = 0; c < channels; c++)
+                w[c] = i < n ? weight[i] * pixel[c] : multiply_add(table, weight[i], pixel[c], w[c]);
+        }
+        run(x, stride, index, weight, taps, n, channels, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+#include "use.c" // the same program as C++

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Each operation from its formula; see naive.h. Every rank is handled as three axes, the missing outer ones of size 1.
+ */
+#include "naive.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- three axes ---- */
+
+/* The last `rank` of three entries come from `from`, the others are `missing`. */
+static void spread(int32_t rank, const int64_t *from, int64_t missing, int64_t to[3])
+{
+    for (int a = 0; a < 3; a++) to[a] = a < 3 - rank ? missing : from[a - (3 - rank)];
+}
+
+static int64_t product(const int64_t v[3])
+{
+    return v[0] * v[1] * v[2];
+}
+
+static int64_t flat(const int64_t at[3], const int64_t size[3])
+{
+    return (at[0] * size[1] + at[1]) * size[2] + at[2];
+}
+
+/* The position of the flat index in a box of the given sizes. */
+static void unflat(int64_t index, const int64_t size[3], int64_t at[3])
+{
+    at[2] = index % size[2];
+    at[1] = index / size[2] % size[1];
+    at[0] = index / size[2] / size[1];
+}
+
+static bool inside(const int64_t at[3], const int64_t size[3])
+{
+    for (int a = 0; a < 3; a++)
+        if (at[a] < 0 || at[a] >= size[a]) return false;
+    return true;
+}
+
+int64_t naive_plane(const int64_t *sizes, int32_t rank)
+{
+    int64_t n = 1;
+    for (int a = 0; a < rank; a++) n *= sizes[a];
+    return n;
+}
+
+int64_t naive_count(const int64_t *dims, int32_t rank)
+{
+    return naive_plane(dims, rank + 2);
+}
+
+/* ---- sizes ---- */
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* Strides of pooling and unpooling by preset: the kernel. */
+static int64_t stride_of(const int64_t *strides, const int64_t *kernel, int a)
+{
+    return strides[a] == UPS_BY_PRESET ? kernel[a] : strides[a];
+}
+
+static int64_t pool_size(const ups_pool_desc *d, int a, int64_t n)
+{
+    int64_t s = stride_of(d->strides, d->kernel_shape, a);
+    int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
+    int64_t num = n + d->pads_begin[a] + d->pads_end[a] - extent;
+    if (!d->ceil_mode) return floor_div(num, s) + 1;
+    int64_t m = -floor_div(-num, s) + 1;
+    return (m - 1) * s >= n + d->pads_begin[a] ? m - 1 : m;
+}
+
+static int64_t unpool_size(const ups_unpool_desc *d, int a, int64_t n)
+{
+    if (d->output_shape[a] != UPS_BY_PRESET) return d->output_shape[a];
+    int64_t s = stride_of(d->strides, d->kernel_shape, a);
+    return (n - 1) * s - d->pads_begin[a] - d->pads_end[a] + d->kernel_shape[a];
+}
+
+static int64_t resize_size(const ups_resize_desc *d, int a, int64_t n)
+{
+    if (d->sizes[a] != UPS_BY_PRESET) return d->sizes[a];
+    return d->scales[a] == UPS_BY_PRESET ? 0 : (int64_t)floor((double)n * d->scales[a]);
+}
+
+static int64_t conv_size(const ups_conv_transpose_desc *d, int a, int64_t n)
+{
+    int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
+    return d->strides[a] * (n - 1) + extent - d->pads_begin[a] - d->pads_end[a] + d->output_padding[a];
+}
+
+bool naive_sizes(const void *desc, const int64_t *in, int64_t *out)
+{
+    const ups_desc_head *head = desc;
+    bool legal = true;
+    for (int a = 0; a < head->rank; a++) {
+        switch (head->op) {
+        case UPS_MAX_POOL: out[a] = pool_size(desc, a, in[a]); break;
+        case UPS_MAX_UNPOOL: out[a] = unpool_size(desc, a, in[a]); break;
+        case UPS_RESIZE: out[a] = resize_size(desc, a, in[a]); break;
+        case UPS_CONV_TRANSPOSE: out[a] = conv_size(desc, a, in[a]); break;
+        default: out[a] = in[a] * ((const ups_expand_desc *)desc)->factor[a]; break;
+        }
+        legal = legal && out[a] >= 1;
+    }
+    return legal;
+}
+
+/* ---- max pooling ---- */
+
+struct window {
+    int64_t k[3], s[3], d[3], pb[3], n[3];
+};
+
+static struct window window_of(const ups_pool_desc *desc, const int64_t *in)
+{
+    struct window w;
+    spread(desc->rank, desc->kernel_shape, 1, w.k);
+    spread(desc->rank, desc->strides, 1, w.s);
+    spread(desc->rank, desc->dilations, 1, w.d);
+    spread(desc->rank, desc->pads_begin, 0, w.pb);
+    spread(desc->rank, in, 1, w.n);
+    for (int a = 0; a < 3; a++)
+        if (w.s[a] == UPS_BY_PRESET) w.s[a] = w.k[a];
+    return w;
+}
+
+/* One window, scanned row by row: the first real element seeds, then greater ones and every NaN take over. */
+static void pool_window(const struct window *w, const float *plane, const int64_t o[3], float *value, int64_t *index)
+{
+    *value = -INFINITY;
+    *index = -1;
+    for (int64_t tap = 0; tap < product(w->k); tap++) {
+        int64_t t[3], at[3];
+        unflat(tap, w->k, t);
+        for (int a = 0; a < 3; a++) at[a] = o[a] * w->s[a] - w->pb[a] + t[a] * w->d[a];
+        if (!inside(at, w->n)) continue;
+        const float *v = plane + flat(at, w->n);
+        if (*index < 0 || *v > *value || *v != *v) {
+            memcpy(value, v, sizeof *v);
+            *index = flat(at, w->n);
+        }
+    }
+}
+
+void naive_max_pool(const ups_pool_desc *desc, const int64_t *dims, const float *x, float *y, int64_t *index)
+{
+    struct window w = window_of(desc, dims + 2);
+    int64_t out[3], m[3];
+    naive_sizes(desc, dims + 2, out);
+    spread(desc->rank, out, 1, m);
+    for (int64_t p = 0; p < dims[0] * dims[1]; p++)
+        for (int64_t q = 0; q < product(m); q++) {
+            int64_t o[3];
+            unflat(q, m, o);
+            pool_window(&w, x + p * product(w.n), o, &y[p * product(m) + q], &index[p * product(m) + q]);
+        }
+}
+
+/* ---- unpooling, replication, bed of nails ---- */
+
+int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const float *x, const int64_t *index,
+                         const int64_t *out, float *y, int64_t *first)
+{
+    int64_t n = naive_plane(dims + 2, desc->rank), m = naive_plane(out, desc->rank), bad = 0;
+    *first = -1;
+    memset(y, 0, (size_t)(dims[0] * dims[1] * m) * sizeof *y);
+    for (int64_t i = 0; i < dims[0] * dims[1] * n; i++) {
+        if (index[i] >= 0 && index[i] < m)
+            memcpy(&y[i / n * m + index[i]], &x[i], sizeof *x);
+        else if (bad++ == 0)
+            *first = i;
+    }
+    return bad;
+}
+
+void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y)
+{
+    int64_t n[3], f[3], offset[3], m[3];
+    spread(desc->rank, dims + 2, 1, n);
+    spread(desc->rank, desc->factor, 1, f);
+    spread(desc->rank, desc->offset, 0, offset);
+    for (int a = 0; a < 3; a++) m[a] = n[a] * f[a];
+    for (int64_t q = 0; q < dims[0] * dims[1] * product(m); q++) {
+        int64_t o[3], at[3];
+        bool hit = true;
+        unflat(q % product(m), m, o);
+        for (int a = 0; a < 3; a++) {
+            at[a] = o[a] / f[a];
+            hit = hit && (desc->op == UPS_REPLICATE || o[a] % f[a] == offset[a]);
+        }
+        y[q] = 0;
+        if (hit) memcpy(&y[q], &x[q / product(m) * product(n) + flat(at, n)], sizeof *x);
+    }
+}
+
+/* ---- resize ---- */
+
+/* One axis of a resize, by-preset values resolved. */
+struct axis {
+    int64_t n, m;
+    int32_t mode, transform, round, rank;
+    bool torch;
+    bool scaled;  /* a scale was given, and enters the formula */
+    double scale; /* output / input */
+};
+
+static struct axis axis_of(const ups_resize_desc *d, int a, int64_t n, int64_t m)
+{
+    struct axis x = {.n = n, .m = m, .mode = d->mode, .rank = d->rank, .round = d->nearest_mode};
+    x.transform = d->coordinate_transformation_mode;
+    if (x.transform == UPS_BY_PRESET) x.transform = d->mode == UPS_MODE_NEAREST ? UPS_ASYMMETRIC : UPS_HALF_PIXEL;
+    if (x.round == UPS_BY_PRESET) x.round = UPS_NEAREST_FLOOR;
+    x.torch = d->coordinate_arithmetic == UPS_COORDINATES_TORCH;
+    x.scaled = d->scales[a] != UPS_BY_PRESET;
+    x.scale = x.scaled ? d->scales[a] : (double)m / (double)n;
+    return x;
+}
+
+/* Each operation rounded on its own, however the compiler would like to contract it. */
+static float times(float a, float b)
+{
+    volatile float p = a * b;
+    return p;
+}
+
+static float plus(float a, float b)
+{
+    volatile float s = a + b;
+    return s;
+}
+
+static double coordinate_f64(const struct axis *a, int64_t o)
+{
+    switch (a->transform) {
+    case UPS_ALIGN_CORNERS: return a->m == 1 ? 0 : (double)o * (double)(a->n - 1) / (double)(a->m - 1);
+    case UPS_ASYMMETRIC: return (double)o / a->scale;
+    default: return ((double)o + 0.5) / a->scale - 0.5;
+    }
+}
+
+/* PyTorch: the ratio input / output, once, in f32; then f32 operations. */
+static float coordinate_torch(const struct axis *a, int64_t o)
+{
+    float ratio = a->scaled ? (float)(1.0 / a->scale) : (float)a->n / (float)a->m;
+    switch (a->transform) {
+    case UPS_ALIGN_CORNERS: return a->m == 1 ? 0 : times((float)o, (float)(a->n - 1) / (float)(a->m - 1));
+    case UPS_ASYMMETRIC: return times((float)o, ratio);
+    default: return plus(times(plus((float)o, 0.5f), ratio), -0.5f);
+    }
+}
+
+static int64_t clamp(int64_t v, int64_t lo, int64_t hi)
+{
+    return v < lo ? lo : v > hi ? hi : v;
+}
+
+static int64_t nearest_f64(const struct axis *a, int64_t o)
+{
+    double x = coordinate_f64(a, o);
+    switch (a->round) {
+    case UPS_NEAREST_CEIL: return (int64_t)ceil(x);
+    case UPS_ROUND_PREFER_FLOOR: return (int64_t)ceil(x - 0.5);
+    case UPS_ROUND_PREFER_CEIL: return (int64_t)floor(x + 0.5);
+    default: return (int64_t)floor(x);
+    }
+}
+
+static int64_t nearest_torch(const struct axis *a, int64_t o)
+{
+    if (a->rank == 2 && a->transform == UPS_ASYMMETRIC && a->round == UPS_NEAREST_FLOOR) {
+        if (a->n == a->m) return o;
+        if (2 * a->n == a->m) return o / 2;
+    }
+    float x = coordinate_torch(a, o);
+    switch (a->round) {
+    case UPS_NEAREST_CEIL: return (int64_t)ceilf(x);
+    case UPS_ROUND_PREFER_FLOOR: return (int64_t)ceilf(plus(x, -0.5f));
+    case UPS_ROUND_PREFER_CEIL: return (int64_t)floorf(plus(x, 0.5f));
+    default: return (int64_t)floorf(x);
+    }
+}
+
+static int64_t nearest(const struct axis *a, int64_t o)
+{
+    return clamp(a->torch ? nearest_torch(a, o) : nearest_f64(a, o), 0, a->n - 1);
+}
+
+/* Both taps of an output of linear resize, and the weight of the second. */
+static double linear(const struct axis *a, int64_t o, int64_t tap[2])
+{
+    double x = a->torch ? fmax(coordinate_torch(a, o), 0) : coordinate_f64(a, o);
+    if (a->torch && a->n == a->m) x = (double)o;
+    int64_t i = (int64_t)floor(x);
+    tap[0] = clamp(i, 0, a->n - 1);
+    tap[1] = clamp(i + 1, 0, a->n - 1);
+    return x - (double)i;
+}
+
+static void axes_of(const ups_resize_desc *desc, const int64_t *in, const int64_t *out, struct axis axes[3], int64_t n[3],
+                    int64_t m[3])
+{
+    int missing = 3 - desc->rank;
+    spread(desc->rank, in, 1, n);
+    spread(desc->rank, out, 1, m);
+    for (int a = 0; a < 3; a++) {
+        axes[a] = (struct axis){.n = 1, .m = 1, .transform = UPS_ASYMMETRIC, .round = UPS_NEAREST_FLOOR, .scale = 1};
+        if (a >= missing) axes[a] = axis_of(desc, a - missing, n[a], m[a]);
+    }
+}
+
+void naive_nearest(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, float *y)
+{
+    struct axis axes[3];
+    int64_t n[3], m[3];
+    axes_of(desc, dims + 2, out, axes, n, m);
+    for (int64_t q = 0; q < dims[0] * dims[1] * product(m); q++) {
+        int64_t o[3], at[3];
+        unflat(q % product(m), m, o);
+        for (int a = 0; a < 3; a++) at[a] = nearest(&axes[a], o[a]);
+        memcpy(&y[q], &x[q / product(m) * product(n) + flat(at, n)], sizeof *x);
+    }
+}
+
+/* One output: all eight corners of the three axes' tap pairs. */
+static void blend(const struct axis axes[3], const int64_t n[3], const int64_t o[3], const float *plane, double *y,
+                  double *magnitude)
+{
+    int64_t tap[3][2];
+    double t[3];
+    for (int a = 0; a < 3; a++) t[a] = linear(&axes[a], o[a], tap[a]);
+    *y = *magnitude = 0;
+    for (int corner = 0; corner < 8; corner++) {
+        double w = 1;
+        int64_t at[3];
+        for (int a = 0; a < 3; a++) {
+            int second = corner >> a & 1;
+            at[a] = tap[a][second];
+            w *= second ? t[a] : 1 - t[a];
+        }
+        if (w == 0) continue;
+        *y += w * plane[flat(at, n)];
+        *magnitude += fabs(w * plane[flat(at, n)]);
+    }
+}
+
+void naive_linear(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, double *y,
+                  double *magnitude)
+{
+    struct axis axes[3];
+    int64_t n[3], m[3];
+    axes_of(desc, dims + 2, out, axes, n, m);
+    for (int64_t q = 0; q < dims[0] * dims[1] * product(m); q++) {
+        int64_t o[3];
+        unflat(q % product(m), m, o);
+        blend(axes, n, o, x + q / product(m) * product(n), &y[q], &magnitude[q]);
+    }
+}
+
+/* ---- transposed convolution ---- */
+
+/* Sizes and steps of one call, on three axes. */
+struct deconv {
+    int64_t k[3], s[3], d[3], pb[3], n[3], m[3];
+    int64_t in_group, out_group; /* channels of one group */
+};
+
+static struct deconv deconv_of(const ups_conv_transpose_desc *desc, const int64_t *in, const int64_t *out)
+{
+    struct deconv c = {.in_group = desc->in_channels / desc->group, .out_group = desc->out_channels / desc->group};
+    spread(desc->rank, desc->kernel_shape, 1, c.k);
+    spread(desc->rank, desc->strides, 1, c.s);
+    spread(desc->rank, desc->dilations, 1, c.d);
+    spread(desc->rank, desc->pads_begin, 0, c.pb);
+    spread(desc->rank, in, 1, c.n);
+    spread(desc->rank, out, 1, c.m);
+    return c;
+}
+
+int64_t naive_weight_at(const ups_conv_transpose_desc *desc, int64_t i, int64_t o, int64_t t)
+{
+    int64_t I = desc->in_channels, O = desc->out_channels, G = desc->group;
+    int64_t taps = naive_plane(desc->kernel_shape, desc->rank);
+    switch (desc->weights_layout) {
+    case UPS_OIHW: return (o * (I / G) + i % (I / G)) * taps + t;
+    case UPS_HWOI: return (t * O + o) * (I / G) + i % (I / G);
+    case UPS_OHWI: return (o * taps + t) * (I / G) + i % (I / G);
+    case UPS_HWIO: return (t * I + i) * (O / G) + o % (O / G);
+    default: return (i * (O / G) + o % (O / G)) * taps + t;
+    }
+}
+
+/* The output position that tap t of input position p lands on; false: cropped. */
+static bool lands(const struct deconv *c, const int64_t p[3], const int64_t t[3], int64_t q[3])
+{
+    for (int a = 0; a < 3; a++) q[a] = p[a] * c->s[a] + t[a] * c->d[a] - c->pb[a];
+    return inside(q, c->m);
+}
+
+/* Adds one input channel's plane, seen through one kernel, to one output channel's plane. */
+static void scatter(const ups_conv_transpose_desc *desc, const struct deconv *c, int64_t i, int64_t o, const float *x,
+                    const float *w, double *y, double *magnitude)
+{
+    for (int64_t at = 0; at < product(c->n); at++)
+        for (int64_t tap = 0; tap < product(c->k); tap++) {
+            int64_t p[3], t[3], q[3];
+            unflat(at, c->n, p);
+            unflat(tap, c->k, t);
+            if (!lands(c, p, t, q)) continue;
+            double v = (double)x[at] * (double)w[naive_weight_at(desc, i, o, tap)];
+            y[flat(q, c->m)] += v;
+            magnitude[flat(q, c->m)] += fabs(v);
+        }
+}
+
+static double activated(const ups_conv_transpose_desc *desc, double v)
+{
+    switch (desc->activation) {
+    case UPS_RELU: return v < 0 ? 0 : v;
+    case UPS_LEAKY_RELU: return v > 0 ? v : v * (double)(float)desc->activation_alpha;
+    case UPS_CLIP: return fmin(fmax(v, (float)desc->activation_alpha), (float)desc->activation_beta);
+    default: return v;
+    }
+}
+
+void naive_conv_transpose(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
+                          const float *bias, const int64_t *out, double *y, double *magnitude)
+{
+    struct deconv c = deconv_of(desc, dims + 2, out);
+    int64_t n = product(c.n), m = product(c.m), I = desc->in_channels, O = desc->out_channels;
+    for (int64_t plane = 0; plane < dims[0] * O; plane++) {
+        int64_t b = plane / O, o = plane % O, g = o / c.out_group;
+        double *to = y + plane * m, *size = magnitude + plane * m;
+        for (int64_t q = 0; q < m; q++) {
+            to[q] = bias ? bias[o] : 0;
+            size[q] = fabs(to[q]);
+        }
+        for (int64_t i = g * c.in_group; i < (g + 1) * c.in_group; i++)
+            scatter(desc, &c, i, o, x + (b * I + i) * n, w, to, size);
+        for (int64_t q = 0; q < m; q++) to[q] = activated(desc, to[q]);
+    }
+}
+
+/* The input position under tap t of output position q; false: none, or outside the image. */
+static bool source(const struct deconv *c, const int64_t q[3], const int64_t t[3], int64_t p[3])
+{
+    for (int a = 0; a < 3; a++) {
+        int64_t full = q[a] + c->pb[a] - t[a] * c->d[a];
+        if (full < 0 || full % c->s[a]) return false;
+        p[a] = full / c->s[a];
+    }
+    return inside(p, c->n);
+}
+
+double naive_conv_transpose_at(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
+                               const float *bias, const int64_t *out, int64_t b, int64_t o, int64_t q,
+                               double *magnitude)
+{
+    struct deconv c = deconv_of(desc, dims + 2, out);
+    int64_t at[3], t[3], p[3], g = o / c.out_group;
+    double sum = bias ? bias[o] : 0;
+    *magnitude = fabs(sum);
+    unflat(q, c.m, at);
+    for (int64_t tap = 0; tap < product(c.k); tap++) {
+        unflat(tap, c.k, t);
+        if (!source(&c, at, t, p)) continue;
+        for (int64_t i = g * c.in_group; i < (g + 1) * c.in_group; i++) {
+            double v = (double)x[(b * desc->in_channels + i) * product(c.n) + flat(p, c.n)] *
+                       (double)w[naive_weight_at(desc, i, o, tap)];
+            sum += v;
+            *magnitude += fabs(v);
+        }
+    }
+    return sum;
+}
+
+static float step(float x, float w, float sum, bool fused)
+{
+    return fused ? fmaf(x, w, sum) : plus(times(x, w), sum);
+}
+
+/* One output position as one chain; x: the image's first channel. */
+static float chain(const ups_conv_transpose_desc *desc, const struct deconv *c, int64_t o, const int64_t q[3],
+                   const float *x, const float *w, bool fused)
+{
+    float sum = 0;
+    int64_t g = o / c->out_group;
+    for (int64_t tap = 0; tap < product(c->k); tap++) {
+        int64_t t[3], p[3];
+        unflat(tap, c->k, t);
+        if (!source(c, q, t, p)) continue;
+        for (int64_t i = g * c->in_group; i < (g + 1) * c->in_group; i++)
+            sum = step(x[i * product(c->n) + flat(p, c->n)], w[naive_weight_at(desc, i, o, tap)], sum, fused);
+    }
+    return sum;
+}
+
+static float activated_f32(const ups_conv_transpose_desc *desc, float v)
+{
+    float alpha = (float)desc->activation_alpha, beta = (float)desc->activation_beta;
+    switch (desc->activation) {
+    case UPS_RELU: return v < 0 ? 0 : v;
+    case UPS_LEAKY_RELU: return v < 0 ? times(v, alpha) : v;
+    case UPS_CLIP: return v < alpha ? alpha : v > beta ? beta : v;
+    default: return v;
+    }
+}
+
+void naive_chain(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
+                 const float *bias, const int64_t *out, bool fused, float *y)
+{
+    struct deconv c = deconv_of(desc, dims + 2, out);
+    int64_t n = product(c.n), m = product(c.m), I = desc->in_channels, O = desc->out_channels;
+    for (int64_t plane = 0; plane < dims[0] * O; plane++)
+        for (int64_t at = 0; at < m; at++) {
+            int64_t q[3], o = plane % O;
+            unflat(at, c.m, q);
+            float sum = chain(desc, &c, o, q, x + plane / O * I * n, w, fused);
+            y[plane * m + at] = activated_f32(desc, plus(sum, bias ? bias[o] : 0));
+        }
+}
+
+void naive_conv(const ups_conv_transpose_desc *desc, const int64_t *dims, const double *y, const float *w,
+                const int64_t *out, double *x)
+{
+    struct deconv c = deconv_of(desc, dims + 2, out);
+    int64_t n = product(c.n), m = product(c.m), I = desc->in_channels, O = desc->out_channels;
+    for (int64_t at = 0; at < dims[0] * I * n; at++) {
+        int64_t p[3], t[3], q[3], i = at / n % I, b = at / n / I, g = i / c.in_group;
+        unflat(at % n, c.n, p);
+        x[at] = 0;
+        for (int64_t o = g * c.out_group; o < (g + 1) * c.out_group; o++)
+            for (int64_t tap = 0; tap < product(c.k); tap++) {
+                unflat(tap, c.k, t);
+                if (lands(&c, p, t, q)) x[at] += y[(b * O + o) * m + flat(q, c.m)] * w[naive_weight_at(desc, i, o, tap)];
+            }
+    }
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What each operation means, in plain loops straight from the formulas (docs/semantics, upsample.h), sums in double.
+ *
+ * Nothing here calls the library or shares a line with it; only the descriptor structs of the public header are used,
+ * to carry the parameters. Fields left UPS_BY_PRESET are resolved here by the preset's rule, once more.
+ *
+ * Tensors are dense arrays in the order N, C, spatial, whatever the layout field says. dims: N, C, then rank sizes.
+ * Copies stay float (bit by bit); whatever is summed becomes double.
+ */
+#ifndef NAIVE_H
+#define NAIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "upsample/upsample.h"
+
+/* Output sizes of any descriptor for the input sizes `in`. false: no legal output. */
+bool naive_sizes(const void *desc, const int64_t *in, int64_t *out);
+
+/* Switches are plane indices. */
+void naive_max_pool(const ups_pool_desc *desc, const int64_t *dims, const float *x, float *y, int64_t *index);
+
+/* Returns how many indices are outside the output plane; *first is the smallest source position of one, else -1. */
+int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const float *x, const int64_t *index,
+                         const int64_t *out, float *y, int64_t *first);
+
+/* replicate and bed of nails: which one stands in the descriptor. */
+void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y);
+
+void naive_nearest(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, float *y);
+
+/* magnitude receives sum |weight * x| of each output: the scale its error is measured by. */
+void naive_linear(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, double *y,
+                  double *magnitude);
+
+/* Scatter form. bias may be NULL. magnitude: sum |x * w| + |bias|, before the activation. */
+void naive_conv_transpose(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
+                          const float *bias, const int64_t *out, double *y, double *magnitude);
+
+/* One output of it, gathered: batch b, channel o, flat position q of the output plane. Before the activation. */
+double naive_conv_transpose_at(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
+                               const float *bias, const int64_t *out, int64_t b, int64_t o, int64_t q,
+                               double *magnitude);
+
+/* The policy "reproducible" to the bit: taps in row-major order outer, input channels inner, from 0, bias last, in f32.
+ * fused: one fmaf per product; else a product and a sum, each rounded. */
+void naive_chain(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
+                 const float *bias, const int64_t *out, bool fused, float *y);
+
+/* Where the weight of global input channel i, global output channel o (of the same group) and flat tap t stands. */
+int64_t naive_weight_at(const ups_conv_transpose_desc *desc, int64_t i, int64_t o, int64_t t);
+
+/* Ordinary strided cross-correlation, the adjoint of the transposed convolution of the same descriptor: from the
+ * transposed one's output (out sizes) back to its input (dims). */
+void naive_conv(const ups_conv_transpose_desc *desc, const int64_t *dims, const double *y, const float *w,
+                const int64_t *out, double *x);
+
+/* Elements of a tensor of rank + 2 dims, and of a plane of rank sizes. */
+int64_t naive_count(const int64_t *dims, int32_t rank);
+int64_t naive_plane(const int64_t *sizes, int32_t rank);
+
+#endif

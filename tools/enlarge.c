@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * upsample enlarge: a picture twice as large.
+ *
+ * The picture is worked off in tiles, row of tiles by row of tiles, so that neither the picture nor its result is ever in
+ * memory as a whole, only the rows that the tiles of one row see and make:
+ *
+ *          +-----------------------+
+ *          |  halo                 |     A tile of t pixels is computed from t + 2*halo, and the network makes exactly
+ *          |    +-------------+    |     scale*t of them. Where the halo reaches beyond the picture, the pixels of its
+ *          |    |    tile     |    |     edge are repeated. So each pixel of the result is computed from the same pixels
+ *          |    +-------------+    |     whatever the tiles; and since the policy is "reproducible", each layer adds
+ *          |                       |     them in the same order whatever the size of its map. Tiles do not show.
+ *          +-----------------------+
+ */
+#include "enlarge.h"
+#include "command.h"
+#include "output.h"
+#include "png.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    RGB = 3,
+    DEFAULT_TILE = 128, /* of a model whose widest layer has 256 channels: two maps of 17 MB and 9 MB */
+    LARGEST_TILE = 1 << 14,
+    DEFAULT_MAX_PIXELS = 1 << 28
+};
+
+/* ---- the network: ops ---- */
+
+static int make_op(struct network_layer *layer, struct waifu2x_layer *model, const char *max_isa)
+{
+    ups_options options;
+    ups_options_init(&options, sizeof options);
+    options.max_isa = max_isa;
+    options.policy = UPS_POLICY_REPRODUCIBLE;
+    model->desc.layout = UPS_CHANNELS_LAST;
+    layer->name = model->name;
+    int32_t status = ups_op_create(&model->desc, model->weights, model->bias, &options, &layer->op);
+    return status ? fail_library(model->name, status) : 0;
+}
+
+static int make_threads(struct network *network, int64_t count)
+{
+    if (count == 0) count = sysconf(_SC_NPROCESSORS_ONLN);
+    if (count <= 1) return 0;
+    int32_t status = ups_threads_create((int32_t)(count < 1024 ? count : 1024), &network->threads);
+    if (status == UPS_UNSUPPORTED) return 0; /* a library without a pool works with one thread */
+    return status ? fail_library("threads", status) : 0;
+}
+
+int network_open(struct network *network, struct waifu2x *model, const char *max_isa, int64_t threads)
+{
+    memset(network, 0, sizeof *network);
+    network->layers = calloc((size_t)model->count, sizeof *network->layers);
+    if (!network->layers) return fail("not enough memory for %d layers", model->count);
+    network->count = model->count;
+    int code = make_threads(network, threads);
+    for (int i = 0; !code && i < model->count; i++) code = make_op(&network->layers[i], &model->layers[i], max_isa);
+    return code;
+}
+
+static void free_size(struct network *network, struct network_size *size)
+{
+    for (int i = 0; size->plans && i < network->count; i++) ups_plan_destroy(size->plans[i]);
+    free(size->plans);
+    free(size->macs);
+    free(size);
+}
+
+void network_close(struct network *network)
+{
+    for (struct network_size *size = network->sizes, *next; size; size = next) {
+        next = size->next;
+        free_size(network, size);
+    }
+    for (int i = 0; i < network->count; i++) ups_op_destroy(network->layers[i].op);
+    ups_threads_destroy(network->threads);
+    free(network->layers);
+    free(network->values[0].bytes);
+    free(network->values[1].bytes);
+    free(network->workspace.bytes);
+    memset(network, 0, sizeof *network);
+}
+
+/* ---- the network: plans ---- */
+
+/* "gemm_6x16_avx2", or several joined by "+". */
+static void join_kernels(const cJSON *kernels, char *text, size_t capacity)
+{
+    const cJSON *kernel;
+    size_t used = 0;
+    text[0] = 0;
+    cJSON_ArrayForEach(kernel, kernels)
+        if (cJSON_IsString(kernel) && used < capacity)
+            used += (size_t)snprintf(text + used, capacity - used, "%s%s", used ? "+" : "", kernel->valuestring);
+}
+
+/* What a plan says of itself: its multiply-adds, and, if nothing is known yet, algorithm and kernels. */
+static int ask_plan(const ups_plan *plan, struct network_layer *layer, double *macs)
+{
+    cJSON *plan_says = plan_json(plan);
+    if (!plan_says) return EXIT_FAILED;
+    const cJSON *number = cJSON_GetObjectItem(plan_says, "macs"), *word = cJSON_GetObjectItem(plan_says, "algorithm");
+    *macs = cJSON_IsNumber(number) ? number->valuedouble : 0;
+    if (!layer->algorithm[0] && cJSON_IsString(word)) {
+        snprintf(layer->algorithm, sizeof layer->algorithm, "%s", word->valuestring);
+        join_kernels(cJSON_GetObjectItem(plan_says, "kernels"), layer->kernels, sizeof layer->kernels);
+    }
+    cJSON_Delete(plan_says);
+    return 0;
+}
+
+static int reserve(struct network_memory *memory, size_t bytes, const char *what)
+{
+    if (bytes <= memory->size) return 0;
+    free(memory->bytes);
+    memory->size = 0;
+    memory->bytes = allocate_bytes(bytes, what);
+    if (!memory->bytes) return EXIT_FAILED;
+    memory->size = bytes;
+    return 0;
+}
+
+/* Bytes of a dense tensor whose op has been planned, so that they fit the address space. */
+static size_t tensor_bytes(const ups_tensor *tensor)
+{
+    size_t bytes = sizeof(float);
+    for (int i = 0; i < tensor->rank + 2; i++) bytes *= (size_t)tensor->dims[i];
+    return bytes;
+}
+
+static int32_t workspace_parts(const struct network *network)
+{
+    return network->threads ? ups_threads_parallel(network->threads)->parts : 1;
+}
+
+/* Plans layer i for the output of the layer before, `tensor`, which becomes this layer's output; makes room for both. */
+static int plan_layer(struct network *network, struct network_size *size, int i, ups_tensor *tensor)
+{
+    struct network_layer *layer = &network->layers[i];
+    ups_plan **plan = &size->plans[i];
+    int32_t status = ups_plan_create(layer->op, tensor, NULL, NULL, plan);
+    if (status) return fail_library(layer->name, status);
+    int code = reserve(&network->values[i % 2], tensor_bytes(tensor), layer->name);
+    status = ups_plan_tensor(*plan, UPS_ROLE_DST, tensor);
+    if (!code && status) code = fail_library(layer->name, status);
+    if (!code) code = reserve(&network->values[(i + 1) % 2], tensor_bytes(tensor), layer->name);
+    if (!code)
+        code = reserve(&network->workspace, ups_plan_workspace(*plan, workspace_parts(network)), layer->name);
+    return code ? code : ask_plan(*plan, layer, &size->macs[i]);
+}
+
+static int plan_size(struct network *network, struct network_size *size)
+{
+    size->plans = calloc((size_t)network->count, sizeof *size->plans);
+    size->macs = calloc((size_t)network->count, sizeof *size->macs);
+    if (!size->plans || !size->macs) return fail("not enough memory for %d plans", network->count);
+    const int64_t dims[4] = {1, RGB, size->height, size->width};
+    ups_tensor tensor;
+    int32_t status = ups_tensor_init(&tensor, sizeof tensor, UPS_F32, 2, UPS_CHANNELS_LAST, dims);
+    if (status) return fail_library("tile", status);
+    for (int i = 0, code; i < network->count; i++)
+        if ((code = plan_layer(network, size, i, &tensor))) return code;
+    return 0;
+}
+
+/* The tiles of a picture have four sizes at most; the one in use is kept in front. */
+static struct network_size *find_size(struct network *network, int64_t height, int64_t width)
+{
+    struct network_size **link = &network->sizes, *size;
+    while (*link && ((*link)->height != height || (*link)->width != width)) link = &(*link)->next;
+    if ((size = *link)) {
+        *link = size->next;
+    } else {
+        if (!(size = calloc(1, sizeof *size))) return NULL;
+        size->height = height;
+        size->width = width;
+        if (plan_size(network, size)) {
+            free_size(network, size);
+            return NULL;
+        }
+    }
+    size->next = network->sizes;
+    return network->sizes = size;
+}
+
+float *network_input(struct network *network, int64_t height, int64_t width)
+{
+    return find_size(network, height, width) ? network->values[0].bytes : NULL;
+}
+
+/* ---- the network: runs ---- */
+
+static int run_layer(struct network *network, int i)
+{
+    struct network_layer *layer = &network->layers[i];
+    const struct network_size *size = network->sizes;
+    ups_buffers buffers;
+    ups_buffers_init(&buffers, sizeof buffers);
+    buffers.src = network->values[i % 2].bytes;
+    buffers.dst = network->values[(i + 1) % 2].bytes;
+    void *workspace = network->workspace.bytes;
+    double start = clock_ms();
+    int32_t status = network->threads ? ups_run_parallel(size->plans[i], &buffers, workspace, network->workspace.size,
+                                                         ups_threads_parallel(network->threads))
+                                      : ups_run(size->plans[i], &buffers, workspace, network->workspace.size);
+    layer->ms += clock_ms() - start;
+    layer->macs += size->macs[i];
+    return status ? fail_library(layer->name, status) : 0;
+}
+
+const float *network_run(struct network *network)
+{
+    for (int i = 0; i < network->count; i++)
+        if (run_layer(network, i)) return NULL;
+    return network->values[network->count % 2].bytes;
+}
+
+/* ---- tiles ---- */
+
+/* One dimension of the picture in tiles, as even as possible: lengths differ by one at most, so that there are four
+ * sizes of tiles and none is mostly halo. */
+struct division {
+    int64_t length, count;
+};
+
+static struct division divide(int64_t length, int64_t tile)
+{
+    return (struct division){length, (length + tile - 1) / tile};
+}
+
+static int64_t tile_start(struct division division, int64_t i)
+{
+    return division.length / division.count * i + division.length % division.count * i / division.count;
+}
+
+static int64_t longest_tile(struct division division)
+{
+    return (division.length + division.count - 1) / division.count;
+}
+
+/* One enlargement under way. */
+struct job {
+    const char *source, *target;
+    struct waifu2x model;
+    struct network network;
+    struct picture_reader reader;
+    struct picture_writer writer;
+    struct output output;
+    struct division rows, columns; /* the picture in tiles */
+    uint8_t *seen;                 /* rows first_row to next_row of the picture, what the tiles of one row see */
+    int64_t first_row, next_row;
+    uint8_t *made; /* the rows that the tiles of one row make */
+    double start;
+};
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* Drops the rows above `first` and reads those up to `end`. */
+static int see_rows(struct job *job, int64_t first, int64_t end)
+{
+    size_t row_bytes = (size_t)job->reader.width * RGB;
+    int64_t kept = job->next_row - first;
+    memmove(job->seen, job->seen + (size_t)(first - job->first_row) * row_bytes, (size_t)kept * row_bytes);
+    job->first_row = first;
+    for (; job->next_row < end; job->next_row++) {
+        int code = picture_read(&job->reader, job->seen + (size_t)(job->next_row - first) * row_bytes);
+        if (code) return code;
+    }
+    return 0;
+}
+
+/* Levels 0 to 255 to 0 to 1; pixels beyond the picture are those at its edge. */
+static void fill_tile(const struct job *job, int64_t top, int64_t left, int64_t height, int64_t width, float *x)
+{
+    for (int64_t i = top; i < top + height; i++) {
+        int64_t y = clamp(i, 0, job->reader.height - 1);
+        const uint8_t *row = job->seen + (size_t)(y - job->first_row) * (size_t)job->reader.width * RGB;
+        for (int64_t j = left; j < left + width; j++) {
+            const uint8_t *pixel = row + clamp(j, 0, job->reader.width - 1) * RGB;
+            for (int c = 0; c < RGB; c++) *x++ = (float)pixel[c] / 255;
+        }
+    }
+}
+
+/* The nearest level. The network goes a little below 0 and beyond 1. */
+static uint8_t level(float value)
+{
+    return value > 0 ? (uint8_t)lrintf(fminf(value, 1) * 255) : 0;
+}
+
+/* Puts a tile of the result into its place in the rows that are being made. */
+static void place_tile(struct job *job, int64_t left, int64_t height, int64_t width, const float *y)
+{
+    int64_t row_width = job->reader.width * job->model.scale;
+    for (int64_t i = 0; i < height; i++) {
+        uint8_t *row = job->made + (i * row_width + left) * RGB;
+        for (int64_t j = 0; j < width * RGB; j++) row[j] = level(*y++);
+    }
+}
+
+static int make_tile(struct job *job, int64_t row, int64_t column)
+{
+    int64_t halo = job->model.halo, scale = job->model.scale;
+    int64_t top = tile_start(job->rows, row), height = tile_start(job->rows, row + 1) - top;
+    int64_t left = tile_start(job->columns, column), width = tile_start(job->columns, column + 1) - left;
+    float *x = network_input(&job->network, height + 2 * halo, width + 2 * halo);
+    if (!x) return EXIT_FAILED;
+    fill_tile(job, top - halo, left - halo, height + 2 * halo, width + 2 * halo, x);
+    const float *y = network_run(&job->network);
+    if (!y) return EXIT_FAILED;
+    place_tile(job, left * scale, height * scale, width * scale, y);
+    return 0;
+}
+
+/* One line on a terminal, written over and over, and wiped at the end; the cursor waits at its beginning, so that an error
+ * can take its place. */
+static void show_progress(const struct job *job, int64_t done)
+{
+    int64_t all = job->rows.count * job->columns.count;
+    double seconds = (clock_ms() - job->start) / 1000;
+    if (!isatty(STDERR_FILENO)) return;
+    fputs("\033[K", stderr);
+    if (done < all)
+        fprintf(stderr, "%s: %.0f %%, %.0f s to go\r", job->source, 100.0 * (double)done / (double)all,
+                seconds * (double)(all - done) / (double)done);
+    fflush(stderr);
+}
+
+static int make_row_of_tiles(struct job *job, int64_t row)
+{
+    int64_t halo = job->model.halo, top = tile_start(job->rows, row), bottom = tile_start(job->rows, row + 1);
+    int64_t height = job->reader.height;
+    int code = see_rows(job, clamp(top - halo, 0, height), clamp(bottom + halo, 0, height));
+    for (int64_t i = 0; !code && i < job->columns.count; i++) {
+        code = make_tile(job, row, i);
+        show_progress(job, row * job->columns.count + i + 1);
+    }
+    size_t row_bytes = (size_t)(job->reader.width * job->model.scale * RGB);
+    for (int64_t i = 0; !code && i < (bottom - top) * job->model.scale; i++)
+        code = picture_write(&job->writer, job->made + (size_t)i * row_bytes);
+    return code;
+}
+
+/* ---- the command ---- */
+
+static int make_picture(struct job *job, int64_t tile)
+{
+    int64_t width = job->reader.width, height = job->reader.height, scale = job->model.scale;
+    job->rows = divide(height, tile);
+    job->columns = divide(width, tile);
+    int64_t tallest = longest_tile(job->rows), seen = clamp(tallest + 2 * job->model.halo, 0, height);
+    job->seen = allocate_bytes((size_t)(seen * width * RGB), job->source);
+    job->made = allocate_bytes((size_t)(tallest * scale * width * scale * RGB), job->target);
+    if (!job->seen || !job->made) return EXIT_FAILED;
+    int code = output_open(&job->output, job->target);
+    if (!code)
+        code = picture_create(&job->writer, job->output.file, job->target, width * scale, height * scale, &job->reader);
+    for (int64_t i = 0; !code && i < job->rows.count; i++) code = make_row_of_tiles(job, i);
+    if (!code) code = picture_read_end(&job->reader);
+    if (!code) code = picture_write_end(&job->writer);
+    return code ? code : output_commit(&job->output);
+}
+
+/* Where the time went. The multiply-adds are those of the tiles, halo included; GFLOP/s counts two for each. */
+static int print_table(const struct job *job)
+{
+    const struct network *network = &job->network;
+    int name = 5, algorithm = 9, kernels = 6;
+    double ms = 0, macs = 0, seconds = (clock_ms() - job->start) / 1000;
+    for (int i = 0; i < network->count; i++) {
+        const struct network_layer *layer = &network->layers[i];
+        name = (int)fmax(name, (double)strlen(layer->name));
+        algorithm = (int)fmax(algorithm, (double)strlen(layer->algorithm));
+        kernels = (int)fmax(kernels, (double)strlen(layer->kernels));
+        ms += layer->ms;
+        macs += layer->macs;
+    }
+    printf("%s: %lld x %lld to %lld x %lld in %.2f s, %lld tiles, %d threads\n", job->target,
+           (long long)job->reader.width, (long long)job->reader.height, (long long)(job->reader.width * job->model.scale),
+           (long long)(job->reader.height * job->model.scale), seconds, (long long)(job->rows.count * job->columns.count),
+           (int)workspace_parts(network));
+    printf("%-*s  %-*s  %-*s  %9s  %7s\n", name, "layer", algorithm, "algorithm", kernels, "kernel", "ms", "GFLOP/s");
+    for (int i = 0; i < network->count; i++) {
+        const struct network_layer *layer = &network->layers[i];
+        printf("%-*s  %-*s  %-*s  %9.1f  %7.1f\n", name, layer->name, algorithm, layer->algorithm, kernels,
+               layer->kernels, layer->ms, 2e-6 * layer->macs / fmax(layer->ms, 1e-6));
+    }
+    printf("%-*s  %-*s  %-*s  %9.1f  %7.1f\n", name, "all", algorithm, "", kernels, "", ms, 2e-6 * macs / fmax(ms, 1e-6));
+    return finish_stdout();
+}
+
+static const char help[] =
+    "usage: upsample enlarge IN.png OUT.png [option…]\n"
+    "\n"
+    "Makes a picture twice as large with the network waifu2x upconv_7, run as transposed convolutions.\n"
+    "\n"
+    "  --model DIR      the folder that holds scale2.0x_model.param and scale2.0x_model.bin;\n"
+    "                   otherwise upsample/upconv_7_photo in $XDG_DATA_HOME, or in ~/.local/share\n"
+    "  --tile N         work in tiles of N x N pixels (default 128): more memory, a little less work; same result\n"
+    "  --threads N      default: as many as there are processors\n"
+    "  --isa NAME       no instruction set above this one: see upsample info\n"
+    "  --max-pixels N   refuse pictures with more pixels (default 268435456)\n";
+
+/* Where programs of a user look for data (the XDG base directory specification). NULL after a line on stderr. */
+static const char *default_model(char *path, size_t capacity)
+{
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    int length = data && *data == '/' ? snprintf(path, capacity, "%s/upsample/upconv_7_photo", data)
+                                      : snprintf(path, capacity, "%s/.local/share/upsample/upconv_7_photo", home ? home : "");
+    if (length > 0 && (size_t)length < capacity && !access(path, R_OK)) return path;
+    fail("no model in %s: name its folder with --model DIR (tools/fetch-model DIR fetches one)", path);
+    return NULL;
+}
+
+static void close_job(struct job *job)
+{
+    picture_writer_free(&job->writer);
+    output_abandon(&job->output);
+    picture_close(&job->reader);
+    network_close(&job->network);
+    waifu2x_free(&job->model);
+    free(job->seen);
+    free(job->made);
+}
+
+int command_enlarge(int argc, char **argv)
+{
+    const char *directory = NULL, *max_isa = NULL;
+    int64_t tile = DEFAULT_TILE, threads = 0, max_pixels = DEFAULT_MAX_PIXELS;
+    char path[4096];
+    const struct command_option options[] = {
+        {.name = "--model", .text = &directory},
+        {.name = "--isa", .text = &max_isa},
+        {.name = "--tile", .count = &tile, .low = 1, .high = LARGEST_TILE},
+        {.name = "--threads", .count = &threads, .low = 1, .high = 1024},
+        {.name = "--max-pixels", .count = &max_pixels, .low = 1, .high = INT64_C(1) << 40},
+        {.name = NULL},
+    };
+    if (wants_help(argc, argv)) return print_help(help);
+    int code = take_options(&argc, argv, options);
+    if (code) return code;
+    if (argc != 3) return fail_usage("enlarge: which picture, and where to? see upsample enlarge --help");
+    struct job job = {.source = argv[1], .target = argv[2], .start = clock_ms()};
+    code = picture_open(&job.reader, job.source, max_pixels);
+    if (!code && !directory && !(directory = default_model(path, sizeof path))) code = EXIT_FAILED;
+    if (!code) code = waifu2x_read(&job.model, directory);
+    if (!code) code = network_open(&job.network, &job.model, max_isa, threads);
+    if (!code) code = make_picture(&job, tile);
+    if (!code) code = print_table(&job);
+    close_job(&job);
+    return code;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `upsample explain`: the plan of an operation at given sizes, and the keys an operation has.
+ */
+#include "command.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help_text[] =
+    "usage: upsample explain OP key=value … in=N,C,H,W [option …]\n"
+    "       upsample explain --keys OP\n"
+    "\n"
+    "Prints what `upsample run` would do for a source of this size: output sizes, the algorithm and why, the ISA,\n"
+    "the kernels, workspace, packed bytes. `in` is N, C, then the spatial axes, whatever the layout.\n"
+    "conv_transpose needs out_channels=…; its weights are taken as zeros. --keys lists the keys with their defaults.\n"
+    "\n"
+    "  --preset NAME, --isa NAME, --algorithm NAME, --policy accurate|fast|reproducible, --layout first|last\n"
+    "                   as for `upsample run`\n"
+    "  --threads N      tell the workspace for N threads\n"
+    "  --json           one JSON object instead of text\n";
+
+/* Takes "in=1,3,8,8" out of the keys: it is not a field of the descriptor. */
+static const char *take_sizes(struct request *request)
+{
+    const char *sizes = NULL;
+    int left = 0;
+    for (int i = 0; i < request->key_count; i++)
+        if (!strncmp(request->keys[i], "in=", 3)) sizes = request->keys[i] + 3;
+        else request->keys[left++] = request->keys[i];
+    request->key_count = left;
+    return sizes;
+}
+
+/* One integer, up to a comma or the end; *at moves there. */
+static bool take_size(const char **at, int64_t *size)
+{
+    char number[24];
+    size_t length = strcspn(*at, ",");
+    if (length >= sizeof number) return false;
+    memcpy(number, *at, length);
+    number[length] = 0;
+    *at += length;
+    return read_count(number, 0, INT64_MAX, size);
+}
+
+/* N, C and one to three spatial sizes. */
+static int read_sizes(const char *text, int64_t dims[5], int32_t *rank)
+{
+    if (!text) return fail_usage("in=N,C,H,W is missing; see upsample explain --help");
+    const char *at = text;
+    int count = 0;
+    bool sound = take_size(&at, &dims[count++]);
+    while (sound && *at++ == ',') sound = count < 5 && take_size(&at, &dims[count++]);
+    if (!sound || count < 3)
+        return fail_usage("in=%s: must be N,C and one to three spatial sizes, integers from 0", text);
+    *rank = count - 2;
+    return 0;
+}
+
+/* conv_transpose: as many zeros as the descriptor wants; *weights stays NULL for the other operations. */
+static int make_weights(const union descriptor *desc, float **weights)
+{
+    const ups_conv_transpose_desc *d = &desc->conv_transpose;
+    if (desc->head.op != UPS_CONV_TRANSPOSE || d->group < 1) return 0;
+    int64_t count = d->out_channels / d->group;
+    bool fits = !__builtin_mul_overflow(count, d->in_channels, &count);
+    for (int i = 0; i < d->rank; i++) fits = fits && !__builtin_mul_overflow(count, d->kernel_shape[i], &count);
+    if (fits && count <= 0) return 0; /* the library says which field is wrong */
+    *weights = fits ? calloc((size_t)count, sizeof **weights) : NULL;
+    return *weights ? 0 : fail("no memory for the weights");
+}
+
+static int make_plan(const struct request *request, const union descriptor *desc, const int64_t *dims, ups_plan **plan)
+{
+    ups_op *op = NULL;
+    float *weights = NULL;
+    ups_tensor src;
+    int code = make_weights(desc, &weights);
+    if (code) return code;
+    int32_t status = ups_op_create(desc, weights, NULL, &request->options, &op);
+    if (!status) status = ups_tensor_init(&src, sizeof src, UPS_F32, desc->head.rank, desc->head.layout, dims);
+    if (!status) status = ups_plan_create(op, &src, NULL, NULL, plan);
+    if (status) code = fail_library(request->word, status);
+    ups_op_destroy(op);
+    free(weights);
+    return code;
+}
+
+static int print_plan(const struct request *request, const ups_plan *plan)
+{
+    size_t workspace = ups_plan_workspace(plan, (int32_t)request->threads);
+    if (request->json) {
+        cJSON *object = plan_json(plan);
+        if (!object) return EXIT_FAILED;
+        cJSON_AddNumberToObject(object, "threads", (double)request->threads);
+        cJSON_ReplaceItemInObjectCaseSensitive(object, "workspace_bytes", cJSON_CreateNumber((double)workspace));
+        return print_json(object);
+    }
+    char *text = plan_text(plan, UPS_TEXT);
+    if (!text) return EXIT_FAILED;
+    fputs(text, stdout);
+    if (*text && text[strlen(text) - 1] != '\n') putchar('\n');
+    free(text);
+    if (request->threads > 1) printf("on %d threads: %zu bytes of workspace\n", (int)request->threads, workspace);
+    return finish_stdout();
+}
+
+static int explain(struct request *request)
+{
+    union descriptor desc;
+    int64_t dims[5];
+    int32_t rank = 0;
+    ups_plan *plan = NULL;
+    int code = read_sizes(take_sizes(request), dims, &rank);
+    if (!code) code = describe_request(request, rank, "in", &desc);
+    if (code) return code;
+    if (request->op == UPS_CONV_TRANSPOSE && !desc.conv_transpose.in_channels)
+        desc.conv_transpose.in_channels = dims[1];
+    code = make_plan(request, &desc, dims, &plan);
+    if (!code) code = print_plan(request, plan);
+    ups_plan_destroy(plan);
+    return code;
+}
+
+/* The field table of an operation with the values a fresh descriptor has. */
+static int print_keys(const char *word)
+{
+    union descriptor desc;
+    int32_t op = ups_op_code(word);
+    if (!op) return fail_usage("%s: no such operation; see upsample run --help", word);
+    int32_t status = ups_desc_init(&desc, ups_desc_size(op), op, NULL);
+    if (status) return fail_library(word, status);
+    const char *name;
+    for (int32_t i = 0; (name = ups_desc_field(op, i)); i++) {
+        char value[256] = "";
+        ups_desc_get(&desc, name, value, sizeof value);
+        printf("%s=%s\n", name, value);
+    }
+    return finish_stdout();
+}
+
+int command_explain(int argc, char **argv)
+{
+    struct request request;
+    if (wants_help(argc, argv)) return print_help(help_text);
+    if (argc == 3 && !strcmp(argv[1], "--keys")) return print_keys(argv[2]);
+    int code = read_request(argc, argv, (struct command_option[]){{NULL, NULL, NULL, 0, 0, NULL}}, &request);
+    return code ? code : explain(&request);
+}
