@@ -137,6 +137,8 @@ static int32_t check_run(const ups_plan *plan, const ups_buffers *b, const void 
         if (((const char *)b)[i])
             return ups_error(UPS_INVALID, "buffers.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes", b->size, i,
                              sizeof *b);
+    if (b->reserved)
+        return ups_error(UPS_INVALID, "buffers.reserved = %" PRIu32 "; legal: 0", b->reserved);
     if (parts < 1)
         return ups_error(UPS_INVALID, "parts = %" PRId32 "; legal: 1 or more", parts);
     if (!plan->units)

@@ -442,6 +442,10 @@ static int32_t parse_axes(const struct field *f, const char *value, int32_t rank
     snprintf(legal, sizeof legal, "%d integers separated by commas, or one for all", count);
     if (!parse_integers(value, values, count))
         return bad_text(f, value, legal);
+    for (int i = 0; i < count; i++) /* UPS_BY_PRESET has a word in texts */
+        if (values[i] < f->low)
+            return ups_error(UPS_INVALID, "%s = \"%.60s\"; legal: %" PRId64 " to %" PRId64 "%s", f->name, value, f->low, f->high,
+                             f->by_preset ? ", or by_preset" : "");
     for (int i = 0; i < rank; i++)
         axes[i] = values[i];
     for (int i = 0; f->kind == PADS && i < rank; i++)
@@ -464,6 +468,9 @@ static int32_t parse_scales(const struct field *f, const char *value, int32_t ra
             return bad_text(f, value, "one number per axis separated by commas, or one for all");
     if (*text || (n != rank && n != 1))
         return bad_text(f, value, "one number per axis separated by commas, or one for all");
+    for (int i = 0; i < n; i++)
+        if (!(values[i] > 0))
+            return bad_text(f, value, "more than 0, or by_preset");
     for (int i = 0; i < rank; i++)
         scales[i] = values[n == 1 ? 0 : i];
     return UPS_OK;

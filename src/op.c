@@ -76,6 +76,8 @@ static int32_t read_options(ups_options *to, const ups_options *from)
     memcpy(to, from, from->size < sizeof *to ? from->size : sizeof *to);
     if (to->flags & ~(uint32_t)UPS_WEIGHTS_AT_RUN)
         return ups_error(UPS_INVALID, "options.flags = %#" PRIx32 "; legal: 0 or UPS_WEIGHTS_AT_RUN", to->flags);
+    if (to->reserved)
+        return ups_error(UPS_INVALID, "options.reserved = %" PRId32 "; legal: 0", to->reserved);
     if (to->policy < UPS_POLICY_ACCURATE || to->policy > UPS_POLICY_REPRODUCIBLE)
         return ups_error(UPS_INVALID, "options.policy = %" PRId32 "; legal: UPS_POLICY_ACCURATE 1, _FAST 2, _REPRODUCIBLE 3",
                          to->policy);

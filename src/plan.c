@@ -83,6 +83,8 @@ static int32_t read_tensor(ups_tensor *to, const ups_tensor *from, const char *n
                              from->size, i, sizeof *from);
     *to = *from;
     to->size = sizeof *to;
+    if (to->reserved)
+        return ups_error(UPS_INVALID, "%s.reserved = %" PRId32 "; legal: 0", name, to->reserved);
     if (to->dtype != UPS_F32)
         return ups_error(UPS_INVALID, "%s.dtype = %" PRId32 "; legal: UPS_F32 = %d, the op's", name, to->dtype, UPS_F32);
     if (to->rank != desc->head.rank)
@@ -169,6 +171,15 @@ static int32_t place_destination(ups_plan *p, const ups_tensor *dst, const int64
     return check_disjoint(&p->dst, "dst");
 }
 
+/* Fits: check_extent has bounded the whole tensor. */
+static int64_t plane_elements(const ups_tensor *t)
+{
+    int64_t elements = 1;
+    for (int i = 2; i < t->rank + 2; i++)
+        elements *= t->dims[i];
+    return elements;
+}
+
 static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tensor *dst, const int64_t *out_sizes)
 {
     const union ups_desc *desc = &p->op->desc;
@@ -179,6 +190,9 @@ static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tenso
         status = place_destination(p, dst, out_sizes);
     if (status)
         return status;
+    if (desc->head.op == UPS_MAX_POOL && desc->pool.index_type == UPS_I32 && plane_elements(&p->src) > UPS_MAX_LENGTH)
+        return ups_error(UPS_INVALID, "index_type = i32 cannot address a plane of %" PRId64 " elements; legal: at most %" PRId64
+                         ", or i64", plane_elements(&p->src), UPS_MAX_LENGTH);
     if (desc->head.op == UPS_MAX_POOL || desc->head.op == UPS_MAX_UNPOOL) {
         bool pool = desc->head.op == UPS_MAX_POOL;
         status = ups_tensor_init(&p->indices, sizeof p->indices, pool ? desc->pool.index_type : desc->unpool.index_type,

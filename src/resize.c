@@ -55,7 +55,7 @@ static float coordinate_torch(const struct rule *r, int64_t o, int64_t n, int64_
     float ratio = torch_ratio(r, n, m);
     if (r->coordinate != UPS_HALF_PIXEL)
         return ratio * (float)o;
-    if (r->rank == 2)
+    if (r->rank == 2 && r->mode == UPS_MODE_LINEAR)
         return fmaf(ratio, (float)o + 0.5f, -0.5f);
     return ratio * ((float)o + 0.5f) - 0.5f;
 }
@@ -67,7 +67,7 @@ static bool torch_copies(const struct rule *r, int64_t n, int64_t m, int64_t tim
     if (r->arithmetic != UPS_COORDINATES_TORCH || m != times * n)
         return false;
     if (r->mode == UPS_MODE_LINEAR)
-        return times == 1 && r->coordinate != UPS_ASYMMETRIC;
+        return times == 1;
     return r->rank == 2 && r->coordinate == UPS_ASYMMETRIC && r->nearest == UPS_NEAREST_FLOOR;
 }
 

@@ -12,16 +12,14 @@
 enum { MR = 4, NR = 8 };
 
 /* One row at a time: the whole sum of a row of outputs stays in registers. */
-static void ups_gemm_4x8_scalar(int64_t rows, int64_t taps, int64_t depth, const float *const *a,
-                                int64_t a_stride, const float *const *b, float *c,
-                                int64_t c_stride)
+static void ups_gemm_4x8_scalar(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
+                                const float *const *b, float *c, int64_t c_stride)
 {
     for (int64_t i = 0; i < rows; i++) {
         float sum[NR] = {0};
         for (int64_t t = 0; t < taps; t++)
             for (int64_t k = 0; k < depth; k++)
-                for (int64_t j = 0; j < NR; j++)
-                    sum[j] += a[t][i * a_stride + k] * b[t][k * NR + j];
+                for (int64_t j = 0; j < NR; j++) sum[j] += a[t][i * a_stride + k] * b[t][k * NR + j];
         for (int64_t j = 0; j < NR; j++) c[i * c_stride + j] = sum[j];
     }
 }
@@ -39,9 +37,8 @@ static float activate(float v, const struct ups_activation *activation)
     }
 }
 
-static void ups_finish_scalar(float *c, int64_t rows, int64_t columns, int64_t c_stride,
-                              const float *bias, int64_t bias_row, int64_t bias_column,
-                              const struct ups_activation *activation)
+static void ups_finish_scalar(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias,
+                              int64_t bias_row, int64_t bias_column, const struct ups_activation *activation)
 {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) {
@@ -55,8 +52,8 @@ static void ups_axpy_scalar(int64_t n, float a, const float *x, float *y)
     for (int64_t i = 0; i < n; i++) y[i] = a * x[i] + y[i];
 }
 
-static void ups_transpose_scalar(const float *x, int64_t rows, int64_t columns, int64_t x_stride,
-                                 float *y, int64_t y_stride)
+static void ups_transpose_scalar(const float *x, int64_t rows, int64_t columns, int64_t x_stride, float *y,
+                                 int64_t y_stride)
 {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) y[j * y_stride + i] = x[i * x_stride + j];
@@ -89,8 +86,8 @@ static void put(struct best best, int64_t i, float *y, void *index, enum form fo
     if (form == I64) ((int64_t *)index)[i] = best.at;
 }
 
-static inline void pool_row(const struct ups_pool_window *window, int64_t first, int64_t n,
-                            float *y, void *index, enum form form)
+static inline void pool_row(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index,
+                            enum form form)
 {
     const struct ups_pool_window w = *window;
 
@@ -106,26 +103,23 @@ static inline void pool_row(const struct ups_pool_window *window, int64_t first,
     }
 }
 
-void ups_pool_row_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y,
-                         void *index)
+void ups_pool_row_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
 {
     pool_row(window, first, n, y, index, VALUES);
 }
 
-void ups_pool_row_i32_scalar(const struct ups_pool_window *window, int64_t first, int64_t n,
-                             float *y, void *index)
+void ups_pool_row_i32_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
 {
     pool_row(window, first, n, y, index, I32);
 }
 
-void ups_pool_row_i64_scalar(const struct ups_pool_window *window, int64_t first, int64_t n,
-                             float *y, void *index)
+void ups_pool_row_i64_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
 {
     pool_row(window, first, n, y, index, I64);
 }
 
-static inline void pool_2x2s2(const float *row0, const float *row1, int64_t n, int64_t base,
-                              int64_t width, float *y, void *index, enum form form)
+static inline void pool_2x2s2(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y,
+                              void *index, enum form form)
 {
     for (int64_t o = 0; o < n; o++) {
         int64_t at = base + 2 * o;
@@ -138,26 +132,26 @@ static inline void pool_2x2s2(const float *row0, const float *row1, int64_t n, i
     }
 }
 
-static void ups_pool_2x2s2_scalar(const float *row0, const float *row1, int64_t n, int64_t base,
-                                  int64_t width, float *y, void *index)
+static void ups_pool_2x2s2_scalar(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width,
+                                  float *y, void *index)
 {
     pool_2x2s2(row0, row1, n, base, width, y, index, VALUES);
 }
 
-static void ups_pool_2x2s2_i32_scalar(const float *row0, const float *row1, int64_t n, int64_t base,
-                                      int64_t width, float *y, void *index)
+static void ups_pool_2x2s2_i32_scalar(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width,
+                                      float *y, void *index)
 {
     pool_2x2s2(row0, row1, n, base, width, y, index, I32);
 }
 
-static void ups_pool_2x2s2_i64_scalar(const float *row0, const float *row1, int64_t n, int64_t base,
-                                      int64_t width, float *y, void *index)
+static void ups_pool_2x2s2_i64_scalar(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width,
+                                      float *y, void *index)
 {
     pool_2x2s2(row0, row1, n, base, width, y, index, I64);
 }
 
-static inline void pool_pixel(const float *const *tap, const int64_t *position, int64_t count,
-                              int64_t n, float *y, void *index, enum form form)
+static inline void pool_pixel(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
+                              void *index, enum form form)
 {
     for (int64_t i = 0; i < n; i++) {
         struct best best = none;
@@ -166,28 +160,28 @@ static inline void pool_pixel(const float *const *tap, const int64_t *position, 
     }
 }
 
-static void ups_pool_pixel_scalar(const float *const *tap, const int64_t *position, int64_t count,
-                                  int64_t n, float *y, void *index)
+static void ups_pool_pixel_scalar(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
+                                  void *index)
 {
     pool_pixel(tap, position, count, n, y, index, VALUES);
 }
 
-static void ups_pool_pixel_i32_scalar(const float *const *tap, const int64_t *position,
-                                      int64_t count, int64_t n, float *y, void *index)
+static void ups_pool_pixel_i32_scalar(const float *const *tap, const int64_t *position, int64_t count, int64_t n,
+                                      float *y, void *index)
 {
     pool_pixel(tap, position, count, n, y, index, I32);
 }
 
-static void ups_pool_pixel_i64_scalar(const float *const *tap, const int64_t *position,
-                                      int64_t count, int64_t n, float *y, void *index)
+static void ups_pool_pixel_i64_scalar(const float *const *tap, const int64_t *position, int64_t count, int64_t n,
+                                      float *y, void *index)
 {
     pool_pixel(tap, position, count, n, y, index, I64);
 }
 
 /* ---- max unpooling ---- */
 
-static inline int64_t unpool_2x2s2(const float *x, const void *index, enum form form, int64_t n,
-                                   int64_t base, int64_t width, float *row0, float *row1)
+static inline int64_t unpool_2x2s2(const float *x, const void *index, enum form form, int64_t n, int64_t base,
+                                   int64_t width, float *row0, float *row1)
 {
     int64_t found = 0;
 
@@ -202,14 +196,14 @@ static inline int64_t unpool_2x2s2(const float *x, const void *index, enum form 
     return found;
 }
 
-static int64_t ups_unpool_2x2s2_i32_scalar(const float *x, const void *index, int64_t n,
-                                           int64_t base, int64_t width, float *row0, float *row1)
+static int64_t ups_unpool_2x2s2_i32_scalar(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
+                                           float *row0, float *row1)
 {
     return unpool_2x2s2(x, index, I32, n, base, width, row0, row1);
 }
 
-static int64_t ups_unpool_2x2s2_i64_scalar(const float *x, const void *index, int64_t n,
-                                           int64_t base, int64_t width, float *row0, float *row1)
+static int64_t ups_unpool_2x2s2_i64_scalar(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
+                                           float *row0, float *row1)
 {
     return unpool_2x2s2(x, index, I64, n, base, width, row0, row1);
 }
@@ -240,8 +234,8 @@ static void ups_nearest_row_scalar(const float *x, const int32_t *index, int64_t
     for (int64_t o = 0; o < n; o++) y[o] = x[index[o]];
 }
 
-static void ups_filter_row_scalar(const float *x, const int32_t *index, const float *weight,
-                                  int64_t taps, int64_t n, float *y)
+static void ups_filter_row_scalar(const float *x, const int32_t *index, const float *weight, int64_t taps, int64_t n,
+                                  float *y)
 {
     for (int64_t o = 0; o < n; o++) {
         float sum = weight[o] * x[index[o]];
@@ -250,8 +244,7 @@ static void ups_filter_row_scalar(const float *x, const int32_t *index, const fl
     }
 }
 
-static void ups_filter_rows_scalar(const float *const *rows, const float *weight, int64_t taps,
-                                   int64_t n, float *y)
+static void ups_filter_rows_scalar(const float *const *rows, const float *weight, int64_t taps, int64_t n, float *y)
 {
     for (int64_t i = 0; i < n; i++) {
         float sum = weight[0] * rows[0][i];
@@ -260,15 +253,13 @@ static void ups_filter_rows_scalar(const float *const *rows, const float *weight
     }
 }
 
-static void ups_filter_pixels_scalar(const float *x, int64_t x_stride, const int32_t *index,
-                                     const float *weight, int64_t taps, int64_t n,
-                                     int64_t channels, float *y)
+static void ups_filter_pixels_scalar(const float *x, int64_t x_stride, const int32_t *index, const float *weight,
+                                     int64_t taps, int64_t n, int64_t channels, float *y)
 {
     for (int64_t o = 0; o < n; o++)
         for (int64_t c = 0; c < channels; c++) {
             float sum = weight[o] * x[index[o] * x_stride + c];
-            for (int64_t t = 1; t < taps; t++)
-                sum += weight[t * n + o] * x[index[t * n + o] * x_stride + c];
+            for (int64_t t = 1; t < taps; t++) sum += weight[t * n + o] * x[index[t * n + o] * x_stride + c];
             y[o * channels + c] = sum;
         }
 }

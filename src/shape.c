@@ -15,12 +15,12 @@ static int32_t pool_sizes(const ups_pool_desc *d, int a, int64_t in, struct ups_
 {
     int64_t stride = d->strides[a];
     int64_t room = in + d->pads_begin[a] + d->pads_end[a] - (d->dilations[a] * (d->kernel_shape[a] - 1) + 1);
-    if (room < 0)
+    int64_t m = (d->ceil_mode ? ups_ceil_div(room, stride) : ups_floor_div(room, stride)) + 1;
+    if (d->ceil_mode && (m - 1) * stride >= in + d->pads_begin[a])
+        m--;
+    if (m < 1)
         return ups_error(UPS_INVALID, "in[%d] = %" PRId64 " with its pads is %" PRId64 " shorter than the window; legal: %" PRId64
-                         " or more", a, in, -room, in - room);
-    int64_t m = room / stride + 1;
-    if (d->ceil_mode && room % stride && m * stride < in + d->pads_begin[a])
-        m++;
+                         " or more", a, in, -room, d->ceil_mode ? in - room - stride + 1 : in - room);
     sizes->smallest = sizes->standard = sizes->largest = m;
     return UPS_OK;
 }

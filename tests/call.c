@@ -2,7 +2,6 @@
  *
  * See call.h.
  */
-#define _GNU_SOURCE
 #include "call.h"
 
 #include <math.h>
@@ -11,62 +10,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 /* ---- random numbers ---- */
 
-static uint64_t state;
-
-void call_seed(void)
-{
-    const char *seed = getenv("UPS_TEST_SEED");
-    state = seed ? strtoull(seed, NULL, 0) : 20240607;
-    printf("UPS_TEST_SEED=%llu\n", (unsigned long long)state);
-    fflush(stdout);
-}
-
-/* splitmix64 */
-static uint64_t next(void)
-{
-    uint64_t z = state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-int64_t call_random(int64_t lo, int64_t hi)
-{
-    return lo + (int64_t)(next() % (uint64_t)(hi - lo + 1));
-}
-
 bool call_chance(int percent)
 {
-    return call_random(0, 99) < percent;
+    return check_between(0, 99) < percent;
 }
 
 /* Twelve uniform numbers: near enough to a gaussian, and free of libm. */
 float call_gaussian(void)
 {
-    double sum = 0;
-    for (int i = 0; i < 3; i++) {
-        uint64_t bits = next();
-        for (int j = 0; j < 4; j++, bits >>= 16) sum += (double)(bits & 0xffff) / 65536;
+    int64_t sum = 0;
+    for (int i = 0; i < 6; i++) {
+        uint32_t bits = check_random();
+        sum += (bits & 0xffff) + (bits >> 16);
     }
-    return (float)(sum - 6 + 12 * 0.5 / 65536);
-}
-
-bool call_quick(void)
-{
-    const char *quick = getenv("UPS_TEST_QUICK");
-    return quick && *quick && strcmp(quick, "0") != 0;
+    return (float)ldexp((double)(sum - 6 * 65535), -16);
 }
 
 /* ---- memory ---- */
 
-enum { FENCE = 64, PATTERN = 0xA5 };
+enum { PATTERN = 0xA5 };
+
+/* Rooms that blocks gave back: check_place keeps what it mapped. */
+static struct check_memory spare[16];
+static int spares;
 
 static void *take(size_t bytes)
 {
@@ -75,34 +46,14 @@ static void *take(size_t bytes)
     return memory;
 }
 
-/* Canaries on both sides; the data is aligned to eight bytes and no more. */
-static void make_on_heap(struct block *block)
+void block_make(struct block *block, size_t bytes, size_t element, enum check_place place)
 {
-    block->base_bytes = block->bytes + 2 * FENCE + 8;
-    block->base = take(block->base_bytes);
-    block->data = block->base + FENCE + 8;
-    memset(block->base, PATTERN, block->base_bytes);
-}
-
-/* One page without access on either side; the data touches one of them. */
-static void make_in_pages(struct block *block)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), body = (block->bytes + page - 1) / page * page;
-    block->base_bytes = body + 2 * page;
-    block->base = mmap(NULL, block->base_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(block->base != MAP_FAILED);
-    if (body) assert_int_equal(mprotect(block->base + page, body, PROT_READ | PROT_WRITE), 0);
-    if (body) memset(block->base + page, PATTERN, body);
-    block->data = block->base + page + (block->place == PLACE_AT_END ? body - block->bytes : 0);
-}
-
-void block_make(struct block *block, size_t bytes, enum place place)
-{
-    *block = (struct block){.bytes = bytes, .place = place};
-    if (place == PLACE_HEAP)
-        make_on_heap(block);
-    else
-        make_in_pages(block);
+    struct check_memory none = {0};
+    block->memory = spares ? spare[--spares] : none;
+    block->copy = NULL;
+    block->data = check_place(&block->memory, bytes, element, place);
+    block->bytes = bytes;
+    memset(block->data, PATTERN, bytes);
 }
 
 void block_keep(struct block *block)
@@ -111,33 +62,22 @@ void block_keep(struct block *block)
     memcpy(block->copy, block->data, block->bytes);
 }
 
+void block_free(struct block *block)
+{
+    if (!block->data) return;
+    if (!check_margins(&block->memory)) fail_msg("written outside a block");
+    if (block->copy && memcmp(block->copy, block->data, block->bytes) != 0) fail_msg("an input was changed");
+    free(block->copy);
+    assert_true(spares < 16);
+    spare[spares++] = block->memory;
+    *block = (struct block){0};
+}
+
 static bool patterned(const unsigned char *from, const unsigned char *to)
 {
     for (; from < to; from++)
         if (*from != PATTERN) return false;
     return true;
-}
-
-/* The part of the block's own memory that lies around its data. */
-static void check_fences(const struct block *block)
-{
-    size_t page = block->place == PLACE_HEAP ? 0 : (size_t)sysconf(_SC_PAGESIZE);
-    const unsigned char *begin = block->base + page, *end = block->base + block->base_bytes - page;
-    if (!patterned(begin, block->data)) fail_msg("written before the first byte of a block");
-    if (!patterned(block->data + block->bytes, end)) fail_msg("written after the last byte of a block");
-}
-
-void block_free(struct block *block)
-{
-    if (!block->base) return;
-    check_fences(block);
-    if (block->copy && memcmp(block->copy, block->data, block->bytes) != 0) fail_msg("an input was changed");
-    free(block->copy);
-    if (block->place == PLACE_HEAP)
-        free(block->base);
-    else
-        munmap(block->base, block->base_bytes);
-    *block = (struct block){0};
 }
 
 /* ---- tensors ---- */
@@ -197,7 +137,7 @@ static int64_t tensor_at(const ups_tensor *t, int64_t i)
 static void tensor_make(struct tensor *tensor, const struct call *call, const int64_t *dims, int32_t margin)
 {
     tensor_shape(&tensor->shape, call->desc.head.rank, call->desc.head.layout, dims, margin);
-    block_make(&tensor->memory, tensor_span(&tensor->shape) * sizeof(float), call->place);
+    block_make(&tensor->memory, tensor_span(&tensor->shape) * sizeof(float), sizeof(float), call->place);
 }
 
 static void tensor_put(struct tensor *tensor, const float *dense)
@@ -317,11 +257,11 @@ static int32_t learn_sizes(struct call *call)
     return UPS_OK;
 }
 
-static void put_constant(struct block *block, const void *from, int64_t bytes, enum place place)
+static void put_floats(struct block *block, const float *from, int64_t n, enum check_place place)
 {
     if (!from) return;
-    block_make(block, (size_t)bytes, place);
-    memcpy(block->data, from, (size_t)bytes);
+    block_make(block, (size_t)n * sizeof *from, sizeof *from, place);
+    memcpy(block->data, from, block->bytes);
     block_keep(block);
 }
 
@@ -330,7 +270,7 @@ static void make_indices(struct call *call)
     int32_t op = call->desc.head.op, rank = call->desc.head.rank;
     const int64_t *dims = op == UPS_MAX_POOL ? call->out_dims : call->dims;
     if (op != UPS_MAX_UNPOOL && (op != UPS_MAX_POOL || call->values_only)) return;
-    block_make(&call->indices, (size_t)product(dims, rank + 2) * index_bytes(call), call->place);
+    block_make(&call->indices, (size_t)product(dims, rank + 2) * index_bytes(call), index_bytes(call), call->place);
     if (op == UPS_MAX_UNPOOL) {
         index_put(call, call->index);
         block_keep(&call->indices);
@@ -343,7 +283,7 @@ static void make_workspace(struct call *call)
     call->work_bytes = ups_plan_workspace(call->plan, call->parts ? call->parts : 1);
     call->work = NULL;
     if (!call->work_bytes) return;
-    block_make(&call->workspace, call->work_bytes + 1, call->place);
+    block_make(&call->workspace, call->work_bytes + 1, 1, call->place);
     call->work = call->workspace.data + 1;
 }
 
@@ -351,8 +291,8 @@ static int32_t open_steps(struct call *call)
 {
     int32_t rank = call->desc.head.rank, status;
     if (call->desc.head.op == UPS_CONV_TRANSPOSE) {
-        put_constant(&call->weights, call->w, weight_count(call) * 4, call->place);
-        put_constant(&call->bias_memory, call->bias, call->desc.conv.out_channels * 4, call->place);
+        put_floats(&call->weights, call->w, weight_count(call), call->place);
+        put_floats(&call->bias_memory, call->bias, call->desc.conv.out_channels, call->place);
     }
     if ((status = make_op(call)) != UPS_OK) return status;
     tensor_make(&call->src, call, call->dims, call->src_margin);
@@ -511,20 +451,13 @@ int64_t call_checked(void)
     return checked;
 }
 
-static uint32_t bits_of(float v)
-{
-    uint32_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    return bits;
-}
-
 void call_same(const struct call *call, const char *what, const float *got, const float *want, int64_t n)
 {
     checked += n;
     for (int64_t i = 0; i < n; i++)
-        if (bits_of(got[i]) != bits_of(want[i]))
+        if (check_bits(got[i]) != check_bits(want[i]))
             fail_msg("%s [%lld of %lld]: got %.9g (%08x), want %.9g (%08x)\n  %s", what, (long long)i, (long long)n,
-                     (double)got[i], bits_of(got[i]), (double)want[i], bits_of(want[i]), call_text(call));
+                     (double)got[i], check_bits(got[i]), (double)want[i], check_bits(want[i]), call_text(call));
 }
 
 void call_same_index(const struct call *call, const char *what, const int64_t *got, const int64_t *want, int64_t n)
@@ -574,19 +507,14 @@ float *call_floats(int64_t n)
 float *call_integers(int64_t n, int max)
 {
     float *v = take((size_t)n * sizeof *v);
-    for (int64_t i = 0; i < n; i++) v[i] = (float)call_random(-max, max);
+    for (int64_t i = 0; i < n; i++) v[i] = (float)check_between(-max, max);
     return v;
 }
 
-float *call_specials(int64_t n)
+float *call_values(int64_t n)
 {
-    static const uint32_t special[] = {0x00000000, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000,
-                                       0x7fc12345, 0xffd54321, 0x00000001, 0x807fffff, 0x7f7fffff, 0xff7fffff};
-    float *v = call_integers(n, 4);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t which = call_random(0, 30);
-        if (which < 12) memcpy(&v[i], &special[which], sizeof *v);
-    }
+    float *v = take((size_t)n * sizeof *v);
+    check_fill(v, n, (enum check_fill)check_between(0, CHECK_FILLS - 1));
     return v;
 }
 

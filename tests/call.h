@@ -4,7 +4,7 @@
  *
  * Dense means N, C, spatial. call_run makes the op and the plan, lays every tensor out as the descriptor's layout and the
  * margins ask, runs, checks that nothing was touched but the outputs, and returns the outputs dense again. Every block of
- * memory either lies between canaries or ends or begins at a page that must not be touched.
+ * memory lies between canaries, or ends or begins at a page that must not be touched (check.h).
  */
 #ifndef CALL_H
 #define CALL_H
@@ -13,31 +13,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "check.h"
 #include "upsample/upsample.h"
 
-/* ---- random numbers, repeatable by UPS_TEST_SEED ---- */
+/* ---- random numbers: check.h's, and these ---- */
 
-void call_seed(void);                        /* prints the seed; call it first */
-int64_t call_random(int64_t lo, int64_t hi); /* lo <= result <= hi */
 bool call_chance(int percent);
 float call_gaussian(void);
-bool call_quick(void); /* UPS_TEST_QUICK is set: a tenth of the work or less */
 
-/* ---- memory ---- */
-
-enum place { PLACE_HEAP, PLACE_AT_END, PLACE_AT_START };
+/* ---- memory: check.h's, taken and given back ---- */
 
 struct block {
     unsigned char *data;
     size_t bytes;
-    enum place place;
-    unsigned char *base, *copy; /* the allocation; what block_keep saw */
-    size_t base_bytes;
+    unsigned char *copy; /* what block_keep saw */
+    struct check_memory memory;
 };
 
-void block_make(struct block *block, size_t bytes, enum place place); /* filled with a pattern */
-void block_keep(struct block *block);                                 /* from now on it must not change */
-void block_free(struct block *block);                                 /* checks canaries and block_keep's promise */
+void block_make(struct block *block, size_t bytes, size_t element, enum check_place place); /* filled with a pattern */
+void block_keep(struct block *block);                                                       /* from now on it must not change */
+void block_free(struct block *block); /* checks the canaries around it and block_keep's promise */
 
 /* ---- a call ---- */
 
@@ -69,7 +64,7 @@ struct call {
     bool weights_at_run;
     bool values_only;   /* max_pool without switches */
     int32_t src_margin, dst_margin; /* the tensor is a slice of one that is larger by this in each axis but the outermost */
-    enum place place;
+    enum check_place place;
     const int32_t *order; /* the order of parts, NULL: 0, 1, … */
     int32_t parts;        /* 0: ups_run */
     /* What came of it: owned, dense; freed by call_close. */
@@ -128,7 +123,7 @@ double call_sum_bound(const ups_conv_transpose_desc *desc);
 /* New arrays, for free(). */
 float *call_floats(int64_t n);           /* gaussian */
 float *call_integers(int64_t n, int max); /* whole numbers in [-max, max] */
-float *call_specials(int64_t n);         /* gaussian with ties, zeros of both signs, NaN, infinities, denormals */
+float *call_values(int64_t n);           /* any of check.h's fills: plain, with ties, or with everything special */
 
 /* The tiers this machine runs, lowest first; how many. Prints those it does not. */
 int call_tiers(const char *names[8]);

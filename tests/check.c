@@ -101,8 +101,7 @@ static void make_room(struct check_memory *memory, size_t bytes)
     const size_t room_bytes = (bytes + 2 * MARGIN + page - 1) / page * page;
 
     if (memory->room) munmap(memory->room - page, memory->room_bytes + 2 * page);
-    unsigned char *all =
-        mmap(NULL, room_bytes + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *all = mmap(NULL, room_bytes + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (all == MAP_FAILED || mprotect(all, page, PROT_NONE) || mprotect(all + page + room_bytes, page, PROT_NONE)) {
         perror("check_place");
         exit(1);

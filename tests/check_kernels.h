@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * How each kernel is checked: check_<member>(run, table), for test_kernels.c and test_checker.c, which include this
- * once each. Of the table only the tile (mr, nr) and the tier's name matter; run is any function of the type. Each gives
- * NULL or a sentence about the first case that failed.
+ * once each. Of the table only the tile (mr, nr) and the tier's name matter; run is any function of the type. Each
+ * gives NULL or a sentence about the first case that failed.
  *
  * The reference is a formula of this file, written another way than scalar.c (a window's taps are collected and then
  * judged; sums use fmaf where a vector tier fuses), so the scalar tier is tested like the others, and every tier must
@@ -120,7 +120,8 @@ static char complaint[400];
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-static const char *complain(const struct trial *t, const char *format, ...)
+static const char *
+complain(const struct trial *t, const char *format, ...)
 {
     static const char *const places[] = {"at end", "at start", "in middle"};
     static const char *const fills[] = {"plain", "ties", "special"};
@@ -268,22 +269,23 @@ static const char *check_finish(ups_finish_fn *run, const struct ups_kernels *ta
     };
     (void)table;
 
-    for (struct trial t = {0}; next_trial(&t);) {
-        const struct ups_activation *activation = &activations[t.number % 6];
-        const int64_t rows = check_between(1, 3), columns = t.n, stride = columns + check_between(0, 2);
-        const int64_t along_row = check_between(0, 1);
-        const float *bias = values(&t, along_row ? rows : columns);
-        float *c = values(&t, (rows - 1) * stride + columns);
-        computed();
-        ready();
+    for (struct trial t = {0}; next_trial(&t);)
+        for (int a = 0; a < 6; a++) {
+            const int64_t rows = check_between(1, 3), columns = t.n, stride = columns + check_between(0, 2);
+            const int64_t along_row = check_between(0, 1);
+            operand_count = 0;
+            const float *bias = values(&t, along_row ? rows : columns);
+            float *c = values(&t, (rows - 1) * stride + columns);
+            computed();
+            ready();
 
-        float *w = want(c);
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t j = 0; j < columns; j++)
-                w[i * stride + j] = activated(c[i * stride + j] + bias[along_row ? i : j], activation);
-        run(c, rows, columns, stride, bias, along_row, !along_row, activation);
-        if (verdict(&t)) return complaint;
-    }
+            float *w = want(c);
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t j = 0; j < columns; j++)
+                    w[i * stride + j] = activated(c[i * stride + j] + bias[along_row ? i : j], &activations[a]);
+            run(c, rows, columns, stride, bias, along_row, !along_row, &activations[a]);
+            if (verdict(&t)) return complaint;
+        }
     return NULL;
 }
 
@@ -309,7 +311,7 @@ static const char *check_transpose(ups_transpose_fn *run, const struct ups_kerne
     (void)table;
 
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t other = check_between(1, 20), wide = t.number & 1;
+        const int64_t other = check_between(1, 20), wide = check_between(0, 1);
         const int64_t rows = wide ? other : t.n, columns = wide ? t.n : other;
         const int64_t x_stride = columns + check_between(0, 2), y_stride = rows + check_between(0, 2);
         const float *x = values(&t, (rows - 1) * x_stride + columns);
@@ -376,7 +378,7 @@ static const char *check_pool_pairs(ups_pool_2x2s2_fn *run, size_t index_bytes)
     for (struct trial t = {0}; next_trial(&t);) {
         const int64_t width = 2 * t.n + check_between(0, 5);
         const int64_t last = INT32_MAX - width - 2 * t.n + 1; /* base of the last window pair below 2^31 */
-        const int64_t base = t.number % 3 == 0 ? 0 : t.number % 3 == 1 ? last : check_between(0, 100000);
+        const int64_t bases[] = {0, last, check_between(0, 100000)}, base = bases[check_between(0, 2)];
         const float *row0 = values(&t, 2 * t.n), *row1 = values(&t, 2 * t.n);
         float *y = result(&t, t.n);
         void *index = switches(&t, t.n, index_bytes);
@@ -402,8 +404,8 @@ static const char *check_pool_pixels(ups_pool_pixel_fn *run, size_t index_bytes)
         int64_t *position = operand(&t, count, sizeof *position);
         for (int64_t i = 0; i < count; i++) {
             tap[i] = values(&t, t.n);
-            position[i] = index_bytes == 8 ? (int64_t)check_random() << check_between(0, 20)
-                                           : (int64_t)(check_random() >> 1);
+            position[i] =
+                index_bytes == 8 ? (int64_t)check_random() << check_between(0, 20) : (int64_t)(check_random() >> 1);
         }
         float *y = result(&t, t.n);
         void *index = switches(&t, t.n, index_bytes);
@@ -420,7 +422,7 @@ static const char *check_pool_pixels(ups_pool_pixel_fn *run, size_t index_bytes)
     return NULL;
 }
 
-#define CHECK_POOL(member, type, check, index_bytes)                                \
+#define CHECK_POOL(member, type, check, index_bytes)                              \
     static const char *check_##member(type *run, const struct ups_kernels *table) \
     {                                                                             \
         (void)table;                                                              \
@@ -457,7 +459,7 @@ static const char *check_unpool(ups_unpool_2x2s2_fn *run, size_t index_bytes)
     for (struct trial t = {0}; next_trial(&t);) {
         const int64_t width = 2 * t.n + check_between(0, 5);
         const int64_t last = INT32_MAX - width - 2 * t.n + 1;
-        const int64_t base = t.number % 3 == 0 ? 0 : t.number % 3 == 1 ? last : check_between(0, 100000);
+        const int64_t bases[] = {0, last, check_between(0, 100000)}, base = bases[check_between(0, 2)];
         const float *x = values(&t, t.n);
         void *index = operand(&t, t.n, index_bytes);
         float *row[2] = {result(&t, 2 * t.n), result(&t, 2 * t.n)};

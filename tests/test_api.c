@@ -5,6 +5,7 @@
  *
  * The tables below hold one wrong value each. The rig is a legal call of an operation that they spoil.
  */
+#define _GNU_SOURCE
 #include <float.h>
 #include <limits.h>
 #include <math.h>
@@ -1695,14 +1696,14 @@ static void test_random_lengths(void **unused)
 {
     (void)unused;
     static const char *const lengths[] = {"1", "2", "3", "7", "1000", "65536", "46341", "1073741824", "2147483646", "2147483647"};
-    for (int n = 0; n < (call_quick() ? 300 : 20000); n++) {
+    for (int n = 0; n < (check_quick() ? 300 : 20000); n++) {
         union desc desc;
-        int32_t op = all_ops[call_random(0, OPS - 1)];
+        int32_t op = all_ops[check_between(0, OPS - 1)];
         ups_desc_init(&desc, sizeof desc, op, NULL);
         for (int i = 0; ups_desc_field(op, i); i++)
-            if (i >= 3 && call_chance(70)) ups_desc_set(&desc, ups_desc_field(op, i), lengths[call_random(0, 9)]);
+            if (i >= 3 && call_chance(70)) ups_desc_set(&desc, ups_desc_field(op, i), lengths[check_between(0, 9)]);
         int64_t in[2], low[2], standard[2], high[2];
-        for (int a = 0; a < 2; a++) in[a] = strtoll(lengths[call_random(0, 9)], NULL, 10);
+        for (int a = 0; a < 2; a++) in[a] = strtoll(lengths[check_between(0, 9)], NULL, 10);
         if (ups_shape(&desc, in, low, standard, high) != UPS_OK) continue;
         for (int a = 0; a < 2; a++) assert_true(low[a] >= 1 && high[a] >= low[a]);
     }
@@ -1844,6 +1845,6 @@ int main(void)
         cmocka_unit_test(test_cpu_info),
         cmocka_unit_test(test_buffers_init),
     };
-    call_seed();
+    check_random(); /* prints the seed */
     return cmocka_run_group_tests_name("api", tests, NULL, NULL);
 }

@@ -172,8 +172,8 @@ static int enlarge_with(const char *source, const char *target, const char *mode
 
 #define enlarge(source, target, ...) enlarge_with(source, target, model_directory, __VA_ARGS__, NULL)
 
-/* Runs the command, which must refuse: an exit code, one sentence on stderr with these words in it, the old file under the
- * target's name untouched and no file more than before. */
+/* Runs the command, which must refuse: an exit code, one sentence on stderr with these words in it, the old file under
+ * the target's name untouched and no file more than before. */
 static void must_refuse(const char *what, const char *source, const char *model, const char *words)
 {
     const char *target = in_work("old.png"), *log = in_work("log");
@@ -203,9 +203,9 @@ static void test_half_to_float(void **state)
     static const struct {
         uint16_t half;
         float value;
-    } cases[] = {{0x0000, 0},         {0x3c00, 1},           {0xc000, -2},       {0x3555, 0x1.554p-2f}, {0x7bff, 65504},
-                 {0x0400, 0x1p-14f},  {0x03ff, 0x1.ff8p-15f}, {0x0001, 0x1p-24f}, {0x8001, -0x1p-24f},   {0x7c00, INFINITY},
-                 {0xfc00, -INFINITY}};
+    } cases[] = {{0x0000, 0},         {0x3c00, 1},        {0xc000, -2},           {0x3555, 0x1.554p-2f},
+                 {0x7bff, 65504},     {0x0400, 0x1p-14f}, {0x03ff, 0x1.ff8p-15f}, {0x0001, 0x1p-24f},
+                 {0x8001, -0x1p-24f}, {0x7c00, INFINITY}, {0xfc00, -INFINITY}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_true(half_to_float(cases[i].half) == cases[i].value);
     assert_true(signbit(half_to_float(0x8000)) && half_to_float(0x8000) == 0);
@@ -216,7 +216,8 @@ static void test_half_to_float(void **state)
         _Float16 half;
         memcpy(&half, &bits, sizeof half);
         float want = (float)half, got = half_to_float(bits);
-        if (isnan(want) ? !isnan(got) : memcmp(&want, &got, sizeof want)) fail_msg("half 0x%04x: %g, not %g", i, got, want);
+        if (isnan(want) ? !isnan(got) : memcmp(&want, &got, sizeof want))
+            fail_msg("half 0x%04x: %g, not %g", i, got, want);
     }
 #endif
 }
@@ -239,10 +240,10 @@ static float *pad_picture(const struct picture *picture, int64_t halo)
     return padded;
 }
 
-/* Runs the network on a window of the padded picture; the window is given by what it makes, in pixels of the picture. The
- * caller frees the result. */
-static float *run_window(struct network *network, const struct waifu2x *model, const float *padded, int64_t padded_width,
-                         int64_t top, int64_t left, int64_t height, int64_t width)
+/* Runs the network on a window of the padded picture; the window is given by what it makes, in pixels of the picture.
+ * The caller frees the result. */
+static float *run_window(struct network *network, const struct waifu2x *model, const float *padded,
+                         int64_t padded_width, int64_t top, int64_t left, int64_t height, int64_t width)
 {
     int64_t rows = height + 2 * model->halo, row = (width + 2 * model->halo) * 3;
     float *x = network_input(network, rows, width + 2 * model->halo);
@@ -288,7 +289,8 @@ static void test_against_ncnn(void **state)
         assert_int_equal(model.halo, 7);
         assert_int_equal(network_open(&network, &model, ups_isa_name(tier), 1), 0);
         float *padded = pad_picture(&picture, model.halo);
-        float *y = run_window(&network, &model, padded, picture.width + 2 * model.halo, 0, 0, picture.height, picture.width);
+        float *y =
+            run_window(&network, &model, padded, picture.width + 2 * model.halo, 0, 0, picture.height, picture.width);
         double worst = 0;
         for (int64_t i = 0; i < plane * 3; i++) {
             float want;
@@ -311,7 +313,8 @@ static void test_against_ncnn(void **state)
 static void test_windows_are_the_whole(void **state)
 {
     (void)state;
-    static const int64_t windows[][4] = {{0, 0, 1, 1}, {18, 25, 1, 1}, {3, 5, 7, 11}, {0, 10, 19, 3}, {9, 0, 2, 26}, {1, 1, 17, 24}};
+    static const int64_t windows[][4] = {{0, 0, 1, 1},   {18, 25, 1, 1}, {3, 5, 7, 11},
+                                         {0, 10, 19, 3}, {9, 0, 2, 26},  {1, 1, 17, 24}};
     struct picture picture = read_picture(GOLDEN_PICTURE);
     struct waifu2x model;
     struct network network;
@@ -375,7 +378,8 @@ static void test_tiles_do_not_show(void **state)
                 first = file;
                 continue;
             }
-            if (file.size != first.size || memcmp(file.data, first.data, file.size)) fail_msg("--tile %s shows", tiles[i]);
+            if (file.size != first.size || memcmp(file.data, first.data, file.size))
+                fail_msg("--tile %s shows", tiles[i]);
             free(file.data);
         }
         free(first.data);
@@ -588,7 +592,8 @@ static void test_broken_models(void **state)
     change_model(NULL, NULL, 0, second_layer + 4 + 1);
     must_refuse("an infinite weight", in_work("in.png"), work, "not a number");
     must_refuse("no model", in_work("in.png"), in_work("nowhere"), "cannot be read");
-    change_model("9=2 -23310=1,0.100000\nConvolution", "\nReLU r 1 1 conv1_conv1_relu_layer r 0=0.1\nConvolution", 0, 0);
+    change_model("9=2 -23310=1,0.100000\nConvolution", "\nReLU r 1 1 conv1_conv1_relu_layer r 0=0.1\nConvolution", 0,
+                 0);
     must_refuse("a line too many", in_work("in.png"), work, "only a chain");
 }
 

@@ -17,14 +17,14 @@
 
 /* The members of the table: name, and a function that checks that member of a table. A member without a check_<member>
  * does not compile. */
-#define CHECK_MEMBER(type, member)                                          \
+#define CHECK_MEMBER(type, member)                                         \
     static const char *check_the_##member(const struct ups_kernels *table) \
-    {                                                                       \
-        return check_##member(table->member.run, table);                    \
-    }                                                                       \
+    {                                                                      \
+        return check_##member(table->member.run, table);                   \
+    }                                                                      \
     static const char *name_the_##member(const struct ups_kernels *table)  \
-    {                                                                       \
-        return table->member.run ? table->member.name : NULL;               \
+    {                                                                      \
+        return table->member.run ? table->member.name : NULL;              \
     }
 UPS_KERNEL_LIST(CHECK_MEMBER)
 

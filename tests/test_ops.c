@@ -22,12 +22,12 @@ static int tier_count;
 
 static int64_t cases(int64_t n)
 {
-    return call_quick() ? n / 30 + 1 : n;
+    return check_quick() ? n / 30 + 1 : n;
 }
 
 static int64_t pick(const int64_t *from, int n)
 {
-    return from[call_random(0, n - 1)];
+    return from[check_between(0, n - 1)];
 }
 #define PICK(...) pick((const int64_t[]){__VA_ARGS__}, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))
 
@@ -37,22 +37,22 @@ static int64_t pick(const int64_t *from, int n)
 static void random_dims(struct call *call)
 {
     int32_t rank = call->desc.head.rank;
-    int64_t widest = call_quick() ? 20 : 40;
-    call->dims[0] = call_random(1, 2);
+    int64_t widest = check_quick() ? 20 : 40;
+    call->dims[0] = check_between(1, 2);
     call->dims[1] = PICK(1, 2, 3, 5, 8, 16, 17, 33);
-    for (int a = 0; a < rank; a++) call->dims[2 + a] = call_random(1, rank == 3 ? 5 : 9);
-    call->dims[rank + 1] = call_random(1, rank == 1 ? 2 * widest : widest);
-    if (rank == 3) call->dims[1] = call_random(1, 5);
+    for (int a = 0; a < rank; a++) call->dims[2 + a] = check_between(1, rank == 3 ? 5 : 9);
+    call->dims[rank + 1] = check_between(1, rank == 1 ? 2 * widest : widest);
+    if (rank == 3) call->dims[1] = check_between(1, 5);
 }
 
 static void random_call(struct call *call, int32_t op)
 {
-    call_init(call, op, (int32_t)call_random(1, 3));
+    call_init(call, op, (int32_t)check_between(1, 3));
     call->desc.head.layout = call_chance(50) ? UPS_CHANNELS_FIRST : UPS_CHANNELS_LAST;
     random_dims(call);
-    if (call_chance(30)) call->src_margin = (int32_t)call_random(1, 5);
-    if (call_chance(30)) call->dst_margin = (int32_t)call_random(1, 5);
-    if (call_chance(25)) call->parts = (int32_t)call_random(1, 5);
+    if (call_chance(30)) call->src_margin = (int32_t)check_between(1, 5);
+    if (call_chance(30)) call->dst_margin = (int32_t)check_between(1, 5);
+    if (call_chance(25)) call->parts = (int32_t)check_between(1, 5);
 }
 
 static int64_t in_count(const struct call *call)
@@ -88,11 +88,6 @@ static void *room(int64_t n, size_t each)
     return memory;
 }
 
-static float *random_values(int64_t n)
-{
-    return call_chance(40) ? call_specials(n) : call_chance(50) ? call_integers(n, 3) : call_floats(n);
-}
-
 /* ---- max_pool ---- */
 
 static void random_pool(struct call *call)
@@ -101,12 +96,12 @@ static void random_pool(struct call *call)
     bool usual = call_chance(40);
     random_call(call, UPS_MAX_POOL);
     for (int a = 0; a < d->rank; a++) {
-        d->kernel_shape[a] = usual ? 2 : call_random(1, 4);
-        if (call_chance(60) && !usual) d->strides[a] = call_random(1, 4);
-        if (call_chance(25) && !usual) d->dilations[a] = call_random(1, 3);
+        d->kernel_shape[a] = usual ? 2 : check_between(1, 4);
+        if (call_chance(60) && !usual) d->strides[a] = check_between(1, 4);
+        if (call_chance(25) && !usual) d->dilations[a] = check_between(1, 3);
         int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-        if (call_chance(30)) d->pads_begin[a] = call_random(0, extent - 1);
-        if (call_chance(30)) d->pads_end[a] = call_random(0, extent - 1);
+        if (call_chance(30)) d->pads_begin[a] = check_between(0, extent - 1);
+        if (call_chance(30)) d->pads_end[a] = check_between(0, extent - 1);
     }
     d->ceil_mode = call_chance(30);
     d->index_type = call_chance(50) ? UPS_I32 : UPS_I64;
@@ -116,7 +111,7 @@ static void random_pool(struct call *call)
 static void check_pool(struct call *call)
 {
     int64_t out[3];
-    float *x = random_values(in_count(call));
+    float *x = call_values(in_count(call));
     call->x = x;
     if (naive_sizes(&call->desc, call->dims + 2, out)) {
         int64_t n = out_count(call, out);
@@ -154,7 +149,7 @@ static int64_t random_index(const struct call *call, int64_t i, int64_t plane)
 {
     int64_t n = naive_plane(call->dims + 2, call->desc.head.rank);
     if (call_chance(60)) return i % n * plane / n;
-    return call_random(0, plane - 1);
+    return check_between(0, plane - 1);
 }
 
 static int64_t bad_index(const struct call *call, int64_t plane)
@@ -169,16 +164,16 @@ static void random_unpool(struct call *call, int64_t sizes[3])
     bool usual = call_chance(50);
     random_call(call, UPS_MAX_UNPOOL);
     for (int a = 0; a < d->rank; a++) {
-        d->kernel_shape[a] = usual ? 2 : call_random(1, 4);
-        if (!usual && call_chance(50)) d->strides[a] = call_random(1, 4);
-        if (call_chance(20)) d->pads_begin[a] = call_random(0, d->kernel_shape[a] - 1);
-        if (call_chance(20)) d->pads_end[a] = call_random(0, d->kernel_shape[a] - 1);
+        d->kernel_shape[a] = usual ? 2 : check_between(1, 4);
+        if (!usual && call_chance(50)) d->strides[a] = check_between(1, 4);
+        if (call_chance(20)) d->pads_begin[a] = check_between(0, d->kernel_shape[a] - 1);
+        if (call_chance(20)) d->pads_end[a] = check_between(0, d->kernel_shape[a] - 1);
     }
     d->index_type = call_chance(50) ? UPS_I32 : UPS_I64;
     if (!call_chance(30) || !naive_sizes(d, call->dims + 2, sizes)) return;
     for (int a = 0; a < d->rank; a++) {
         int64_t s = d->strides[a] == UPS_BY_PRESET ? d->kernel_shape[a] : d->strides[a];
-        sizes[a] += call_random(1 - s, s - 1);
+        sizes[a] += check_between(1 - s, s - 1);
         if (sizes[a] < 1) sizes[a] = 1;
     }
     if (call_chance(50))
@@ -220,7 +215,7 @@ static void check_unpool(struct call *call)
     int64_t out[3];
     bool legal = naive_sizes(&call->desc, call->dims + 2, out);
     if (call->sizes) memcpy(out, call->sizes, sizeof out);
-    float *x = random_values(in_count(call));
+    float *x = call_values(in_count(call));
     int64_t *index = random_indices(call, legal ? naive_plane(out, call->desc.head.rank) : 1);
     call->x = x;
     call->index = index;
@@ -280,11 +275,11 @@ static void test_unpool_of_pool(void **unused)
         int64_t n = in_count(&pool);
         float *x = call_floats(n), *y = room(n, sizeof *y);
         pool.x = x;
-        run_on(&pool, tiers[call_random(0, tier_count - 1)]);
+        run_on(&pool, tiers[check_between(0, tier_count - 1)]);
         unpool_of(&unpool, &pool);
         assert_int_equal(
             naive_max_unpool(&unpool.desc.unpool, unpool.dims, pool.y, pool.switches, pool.dims + 2, y, &first), 0);
-        run_on(&unpool, tiers[call_random(0, tier_count - 1)]);
+        run_on(&unpool, tiers[check_between(0, tier_count - 1)]);
         call_same(&unpool, "unpooled", unpool.y, y, n);
         call_close(&unpool);
         call_close(&pool);
@@ -301,13 +296,13 @@ static void check_expand(int32_t op)
     ups_expand_desc *d = &call.desc.expand;
     random_call(&call, op);
     for (int a = 0; a < d->rank; a++) {
-        d->factor[a] = call_chance(40) ? 2 : call_chance(90) ? call_random(1, 4) : call_random(5, 17);
-        if (op == UPS_BED_OF_NAILS) d->offset[a] = call_random(0, d->factor[a] - 1);
+        d->factor[a] = call_chance(40) ? 2 : call_chance(90) ? check_between(1, 4) : check_between(5, 17);
+        if (op == UPS_BED_OF_NAILS) d->offset[a] = check_between(0, d->factor[a] - 1);
     }
     int64_t out[3];
     assert_true(naive_sizes(d, call.dims + 2, out));
     int64_t n = out_count(&call, out);
-    float *x = call_specials(in_count(&call)), *y = room(n, sizeof *y);
+    float *x = call_values(in_count(&call)), *y = room(n, sizeof *y);
     call.x = x;
     naive_expand(d, call.dims, x, y);
     for (int i = 0; i < tier_count; i++) {
@@ -333,7 +328,7 @@ static void test_expand(void **unused)
 static double random_scale(void)
 {
     static const double usual[] = {0.5, 0.6, 1, 1.3, 1.5, 2, 2.3, 2.5, 3, 4, 1.0 / 3};
-    return call_chance(70) ? usual[call_random(0, 10)] : 0.2 + (double)call_random(0, 3800) / 1000;
+    return call_chance(70) ? usual[check_between(0, 10)] : 0.2 + (double)check_between(0, 3800) / 1000;
 }
 
 static void random_resize(struct call *call, int32_t mode, int64_t sizes[3])
@@ -341,14 +336,14 @@ static void random_resize(struct call *call, int32_t mode, int64_t sizes[3])
     ups_resize_desc *d = &call->desc.resize;
     random_call(call, UPS_RESIZE);
     d->mode = mode;
-    if (call_chance(60)) d->coordinate_transformation_mode = (int32_t)call_random(1, 3);
-    if (call_chance(60) && mode == UPS_MODE_NEAREST) d->nearest_mode = (int32_t)call_random(1, 4);
+    if (call_chance(60)) d->coordinate_transformation_mode = (int32_t)check_between(1, 3);
+    if (call_chance(60) && mode == UPS_MODE_NEAREST) d->nearest_mode = (int32_t)check_between(1, 4);
     if (call_chance(50)) d->coordinate_arithmetic = UPS_COORDINATES_F64;
     bool scales = call_chance(50), sized = !scales || call_chance(30), plan = call_chance(30);
     for (int a = 0; a < d->rank; a++) {
         int64_t n = call->dims[2 + a];
         if (scales) d->scales[a] = random_scale();
-        sizes[a] = call_chance(20) ? n : call_chance(30) ? n * call_random(2, 4) : call_random(1, 3 * n);
+        sizes[a] = call_chance(20) ? n : call_chance(30) ? n * check_between(2, 4) : check_between(1, 3 * n);
         if (sized && !plan) d->sizes[a] = sizes[a];
     }
     if (sized && plan) call->sizes = sizes;
@@ -365,7 +360,7 @@ static bool resize_sizes(const struct call *call, int64_t out[3])
 static void check_nearest(struct call *call)
 {
     int64_t out[3];
-    float *x = random_values(in_count(call));
+    float *x = call_values(in_count(call));
     call->x = x;
     if (resize_sizes(call, out)) {
         int64_t n = out_count(call, out);
@@ -446,7 +441,7 @@ static const char *const algorithms[] = {NULL, "auto", "phase", "gemm", "scatter
 
 static void random_activation(ups_conv_transpose_desc *d)
 {
-    d->activation = (int32_t)call_random(UPS_NO_ACTIVATION, UPS_CLIP);
+    d->activation = (int32_t)check_between(UPS_NO_ACTIVATION, UPS_CLIP);
     if (d->activation == UPS_LEAKY_RELU && call_chance(50)) d->activation_alpha = 0.1;
     if (d->activation == UPS_CLIP) {
         d->activation_alpha = -0.5;
@@ -456,14 +451,14 @@ static void random_activation(ups_conv_transpose_desc *d)
 
 static void random_conv_axis(ups_conv_transpose_desc *d, int a)
 {
-    d->kernel_shape[a] = call_random(1, d->rank == 1 ? 7 : d->rank == 2 ? 4 : 3);
-    d->strides[a] = call_chance(15) ? call_random(1, 9) : call_random(1, 3);
-    if (call_chance(25)) d->dilations[a] = call_random(1, 4);
+    d->kernel_shape[a] = check_between(1, d->rank == 1 ? 7 : d->rank == 2 ? 4 : 3);
+    d->strides[a] = call_chance(15) ? check_between(1, 9) : check_between(1, 3);
+    if (call_chance(25)) d->dilations[a] = check_between(1, 4);
     int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-    if (call_chance(50)) d->pads_begin[a] = call_random(0, extent);
-    if (call_chance(50)) d->pads_end[a] = call_random(0, extent);
+    if (call_chance(50)) d->pads_begin[a] = check_between(0, extent);
+    if (call_chance(50)) d->pads_end[a] = check_between(0, extent);
     int64_t most = d->strides[a] > d->dilations[a] ? d->strides[a] : d->dilations[a];
-    if (call_chance(40)) d->output_padding[a] = call_random(0, most - 1);
+    if (call_chance(40)) d->output_padding[a] = check_between(0, most - 1);
 }
 
 static void random_conv(struct call *call)
@@ -471,14 +466,14 @@ static void random_conv(struct call *call)
     ups_conv_transpose_desc *d = &call->desc.conv;
     random_call(call, UPS_CONV_TRANSPOSE);
     int32_t rank = d->rank;
-    d->group = call_chance(30) ? call_random(2, 4) : 1;
+    d->group = call_chance(30) ? check_between(2, 4) : 1;
     int64_t most = d->group > 1 ? 5 : 1;
-    d->in_channels = d->group * (call_chance(80) ? call_random(1, 9) : most * call_random(1, 8));
-    d->out_channels = d->group * (call_chance(70) ? call_random(1, 9) : PICK(15, 16, 17, 32, 33, 65));
+    d->in_channels = d->group * (call_chance(80) ? check_between(1, 9) : most * check_between(1, 8));
+    d->out_channels = d->group * (call_chance(70) ? check_between(1, 9) : PICK(15, 16, 17, 32, 33, 65));
     for (int a = 0; a < rank; a++) random_conv_axis(d, a);
-    if (rank == 3 || d->out_channels > 30) call->dims[rank + 1] = call_random(1, 9);
+    if (rank == 3 || d->out_channels > 30) call->dims[rank + 1] = check_between(1, 9);
     call->dims[1] = d->in_channels;
-    d->weights_layout = (int32_t)call_random(UPS_IOHW, UPS_HWIO);
+    d->weights_layout = (int32_t)check_between(UPS_IOHW, UPS_HWIO);
     random_activation(d);
     call->weights_at_run = call_chance(25);
 }
@@ -510,7 +505,7 @@ static void compare_conv(struct call *call, const int64_t *out)
     naive_conv_transpose(&call->desc.conv, call->dims, call->x, call->w, call->bias, out, y, magnitude);
     for (int i = 0; i < tier_count; i++)
         for (int j = 0; j < 5; j++) {
-            if (call_quick() && j < 2 && call_chance(50)) continue;
+            if (check_quick() && j < 2 && call_chance(50)) continue;
             call->policy = call_chance(50) ? UPS_POLICY_ACCURATE : UPS_POLICY_FAST;
             run_algorithm(call, algorithms[j], tiers[i]);
             call_near(call, call->y, y, magnitude, call_sum_bound(&call->desc.conv), n);
@@ -556,7 +551,7 @@ static void test_conv_transpose_sizes(void **unused)
         random_conv(&call);
         ups_conv_transpose_desc *d = &call.desc.conv;
         int64_t sizes[3];
-        for (int a = 0; a < d->rank; a++) d->output_padding[a] = call_random(0, d->strides[a] - 1);
+        for (int a = 0; a < d->rank; a++) d->output_padding[a] = check_between(0, d->strides[a] - 1);
         if (!naive_sizes(d, call.dims + 2, sizes)) continue;
         float *x = call_floats(in_count(&call)), *w = call_floats(weight_count(d));
         call.x = x;
@@ -774,7 +769,7 @@ static void test_regressions(void **unused)
     (void)unused;
     for (size_t i = 0; i < sizeof regressions / sizeof *regressions; i++) {
         const struct regression *r = &regressions[i];
-        if (call_quick() && r->slow) continue;
+        if (check_quick() && r->slow) continue;
         struct call call;
         int64_t out[3];
         regression_call(&call, r);
@@ -833,7 +828,7 @@ static void test_regressions_without_sums(void **unused)
     check_pool(&call);
 
     static const int64_t nearest[][4] = {{128, 147, 160, 160}, {129, 147, 160, 160}, {10, 10, 192, 108}, {2, 4, 1, 2}};
-    for (size_t i = 0; i < (call_quick() ? 1 : sizeof nearest / sizeof *nearest); i++)
+    for (size_t i = 0; i < (check_quick() ? 1 : sizeof nearest / sizeof *nearest); i++)
         for (int32_t arithmetic = UPS_COORDINATES_F64; arithmetic <= UPS_COORDINATES_TORCH; arithmetic++)
             for (int32_t mode = UPS_HALF_PIXEL; mode <= UPS_ASYMMETRIC; mode++) {
                 call_init(&call, UPS_RESIZE, 2);
@@ -933,7 +928,7 @@ static void test_accuracy_contract(void **unused)
 {
     (void)unused;
     static const int64_t channels[] = {3, 32, 256};
-    if (call_quick()) return; /* 10^5 outputs are the point of it */
+    if (check_quick()) return; /* 10^5 outputs are the point of it */
     int64_t m = FACTOR_S * (FACTOR_L - 1) + FACTOR_K;
     assert_true(FACTOR_O * m >= 100000);
     for (int i = 0; i < 3; i++)
@@ -1001,7 +996,7 @@ int main(void)
         cmocka_unit_test(test_batch_of_none),
         cmocka_unit_test(test_something_was_checked),
     };
-    call_seed();
+    check_random(); /* prints the seed */
     tier_count = call_tiers(tiers);
     return cmocka_run_group_tests_name("ops", tests, NULL, NULL);
 }

@@ -46,8 +46,8 @@ struct network {
 /* Makes an op of every layer. The model must outlive the network. threads 0: as many as the machine has. */
 int network_open(struct network *network, struct waifu2x *model, const char *max_isa, int64_t threads);
 
-/* Where a tile's input goes: height x width pixels, 3 values each, R G B. NULL after a line on stderr. The plans for the
- * size are made now, or found again. */
+/* Where a tile's input goes: height x width pixels, 3 values each, R G B. NULL after a line on stderr. The plans for
+ * the size are made now, or found again. */
 float *network_input(struct network *network, int64_t height, int64_t width);
 
 /* Runs all layers on what was put there. Returns the output, laid out in the same way, valid until the next call; NULL

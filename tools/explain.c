@@ -125,7 +125,16 @@ static int explain(struct request *request)
     return code;
 }
 
-/* The field table of an operation with the values a fresh descriptor has. */
+/* The value a field has in a fresh descriptor. What the field itself does not take is no default: then it follows from
+ * other fields, or must be given. */
+static const char *default_value(union descriptor *desc, const char *name, char *text, size_t capacity)
+{
+    if (ups_desc_get(desc, name, text, capacity) < 0) return "";
+    if (!ups_desc_set(desc, name, text)) return text;
+    return ups_desc_set(desc, name, "by_preset") ? "(must be given)" : "by_preset";
+}
+
+/* The field table of an operation. */
 static int print_keys(const char *word)
 {
     union descriptor desc;
@@ -135,9 +144,8 @@ static int print_keys(const char *word)
     if (status) return fail_library(word, status);
     const char *name;
     for (int32_t i = 0; (name = ups_desc_field(op, i)); i++) {
-        char value[256] = "";
-        ups_desc_get(&desc, name, value, sizeof value);
-        printf("%s=%s\n", name, value);
+        char text[256];
+        printf("%s=%s\n", name, default_value(&desc, name, text, sizeof text));
     }
     return finish_stdout();
 }

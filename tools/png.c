@@ -119,6 +119,11 @@ static void free_decoder(struct picture_reader *reader)
     reader->next = 0;
 }
 
+static bool is_interlaced(const struct picture_reader *reader)
+{
+    return png_get_interlace_type(reader->png, reader->info) != PNG_INTERLACE_NONE;
+}
+
 /* Interlaced: seven passes over all rows, each of which adds to what the earlier ones left there. */
 static int read_whole(struct picture_reader *reader)
 {
@@ -135,7 +140,7 @@ static int read_whole(struct picture_reader *reader)
 int picture_read(struct picture_reader *reader, uint8_t *row)
 {
     size_t row_bytes = (size_t)reader->width * 3;
-    if (png_get_interlace_type(reader->png, reader->info) != PNG_INTERLACE_NONE) {
+    if (is_interlaced(reader)) {
         int code = reader->whole ? 0 : read_whole(reader);
         if (code) return code;
         memcpy(row, reader->whole + (size_t)reader->next * row_bytes, row_bytes);
@@ -158,7 +163,7 @@ int picture_read_end(struct picture_reader *reader)
  * whose contents nobody looks at. */
 static int decode_for_nothing(struct picture_reader *reader, uint8_t *row)
 {
-    int passes = png_get_interlace_type(reader->png, reader->info) == PNG_INTERLACE_NONE ? 1 : PNG_INTERLACE_ADAM7_PASSES;
+    int passes = is_interlaced(reader) ? PNG_INTERLACE_ADAM7_PASSES : 1;
     if (setjmp(png_jmpbuf(reader->png))) return damaged(reader);
     for (int pass = 0; pass < passes; pass++)
         for (int64_t y = 0; y < reader->height; y++) png_read_row(reader->png, row, NULL);
@@ -207,8 +212,8 @@ static int unwritten(const struct picture_writer *writer)
     return fail("%s: cannot be written: %s", writer->path, writer->problem ? writer->problem : "unknown reason");
 }
 
-/* The bytes mean the same colours as before, so they keep the words that say which. libpng has doubts about some profiles
- * that cameras and scanners write (an old sRGB of Hewlett-Packard is everywhere); no reason not to pass them on. */
+/* The bytes mean the same colours as before, so they keep the words that say which. libpng doubts some profiles that
+ * are everywhere (an old sRGB of Hewlett-Packard); that is no reason not to pass them on. */
 static void copy_colours(struct picture_writer *writer, const struct picture_reader *like)
 {
     png_charp name;

@@ -32,7 +32,8 @@ static int load_open_file(struct contents *contents, FILE *file)
 {
     long size = fseek(file, 0, SEEK_END) ? -1 : ftell(file);
     if (size < 0) return fail("%s: cannot be read: %s", contents->path, strerror(errno));
-    if (size > MAX_FILE_BYTES) return fail("%s: %ld bytes, too large for a model (at most %d)", contents->path, size, MAX_FILE_BYTES);
+    if (size > MAX_FILE_BYTES)
+        return fail("%s: %ld bytes, too large for a model (at most %d)", contents->path, size, MAX_FILE_BYTES);
     rewind(file);
     contents->bytes = allocate_bytes((size_t)size + 1, contents->path);
     if (!contents->bytes) return EXIT_FAILED;
@@ -107,8 +108,8 @@ static size_t tap_place(size_t i, size_t taps, bool mirror)
     return mirror ? i / taps * taps + (taps - 1 - i % taps) : i;
 }
 
-/* A tag of four bytes, [O][I][kh][kw] in f16, filled up to a multiple of four bytes, O biases in f32. All of it is known
- * to be in the file before memory is taken. */
+/* A tag of four bytes, [O][I][kh][kw] in f16, filled up to a multiple of four bytes, O biases in f32. All of it is
+ * known to be in the file before memory is taken. */
 static int read_weights(struct waifu2x_layer *layer, struct contents *bin, size_t count, bool mirror)
 {
     size_t taps = (size_t)(layer->desc.kernel_shape[0] * layer->desc.kernel_shape[1]);
@@ -117,8 +118,8 @@ static int read_weights(struct waifu2x_layer *layer, struct contents *bin, size_
     const uint8_t *biases = take_bytes(bin, 4 * outputs);
     if (!tag || !halves || !biases) return fail("%s: the file ends within layer %s", bin->path, layer->name);
     if (little_endian(tag, 4) != HALF_WEIGHTS)
-        return fail("%s: layer %s: its weights are of kind 0x%08x; only f16, 0x%08x, can be read", bin->path, layer->name,
-                    (unsigned)little_endian(tag, 4), (unsigned)HALF_WEIGHTS);
+        return fail("%s: layer %s: its weights are of kind 0x%08x; only f16, 0x%08x, can be read", bin->path,
+                    layer->name, (unsigned)little_endian(tag, 4), (unsigned)HALF_WEIGHTS);
     layer->weights = allocate_bytes(count * sizeof(float), layer->name);
     layer->bias = allocate_bytes(outputs * sizeof(float), layer->name);
     if (!layer->weights || !layer->bias) return EXIT_FAILED;
@@ -174,26 +175,24 @@ static bool read_reals(const char *text, double values[2])
  * not know, and is an error. */
 static bool read_convolution_key(struct line *line, int64_t key, const char *value)
 {
-    int64_t *first = NULL, *second = NULL, low = 0, high = MAX_KERNEL;
-    switch (key) {
-    case 0: first = &line->outputs; low = 1; high = MAX_CHANNELS; break;
-    case 1: first = &line->kernel_w; second = &line->kernel_h; low = 1; break;
-    case 11: first = &line->kernel_h; low = 1; break;
-    case 2: first = &line->dilation_w; second = &line->dilation_h; low = 1; break;
-    case 12: first = &line->dilation_h; low = 1; break;
-    case 3: first = &line->stride_w; second = &line->stride_h; low = 1; break;
-    case 13: first = &line->stride_h; low = 1; break;
-    case 4: first = &line->pad_w; second = &line->pad_h; break;
-    case 14: first = &line->pad_h; break;
-    case 5: first = &line->bias; low = high = 1; break;
-    case 6: first = &line->weights; low = 1; high = MAX_FILE_BYTES; break;
-    case 9: first = &line->activation; high = 3; break;
-    case -23310: return read_reals(value, line->parameters);
-    default: return false;
+    const struct {
+        int64_t key, *value, *also, low, high;
+    } keys[] = {
+        {0, &line->outputs, NULL, 1, MAX_CHANNELS},   {1, &line->kernel_w, &line->kernel_h, 1, MAX_KERNEL},
+        {11, &line->kernel_h, NULL, 1, MAX_KERNEL},   {2, &line->dilation_w, &line->dilation_h, 1, MAX_KERNEL},
+        {12, &line->dilation_h, NULL, 1, MAX_KERNEL}, {3, &line->stride_w, &line->stride_h, 1, MAX_KERNEL},
+        {13, &line->stride_h, NULL, 1, MAX_KERNEL},   {4, &line->pad_w, &line->pad_h, 0, MAX_KERNEL},
+        {14, &line->pad_h, NULL, 0, MAX_KERNEL},      {5, &line->bias, NULL, 1, 1},
+        {6, &line->weights, NULL, 1, MAX_FILE_BYTES}, {9, &line->activation, NULL, 0, 3},
+    };
+    if (key == -23310) return read_reals(value, line->parameters);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (keys[i].key != key) continue;
+        if (!read_count(value, keys[i].low, keys[i].high, keys[i].value)) return false;
+        if (keys[i].also) *keys[i].also = *keys[i].value;
+        return true;
     }
-    if (!read_count(value, low, high, first)) return false;
-    if (second) *second = *first;
-    return true;
+    return false;
 }
 
 static bool read_relu_key(struct line *line, int64_t key, const char *value)
@@ -203,7 +202,8 @@ static bool read_relu_key(struct line *line, int64_t key, const char *value)
 }
 
 /* Reads "key=value" after "key=value"; on failure *word is the one that cannot be read. */
-static bool read_keys(struct line *line, char *text, const char **word, bool (*read)(struct line *, int64_t, const char *))
+static bool read_keys(struct line *line, char *text, const char **word,
+                      bool (*read)(struct line *, int64_t, const char *))
 {
     char *rest = NULL;
     for (char *token = strtok_r(text, " \t", &rest); token; token = strtok_r(NULL, " \t", &rest)) {
@@ -270,7 +270,8 @@ static int read_layer(struct waifu2x *model, struct reading *reading, struct lin
     if (!read_keys(line, keys, &word, read_convolution_key))
         return fail("%s: layer %s (%s): %s cannot be computed", reading->param.path, line->name, line->type, word);
     if (line->weights != line->outputs * reading->channels * line->kernel_w * line->kernel_h || !line->bias)
-        return refuse(reading, line, "the number of weights does not fit the channels and the kernel, or the bias is missing");
+        return refuse(reading, line,
+                      "the number of weights does not fit the channels and the kernel, or the bias is missing");
     struct waifu2x_layer *layer = &model->layers[model->count++];
     memcpy(layer->name, line->name, sizeof layer->name);
     int code = describe_layer(reading, line, mirror, &layer->desc);
@@ -325,10 +326,11 @@ static int measure(struct waifu2x *model, const struct reading *reading)
         const ups_conv_transpose_desc *d = &model->layers[i].desc;
         int64_t s = d->strides[0], extent = d->dilations[0] * (d->kernel_shape[0] - 1) + 1, pad = d->pads_begin[0];
         if (d->strides[1] != s || d->dilations[1] * (d->kernel_shape[1] - 1) + 1 != extent || d->pads_begin[1] != pad)
-            return fail("%s: layer %s: height and width are treated differently", reading->param.path, model->layers[i].name);
-        if (pad < extent - s)
-            return fail("%s: layer %s: it pads with zeros, so the picture could not be cut into tiles", reading->param.path,
+            return fail("%s: layer %s: height and width are treated differently", reading->param.path,
                         model->layers[i].name);
+        if (pad < extent - s)
+            return fail("%s: layer %s: it pads with zeros, so the picture could not be cut into tiles",
+                        reading->param.path, model->layers[i].name);
         offset = s * (offset - 1) + extent - 2 * pad;
         scale *= s;
         if (scale > 64) break;

@@ -17,6 +17,7 @@ STEP void gemm_rows(const int64_t rows, int64_t taps, int64_t depth, const float
 {
     vf acc[GEMM_ROWS][GEMM_VECTORS];
 
+    /* clang-format off */
     UNROLL for (int64_t i = 0; i < rows; i++)
         UNROLL for (int64_t j = 0; j < GEMM_VECTORS; j++) acc[i][j] = vf_set(0);
 
@@ -38,6 +39,7 @@ STEP void gemm_rows(const int64_t rows, int64_t taps, int64_t depth, const float
     UNROLL for (int64_t i = 0; i < rows; i++)
         UNROLL for (int64_t j = 0; j < GEMM_VECTORS; j++)
             vf_store(c + i * c_stride + j * VF_LANES, VF_LANES, acc[i][j]);
+    /* clang-format on */
 }
 
 /* ISA() of the tile's own name; the detour expands GEMM_KERNEL first. */
@@ -46,16 +48,17 @@ STEP void gemm_rows(const int64_t rows, int64_t taps, int64_t depth, const float
 static void GEMM_NAME(GEMM_KERNEL)(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
                                    const float *const *b, float *c, int64_t c_stride)
 {
+    /* clang-format off */
     switch (rows) {
-#define ROWS(n) \
-    case n: gemm_rows(n < GEMM_ROWS ? n : GEMM_ROWS, taps, depth, a, a_stride, b, c, c_stride); break;
-        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
-#if GEMM_ROWS > 6
-        ROWS(7) ROWS(8)
+#define ROWS(n) case n: gemm_rows(n, taps, depth, a, a_stride, b, c, c_stride); break;
+    ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
+#if GEMM_ROWS >= 8
+    ROWS(7) ROWS(8)
 #endif
-#if GEMM_ROWS > 8
-        ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
+#if GEMM_ROWS >= 14
+    ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
 #endif
 #undef ROWS
     }
+    /* clang-format on */
 }

@@ -65,7 +65,6 @@ static void ISA(filter_pixels)(const float *x, int64_t x_stride, const int32_t *
         int64_t c = 0;
         for (; c + VF_LANES <= channels; c += VF_LANES)
             filter_pixels_step(x + c, x_stride, index + o, weight + o, taps, n, VF_LANES, y + c);
-        if (c < channels)
-            filter_pixels_step(x + c, x_stride, index + o, weight + o, taps, n, channels - c, y + c);
+        if (c < channels) filter_pixels_step(x + c, x_stride, index + o, weight + o, taps, n, channels - c, y + c);
     }
 }

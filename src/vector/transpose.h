@@ -13,6 +13,7 @@ STEP void transpose_block(const float *x, int64_t rows, int64_t columns, int64_t
 {
     vf r[VF_LANES], s[VF_LANES];
 
+    /* clang-format off */
     UNROLL for (int64_t i = 0; i < VF_LANES; i++) r[i] = i < rows ? vf_load(x + i * x_stride, columns) : vf_set(0);
     UNROLL for (int64_t pass = 1; pass < VF_LANES; pass *= 2) {
         UNROLL for (int64_t i = 0; i < VF_LANES / 2; i++) {
@@ -23,6 +24,7 @@ STEP void transpose_block(const float *x, int64_t rows, int64_t columns, int64_t
     }
     UNROLL for (int64_t j = 0; j < VF_LANES; j++)
         if (j < columns) vf_store(y + j * y_stride, rows, r[j]);
+    /* clang-format on */
 }
 
 static void ISA(transpose)(const float *x, int64_t rows, int64_t columns, int64_t x_stride, float *y, int64_t y_stride)

@@ -30,8 +30,8 @@ STEP int64_t unpool_row(struct vf_pair x, struct vi_pair index, vi at, int64_t l
     return vm_count(low) + vm_count(high);
 }
 
-STEP int64_t unpool_2x2s2_step(const float *x, const void *index, const enum form form, int64_t i, int64_t lanes,
-                               vi at, vi width, float *row0, float *row1)
+STEP int64_t unpool_2x2s2_step(const float *x, const void *index, const enum form form, int64_t i, int64_t lanes, vi at,
+                               vi width, float *row0, float *row1)
 {
     const vf v = vf_load(x + i, lanes);
     const vi s = unpool_index(index, form, i, lanes);

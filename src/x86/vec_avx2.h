@@ -35,10 +35,16 @@ WORD(vf) vf_load(const float *p, int64_t lanes)
 { return lanes == VF_LANES ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, vi_first(lanes)); }
 WORD(vi) vi_load(const int32_t *p, int64_t lanes)
 { return lanes == VF_LANES ? _mm256_loadu_si256((const void *)p) : _mm256_maskload_epi32(p, vi_first(lanes)); }
+/* Halves and halves of those: masked stores take 1.4 to 1.8 times as long on Zen 4, over whole short rows. */
 WORD(void) vf_store(float *p, int64_t lanes, vf a)
-{ if (lanes == VF_LANES) _mm256_storeu_ps(p, a); else _mm256_maskstore_ps(p, vi_first(lanes), a); }
-WORD(void) vi_store(int32_t *p, int64_t lanes, vi a)
-{ if (lanes == VF_LANES) _mm256_storeu_si256((void *)p, a); else _mm256_maskstore_epi32(p, vi_first(lanes), a); }
+{
+    __m128 half = _mm256_castps256_ps128(a);
+    if (lanes == VF_LANES) { _mm256_storeu_ps(p, a); return; }
+    if (lanes & 4) { _mm_storeu_ps(p, half); p += 4; half = _mm256_extractf128_ps(a, 1); }
+    if (lanes & 2) { _mm_storel_pi((void *)p, half); p += 2; half = _mm_movehl_ps(half, half); }
+    if (lanes & 1) _mm_store_ss(p, half);
+}
+WORD(void) vi_store(int32_t *p, int64_t lanes, vi a) { vf_store((void *)p, lanes, _mm256_castsi256_ps(a)); }
 WORD(vf) vf_broadcast(const float *p) { return _mm256_broadcast_ss(p); }
 /* x[index[i]] */
 WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)

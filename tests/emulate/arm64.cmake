@@ -21,7 +21,7 @@ set(ENV{PKG_CONFIG_LIBDIR} "${libraries}/pkgconfig:${sysroot}/usr/share/pkgconfi
 # The compiler has its own C library; everything else is in the sysroot.
 set(CMAKE_C_FLAGS_INIT "-idirafter ${sysroot}/usr/include")
 foreach(kind EXE SHARED)
-    set(CMAKE_${kind}_LINKER_FLAGS_INIT "-L${libraries} -Wl,-rpath-link,${libraries}")
+    set(CMAKE_${kind}_LINKER_FLAGS_INIT "-L${libraries} -Wl,-rpath-link,${libraries}:${sysroot}/lib/aarch64-linux-gnu")
 endforeach()
 
 set(CMAKE_CROSSCOMPILING_EMULATOR "${CMAKE_CURRENT_LIST_DIR}/qemu-arm64")

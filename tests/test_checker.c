@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The checks of check_kernels.h, tried on wrong kernels: each must be caught, and by the right means. Most are a right
+ * kernel and one mistake that vector code invites. Each runs in a child process, as some of them fault.
+ */
+#include "check_kernels.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RIGHT ups_kernels_scalar
+
+/* A write that the compiler keeps, and a read whose result nobody needs. */
+static void put(float *p, float v)
+{
+    *(volatile float *)p = v;
+}
+
+static void touch(const void *p)
+{
+    (void)*(const volatile char *)p;
+}
+
+/* ---- gemm ---- */
+
+static void gemm_last_k(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
+                        const float *const *b, float *c, int64_t c_stride)
+{
+    RIGHT.gemm.run(rows, taps, depth - 1, a, a_stride, b, c, c_stride);
+}
+
+static void gemm_last_row(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
+                          const float *const *b, float *c, int64_t c_stride)
+{
+    if (rows > 1) rows--;
+    RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
+}
+
+static void gemm_lanes_swapped(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
+                               const float *const *b, float *c, int64_t c_stride)
+{
+    RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
+    for (int64_t i = 0; i < rows; i++, c += c_stride) {
+        const float first = c[0];
+        c[0] = c[1];
+        c[1] = first;
+    }
+}
+
+/* The right sums, their terms in another order: the last tap first. */
+static void gemm_order(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
+                       const float *const *b, float *c, int64_t c_stride)
+{
+    const float *a_back[4], *b_back[4];
+    for (int64_t t = 0; t < taps; t++) {
+        a_back[t] = a[taps - 1 - t];
+        b_back[t] = b[taps - 1 - t];
+    }
+    RIGHT.gemm.run(rows, taps, depth, a_back, a_stride, b_back, c, c_stride);
+}
+
+/* Adds to what was in c. */
+static void gemm_not_cleared(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
+                             const float *const *b, float *c, int64_t c_stride)
+{
+    if (taps) RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
+}
+
+static void gemm_reads_a_on(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
+                            const float *const *b, float *c, int64_t c_stride)
+{
+    for (int64_t t = 0; t < taps; t++) touch(a[t] + (rows - 1) * a_stride + depth);
+    RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
+}
+
+static void gemm_reads_b_on(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
+                            const float *const *b, float *c, int64_t c_stride)
+{
+    for (int64_t t = 0; t < taps; t++) touch(b[t] + depth * RIGHT.nr);
+    RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
+}
+
+/* Clears the gap behind each row, as a kernel does that thinks in wider vectors. */
+static void gemm_writes_gaps(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
+                             const float *const *b, float *c, int64_t c_stride)
+{
+    RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
+    for (int64_t i = 0; i + 1 < rows; i++)
+        if (c_stride > RIGHT.nr) put(c + i * c_stride + RIGHT.nr, 0);
+}
+
+/* ---- finish, axpy, transpose ---- */
+
+static void finish_tail(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias, int64_t bias_row,
+                        int64_t bias_column, const struct ups_activation *activation)
+{
+    RIGHT.finish.run(c, rows, columns / 4 * 4, c_stride, bias, bias_row, bias_column, activation);
+}
+
+/* fmaxf(v, 0): NaN becomes 0. */
+static void finish_nan(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias, int64_t bias_row,
+                       int64_t bias_column, const struct ups_activation *activation)
+{
+    RIGHT.finish.run(c, rows, columns, c_stride, bias, bias_row, bias_column, activation);
+    for (int64_t i = 0; i < rows && activation->kind == UPS_RELU; i++)
+        for (int64_t j = 0; j < columns; j++) c[i * c_stride + j] = fmaxf(c[i * c_stride + j], 0);
+}
+
+/* v > 0 ? v : 0: -0 loses its sign. */
+static void finish_zero(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias, int64_t bias_row,
+                        int64_t bias_column, const struct ups_activation *activation)
+{
+    RIGHT.finish.run(c, rows, columns, c_stride, bias, bias_row, bias_column, activation);
+    for (int64_t i = 0; i < rows && activation->kind == UPS_RELU; i++)
+        for (int64_t j = 0; j < columns; j++)
+            if (c[i * c_stride + j] == 0) c[i * c_stride + j] = 0;
+}
+
+static void finish_bias_wrong_way(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias,
+                                  int64_t bias_row, int64_t bias_column, const struct ups_activation *activation)
+{
+    (void)bias_row, (void)bias_column;
+    RIGHT.finish.run(c, rows, columns, c_stride, bias, 0, 0, activation);
+}
+
+static void axpy_tail(int64_t n, float a, const float *x, float *y)
+{
+    RIGHT.axpy.run(n > 1 ? n - 1 : 1, a, x, y);
+}
+
+static void axpy_reads_on(int64_t n, float a, const float *x, float *y)
+{
+    touch(x + n);
+    RIGHT.axpy.run(n, a, x, y);
+}
+
+static void axpy_reads_before(int64_t n, float a, const float *x, float *y)
+{
+    touch(x - 1);
+    RIGHT.axpy.run(n, a, x, y);
+}
+
+/* The memory behind y is read and written back unchanged: only a guard page sees it. */
+static void axpy_rewrites_on(int64_t n, float a, const float *x, float *y)
+{
+    RIGHT.axpy.run(n, a, x, y);
+    put(y + n, *(volatile float *)(y + n));
+}
+
+/* Two roundings where the tier fuses, or the other way round. */
+static void axpy_rounding(int64_t n, float a, const float *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = fmaf(a, x[i], y[i]);
+}
+
+static void axpy_input(int64_t n, float a, const float *x, float *y)
+{
+    RIGHT.axpy.run(n, a, x, y);
+    put((float *)(uintptr_t)x, x[0] + 1);
+}
+
+static void transpose_lanes(const float *x, int64_t rows, int64_t columns, int64_t x_stride, float *y, int64_t y_stride)
+{
+    RIGHT.transpose.run(x, rows, columns, x_stride, y, y_stride);
+    if (rows > 9) y[8] = x[9 * x_stride];
+}
+
+static void transpose_gaps(const float *x, int64_t rows, int64_t columns, int64_t x_stride, float *y, int64_t y_stride)
+{
+    RIGHT.transpose.run(x, rows, columns, x_stride, y, y_stride);
+    if (columns > 1 && y_stride > rows) put(y + rows, 0);
+}
+
+static void transpose_reads_on(const float *x, int64_t rows, int64_t columns, int64_t x_stride, float *y,
+                               int64_t y_stride)
+{
+    touch(x + (rows - 1) * x_stride + columns);
+    RIGHT.transpose.run(x, rows, columns, x_stride, y, y_stride);
+}
+
+/* ---- max pooling ---- */
+
+static void row_ignores_pad(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+{
+    struct ups_pool_window w = *window;
+    if (w.pad > 0) w.pad--;
+    RIGHT.pool_row.run(&w, first, n, y, index);
+}
+
+static void row_first_is_zero(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+{
+    (void)first;
+    RIGHT.pool_row_i32.run(window, 0, n, y, index);
+}
+
+static void row_i64_is_narrow(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+{
+    RIGHT.pool_row_i64.run(window, first, n, y, index);
+    for (int64_t i = 0; i < n; i++) ((int64_t *)index)[i] = (int32_t)((int64_t *)index)[i];
+}
+
+/* 2x2 windows with a rule of the caller's: taken(best, v) says whether a later tap replaces the best so far. */
+static void pairs_by(int (*taken)(float best, float v), const float *row0, const float *row1, int64_t n, int64_t base,
+                     int64_t width, float *y, int32_t *index)
+{
+    for (int64_t o = 0; o < n; o++) {
+        int64_t best = 0;
+        const float v[] = {row0[2 * o], row0[2 * o + 1], row1[2 * o], row1[2 * o + 1]};
+        for (int64_t t = 1; t < 4; t++)
+            if (taken(v[best], v[t])) best = t;
+        memcpy(&y[o], &v[best], sizeof *y);
+        if (index) index[o] = (int32_t)(base + best / 2 * width + 2 * o + best % 2);
+    }
+}
+
+static int right_rule(float best, float v)
+{
+    return v > best || isnan(v);
+}
+
+static int greater_or_equal(float best, float v)
+{
+    return v >= best || isnan(v);
+}
+
+static int nan_never(float best, float v)
+{
+    return v > best;
+}
+
+static int nan_once(float best, float v)
+{
+    return v > best || (isnan(v) && !isnan(best));
+}
+
+/* One comparison, "not less or equal", is true as well when the best is NaN. */
+static int not_less_equal(float best, float v)
+{
+    return !(v <= best);
+}
+
+#define PAIRS(rule)                                                                                                  \
+    static void pairs_##rule(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y, \
+                             void *index)                                                                            \
+    {                                                                                                                \
+        pairs_by(rule, row0, row1, n, base, width, y, index);                                                        \
+    }
+PAIRS(right_rule)
+PAIRS(greater_or_equal)
+PAIRS(nan_never)
+PAIRS(nan_once)
+PAIRS(not_less_equal)
+
+static void pairs_lanes(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y,
+                        void *index)
+{
+    RIGHT.pool_2x2s2_i64.run(row0, row1, n, base, width, y, index);
+    for (int64_t o = 2; o + 3 < n; o += 8) {
+        const int64_t third = ((int64_t *)index)[o];
+        ((int64_t *)index)[o] = ((int64_t *)index)[o + 2];
+        ((int64_t *)index)[o + 2] = third;
+    }
+}
+
+static void pairs_read_on(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y,
+                          void *index)
+{
+    touch(row1 + 2 * n);
+    RIGHT.pool_2x2s2.run(row0, row1, n, base, width, y, index);
+}
+
+static void pairs_write_on(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y,
+                           void *index)
+{
+    RIGHT.pool_2x2s2_i32.run(row0, row1, n, base, width, y, index);
+    *(volatile int32_t *)((int32_t *)index + n) = 0;
+}
+
+static void pixel_narrow(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
+                         void *index)
+{
+    RIGHT.pool_pixel_i64.run(tap, position, count, n, y, index);
+    for (int64_t i = 0; i < n; i++) ((int64_t *)index)[i] = (int32_t)((int64_t *)index)[i];
+}
+
+static void pixel_last_tap(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
+                           void *index)
+{
+    RIGHT.pool_pixel_i32.run(tap, position, count > 1 ? count - 1 : count, n, y, index);
+}
+
+static void pixel_nothing(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
+                          void *index)
+{
+    RIGHT.pool_pixel.run(tap, position, count, n, y, index);
+    for (int64_t i = 0; i < n && count == 0; i++) y[i] = -3.4028235e38f;
+}
+
+static void pixel_reads_tap_on(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
+                               void *index)
+{
+    touch(tap + count);
+    RIGHT.pool_pixel.run(tap, position, count, n, y, index);
+}
+
+/* ---- max unpooling ---- */
+
+static int64_t unpool_keeps(const float *x, const void *index, int64_t n, int64_t base, int64_t width, float *row0,
+                            float *row1)
+{
+    int64_t found = 0;
+    for (int64_t o = 0; o < n; o++)
+        for (int64_t t = 0; t < 4; t++)
+            if (((const int32_t *)index)[o] == base + 2 * o + t / 2 * width + t % 2) {
+                (t < 2 ? row0 : row1)[2 * o + t % 2] = x[o];
+                found++;
+            }
+    return found;
+}
+
+static int64_t unpool_counts_all(const float *x, const void *index, int64_t n, int64_t base, int64_t width, float *row0,
+                                 float *row1)
+{
+    RIGHT.unpool_2x2s2_i32.run(x, index, n, base, width, row0, row1);
+    return n;
+}
+
+static int64_t unpool_low_half(const float *x, const void *index, int64_t n, int64_t base, int64_t width, float *row0,
+                               float *row1)
+{
+    int32_t low[128];
+    for (int64_t o = 0; o < n; o++) low[o] = (int32_t)((const int64_t *)index)[o];
+    return RIGHT.unpool_2x2s2_i32.run(x, low, n, base, width, row0, row1);
+}
+
+/* ---- replication, nails, resize ---- */
+
+static void replicate_short(const float *x, int64_t n, int64_t factor, float *y)
+{
+    RIGHT.replicate.run(x, n > 1 ? n - 1 : n, factor, y);
+}
+
+static void replicate_x2_writes_on(const float *x, int64_t n, float *y)
+{
+    RIGHT.replicate_x2.run(x, n, y);
+    put(y + 2 * n, x[n - 1]);
+}
+
+static void replicate_x2_reads_on(const float *x, int64_t n, float *y)
+{
+    touch(x + n);
+    RIGHT.replicate_x2.run(x, n, y);
+}
+
+static void nails_not_cleared(const float *x, int64_t n, int64_t factor, int64_t offset, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i * factor + offset] = x[i];
+}
+
+static void nails_at_zero(const float *x, int64_t n, int64_t factor, int64_t offset, float *y)
+{
+    (void)offset;
+    RIGHT.nails.run(x, n, factor, 0, y);
+}
+
+static void nearest_reads_zero(const float *x, const int32_t *index, int64_t n, float *y)
+{
+    touch(x);
+    RIGHT.nearest_row.run(x, index, n, y);
+}
+
+static void nearest_reads_index_on(const float *x, const int32_t *index, int64_t n, float *y)
+{
+    touch(index + n);
+    RIGHT.nearest_row.run(x, index, n, y);
+}
+
+static void filter_row_from_zero(const float *x, const int32_t *index, const float *weight, int64_t taps, int64_t n,
+                                 float *y)
+{
+    RIGHT.filter_row.run(x, index, weight, taps, n, y);
+    for (int64_t i = 0; i < n; i++) y[i] += 0; /* as if the sum had begun with +0: -0 is lost */
+}
+
+static void filter_row_weights(const float *x, const int32_t *index, const float *weight, int64_t taps, int64_t n,
+                               float *y)
+{
+    RIGHT.filter_row.run(x, index, weight, taps > 1 ? taps - 1 : taps, n, y);
+}
+
+static void filter_rows_backwards(const float *const *rows, const float *weight, int64_t taps, int64_t n, float *y)
+{
+    const float *rows_back[8];
+    float weight_back[8];
+    for (int64_t t = 0; t < taps; t++) {
+        rows_back[t] = rows[taps - 1 - t];
+        weight_back[t] = weight[taps - 1 - t];
+    }
+    RIGHT.filter_rows.run(rows_back, weight_back, taps, n, y);
+}
+
+static void filter_pixels_dense(const float *x, int64_t x_stride, const int32_t *index, const float *weight,
+                                int64_t taps, int64_t n, int64_t channels, float *y)
+{
+    (void)x_stride;
+    RIGHT.filter_pixels.run(x, channels, index, weight, taps, n, channels, y);
+}
+
+static void filter_pixels_read_on(const float *x, int64_t x_stride, const int32_t *index, const float *weight,
+                                  int64_t taps, int64_t n, int64_t channels, float *y)
+{
+    for (int64_t i = 0; i < taps * n; i++) touch(x + index[i] * x_stride + channels);
+    RIGHT.filter_pixels.run(x, x_stride, index, weight, taps, n, channels, y);
+}
+
+/* ---- the wrong kernels, and how each is caught ---- */
+
+enum outcome { PASSES, FAILS, FAULTS };
+
+static const char *const outcomes[] = {"passes", "fails its check", "faults"};
+
+#define WRONG_LIST(X)                                \
+    X(gemm, gemm_last_k, FAILS)                      \
+    X(gemm, gemm_last_row, FAILS)                    \
+    X(gemm, gemm_lanes_swapped, FAILS)               \
+    X(gemm, gemm_order, FAILS)                       \
+    X(gemm, gemm_not_cleared, FAILS)                 \
+    X(gemm, gemm_writes_gaps, FAILS)                 \
+    X(gemm, gemm_reads_a_on, FAULTS)                 \
+    X(gemm, gemm_reads_b_on, FAULTS)                 \
+    X(finish, finish_tail, FAILS)                    \
+    X(finish, finish_nan, FAILS)                     \
+    X(finish, finish_zero, FAILS)                    \
+    X(finish, finish_bias_wrong_way, FAILS)          \
+    X(axpy, axpy_tail, FAILS)                        \
+    X(axpy, axpy_rounding, FAILS)                    \
+    X(axpy, axpy_input, FAILS)                       \
+    X(axpy, axpy_reads_on, FAULTS)                   \
+    X(axpy, axpy_reads_before, FAULTS)               \
+    X(axpy, axpy_rewrites_on, FAULTS)                \
+    X(transpose, transpose_lanes, FAILS)             \
+    X(transpose, transpose_gaps, FAILS)              \
+    X(transpose, transpose_reads_on, FAULTS)         \
+    X(pool_row, row_ignores_pad, FAILS)              \
+    X(pool_row_i32, row_first_is_zero, FAILS)        \
+    X(pool_row_i64, row_i64_is_narrow, FAILS)        \
+    X(pool_2x2s2_i32, pairs_right_rule, PASSES)      \
+    X(pool_2x2s2_i32, pairs_greater_or_equal, FAILS) \
+    X(pool_2x2s2_i32, pairs_nan_never, FAILS)        \
+    X(pool_2x2s2_i32, pairs_nan_once, FAILS)         \
+    X(pool_2x2s2_i32, pairs_not_less_equal, FAILS)   \
+    X(pool_2x2s2_i32, pairs_write_on, FAULTS)        \
+    X(pool_2x2s2_i64, pairs_lanes, FAILS)            \
+    X(pool_2x2s2, pairs_read_on, FAULTS)             \
+    X(pool_pixel_i64, pixel_narrow, FAILS)           \
+    X(pool_pixel_i32, pixel_last_tap, FAILS)         \
+    X(pool_pixel, pixel_nothing, FAILS)              \
+    X(pool_pixel, pixel_reads_tap_on, FAULTS)        \
+    X(unpool_2x2s2_i32, unpool_keeps, FAILS)         \
+    X(unpool_2x2s2_i32, unpool_counts_all, FAILS)    \
+    X(unpool_2x2s2_i64, unpool_low_half, FAILS)      \
+    X(replicate, replicate_short, FAILS)             \
+    X(replicate_x2, replicate_x2_writes_on, FAULTS)  \
+    X(replicate_x2, replicate_x2_reads_on, FAULTS)   \
+    X(nails, nails_not_cleared, FAILS)               \
+    X(nails, nails_at_zero, FAILS)                   \
+    X(nearest_row, nearest_reads_zero, FAULTS)       \
+    X(nearest_row, nearest_reads_index_on, FAULTS)   \
+    X(filter_row, filter_row_from_zero, FAILS)       \
+    X(filter_row, filter_row_weights, FAILS)         \
+    X(filter_rows, filter_rows_backwards, FAILS)     \
+    X(filter_pixels, filter_pixels_dense, FAILS)     \
+    X(filter_pixels, filter_pixels_read_on, FAULTS)
+
+/* A function for each, so that no pointer loses its type. */
+#define TRY(member, wrong, outcome)           \
+    static const char *try_##wrong(void)      \
+    {                                         \
+        return check_##member(wrong, &RIGHT); \
+    }
+WRONG_LIST(TRY)
+
+static const struct wrong {
+    const char *name;
+    const char *(*check)(void);
+    enum outcome outcome;
+} wrongs[] = {
+#define WRONG(member, wrong, outcome) {#wrong, try_##wrong, outcome},
+    WRONG_LIST(WRONG)};
+
+enum { WRONGS = sizeof wrongs / sizeof *wrongs };
+
+/* A write one past the end is seen by the canaries or, when the data ends at the guard page, faults: which comes first
+ * is the order of the places, and the end comes first. */
+static void test_wrong(void **state)
+{
+    const struct wrong *wrong = *state;
+    int status = 0;
+
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        signal(SIGSEGV, SIG_DFL); /* cmocka and the sanitizers have handlers of their own */
+        _exit(wrong->check() ? FAILS : PASSES);
+    }
+    assert_true(child > 0 && waitpid(child, &status, 0) == child);
+
+    const enum outcome got = WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV ? FAULTS
+                             : WIFEXITED(status)                                ? (enum outcome)WEXITSTATUS(status)
+                                                                                : PASSES;
+    if (got != wrong->outcome) fail_msg("%s %s, but %s", wrong->name, outcomes[got], outcomes[wrong->outcome]);
+}
+
+/* Canaries before and behind the data, one byte of each changed. */
+static void test_margins(void **state)
+{
+    struct check_memory memory = {0};
+    (void)state;
+
+    for (int place = 0; place < CHECK_PLACES; place++) {
+        unsigned char *p = check_place(&memory, 20, 4, (enum check_place)place);
+        assert_true(check_margins(&memory));
+        p[0] ^= 1, p[19] ^= 1;
+        assert_true(check_margins(&memory));
+        if (place != CHECK_AT_END) {
+            p[20] ^= 1;
+            assert_false(check_margins(&memory));
+            p[20] ^= 1;
+        }
+        if (place != CHECK_AT_START) {
+            p[-1] ^= 1;
+            assert_false(check_margins(&memory));
+        }
+    }
+}
+
+static void test_comparison(void **state)
+{
+    const float nan = bits_to_float(0x7fc00000), other_nan = bits_to_float(0xffc00001);
+    const float a[] = {1, -0.0f, nan}, b[] = {1, -0.0f, other_nan}, c[] = {1, 0, nan};
+    const double exact[] = {1.5, 0, NAN}, missing[] = {1, 0, 3};
+    int64_t where;
+    (void)state;
+
+    assert_int_equal(check_first_difference(a, a, 3, 0), -1);
+    assert_int_equal(check_first_difference(a, b, 3, 0), 2);
+    assert_int_equal(check_first_difference(a, b, 3, 1), -1);
+    assert_int_equal(check_first_difference(a, c, 3, 1), 1);
+    assert_true(check_max_error(a, exact, 3, &where) == 0.5 && where == 0);
+    assert_true(isinf(check_max_error(a, missing, 3, &where)) && where == 2);
+}
+
+int main(void)
+{
+    static struct CMUnitTest units[WRONGS + 2];
+
+    for (int i = 0; i < WRONGS; i++)
+        units[i] = (struct CMUnitTest){wrongs[i].name, test_wrong, NULL, NULL, (void *)(uintptr_t)&wrongs[i]};
+    units[WRONGS] = (struct CMUnitTest)cmocka_unit_test(test_margins);
+    units[WRONGS + 1] = (struct CMUnitTest)cmocka_unit_test(test_comparison);
+    check_random(); /* prints the seed before the children inherit it */
+    return _cmocka_run_group_tests("checker", units, sizeof units / sizeof *units, NULL, NULL);
+}
