@@ -57,12 +57,8 @@ static int32_t resize_sizes(const ups_resize_desc *d, int a, int64_t in, struct 
     sizes->standard = 0;
     if (d->sizes[a] != UPS_BY_PRESET)
         sizes->standard = d->sizes[a];
-    else if (d->scales[a] != UPS_BY_PRESET) {
-        if (!(scaled >= 1 && scaled <= (double)UPS_MAX_LENGTH))
-            return ups_error(UPS_INVALID, "scales[%d] = %g makes in[%d] = %" PRId64 " to %g elements; legal: 1 to %" PRId64, a,
-                             d->scales[a], a, in, scaled, UPS_MAX_LENGTH);
-        sizes->standard = (int64_t)scaled;
-    }
+    else if (d->scales[a] != UPS_BY_PRESET)
+        sizes->standard = (int64_t)fmin(scaled, (double)UPS_MAX_LENGTH + 1); /* 0 and too many: refused where it is taken */
     return UPS_OK;
 }
 
@@ -91,7 +87,7 @@ static int32_t settle(const union ups_desc *desc, int a, int64_t in, const int64
         return ups_error(UPS_INVALID, "out_sizes[%d] = %" PRId64 "; legal for in[%d] = %" PRId64 ": %" PRId64 " to %" PRId64, a,
                          asked[a], a, in, s.smallest, most);
     *out = asked ? asked[a] : s.standard;
-    if (*out == 0 && desc->head.op == UPS_RESIZE)
+    if (*out == 0 && desc->head.op == UPS_RESIZE && desc->resize.scales[a] == UPS_BY_PRESET)
         return ups_error(UPS_INVALID, "sizes[%d] and scales[%d] are both unset and no out_sizes are given; one of them is needed", a, a);
     if (*out < 1 || *out > UPS_MAX_LENGTH)
         return ups_error(UPS_INVALID, "the output size along axis %d would be %" PRId64 " for in[%d] = %" PRId64 "; legal: 1 to %" PRId64,
