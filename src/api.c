@@ -3,7 +3,6 @@
  * Running a plan, and the questions that need no op.
  */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,35 +13,6 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
-
-/* ---- errors, version ---- */
-
-static _Thread_local char last_error[512];
-
-int32_t ups_error(int32_t status, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(last_error, sizeof last_error, format, arguments);
-    va_end(arguments);
-    return status;
-}
-
-const char *ups_last_error(void) { return last_error; }
-
-const char *ups_version(void) { return UPS_VERSION; }
-
-const char *ups_status_string(int32_t status)
-{
-    switch (status) {
-    case UPS_OK: return "ok";
-    case UPS_INVALID: return "invalid argument";
-    case UPS_UNSUPPORTED: return "not supported";
-    case UPS_NO_MEMORY: return "out of memory";
-    case UPS_BAD_INDEX: return "index out of range";
-    default: return "unknown status";
-    }
-}
 
 /* ---- running ---- */
 
@@ -234,7 +204,9 @@ int32_t ups_run_parallel(const ups_plan *plan, ups_buffers *buffers, void *works
     return outcome(buffers);
 }
 
-/* ---- the machine ---- */
+/* ---- the library and the machine ---- */
+
+const char *ups_version(void) { return UPS_VERSION; }
 
 const char *ups_isa_name(int32_t i)
 {

@@ -183,6 +183,8 @@ static int32_t plan_deconv(ups_plan *plan)
     size_t bytes = d->algorithm->workspace(plan, v->width);
     if (!d->packed)
         bytes += ups_taken(packed_bytes(d));
+    if (bytes >= UPS_TOO_MANY_BYTES)
+        return ups_error(UPS_NO_MEMORY, "algorithm %s needs more workspace than the address space holds for these sizes", d->algorithm->name);
     plan->part_workspace = ups_taken(bytes);
     return UPS_OK;
 }
@@ -252,8 +254,8 @@ static int64_t slot_count(const struct ups_deconv *d) { return d->axis[0].taps *
 
 size_t ups_rows_bytes(const struct ups_deconv *d, int64_t length)
 {
-    size_t slots = (size_t)slot_count(d);
-    return ups_taken(slots * sizeof(int64_t)) + ups_taken(slots * (size_t)(length * d->in) * sizeof(float));
+    int64_t slots = slot_count(d);
+    return ups_taken(ups_bytes(slots, 1, 1, sizeof(int64_t))) + ups_taken(ups_bytes(slots, length, d->in, sizeof(float)));
 }
 
 void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t first, int64_t length, char **workspace)

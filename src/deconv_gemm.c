@@ -58,8 +58,8 @@ static size_t workspace(const ups_plan *plan, int64_t width)
 {
     const struct ups_deconv *d = plan->op->deconv;
     int64_t inputs = ups_min(plan->x.size[2], most_inputs(d, width));
-    size_t matrix = (size_t)(inputs * ups_round_up(columns_of(d), plan->op->kernels->nr)) * sizeof(float);
-    size_t line = (size_t)(width * d->out) * sizeof(float);
+    size_t matrix = ups_bytes(inputs, ups_round_up(columns_of(d), plan->op->kernels->nr), 1, sizeof(float));
+    size_t line = ups_bytes(width, d->out, 1, sizeof(float));
     return ups_rows_bytes(d, inputs) + ups_taken(matrix) + ups_taken(line);
 }
 

@@ -195,9 +195,9 @@ static size_t workspace(const ups_plan *plan, int64_t width)
 {
     const struct ups_deconv *d = plan->op->deconv;
     const struct ups_kernels *k = plan->op->kernels;
-    size_t pointers = (size_t)(d->axis[0].taps * d->axis[1].taps) * sizeof(float *);
-    size_t taps = (size_t)(d->axis[0].taps * d->axis[1].taps * d->axis[2].taps) * sizeof(float *);
-    size_t tile = (size_t)ups_max(k->mr * k->nr, d->out) * sizeof(float);
+    size_t pointers = ups_bytes(d->axis[0].taps, d->axis[1].taps, 1, sizeof(float *));
+    size_t taps = ups_bytes(d->axis[0].taps, d->axis[1].taps, d->axis[2].taps, sizeof(float *));
+    size_t tile = ups_bytes(ups_max(k->mr * k->nr, d->out), 1, 1, sizeof(float));
     return ups_rows_bytes(d, window(&d->axis[2], most_cells(d, width), d->axis[2].taps)) + ups_taken(pointers) + 2 * ups_taken(taps) +
            ups_taken(tile);
 }

@@ -62,8 +62,8 @@ static int64_t most_cells(const struct ups_deconv *d, int64_t width) { return up
 static size_t workspace(const ups_plan *plan, int64_t width)
 {
     const struct ups_deconv *d = plan->op->deconv;
-    size_t sums = (size_t)(d->out * d->axis[2].s * most_cells(d, width)) * sizeof(float);
-    size_t planar = ups_is_first(plan) ? 0 : (size_t)(d->in * plan->x.size[2]) * sizeof(float);
+    size_t sums = ups_bytes(d->out, d->axis[2].s, most_cells(d, width), sizeof(float));
+    size_t planar = ups_is_first(plan) ? 0 : ups_bytes(d->in, plan->x.size[2], 1, sizeof(float));
     return ups_taken(sums) + ups_taken(planar);
 }
 

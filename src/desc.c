@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 
 #include "error.h"
 #include "size.h"
+#include "text.h"
 
 struct word {
     const char *text;
@@ -576,50 +576,34 @@ int32_t ups_desc_set(void *desc, const char *name, const char *value)
 
 /* ---- to text ---- */
 
-struct writer {
-    char *text;
-    size_t capacity;
-    int64_t length;
-};
-
-static void put(struct writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct writer *w, const char *format, ...)
-{
-    size_t used = (size_t)w->length < w->capacity ? (size_t)w->length : w->capacity;
-    va_list arguments;
-    va_start(arguments, format);
-    w->length += vsnprintf(w->capacity ? w->text + used : NULL, w->capacity - used, format, arguments);
-    va_end(arguments);
-}
-
-static void put_axes(struct writer *w, const int64_t *values, int count, bool more)
+static void put_axes(struct ups_text *w, const int64_t *values, int count, bool more)
 {
     for (int i = 0; i < count; i++)
-        put(w, "%s%" PRId64, i || more ? "," : "", values[i]);
+        ups_put(w, "%s%" PRId64, i || more ? "," : "", values[i]);
 }
 
-static void put_word(struct writer *w, const struct field *f, int32_t value)
+static void put_word(struct ups_text *w, const struct field *f, int32_t value)
 {
     const char *text = value == UPS_BY_PRESET ? "by_preset" : word_of(f->words, value);
     if (text)
-        put(w, "%s", text);
+        ups_put(w, "%s", text);
     else
-        put(w, "%" PRId32, value);
+        ups_put(w, "%" PRId32, value);
 }
 
-static void put_activation(struct writer *w, const struct field *f, const ups_conv_transpose_desc *d)
+static void put_activation(struct ups_text *w, const struct field *f, const ups_conv_transpose_desc *d)
 {
     put_word(w, f, d->activation);
     if (d->activation == UPS_LEAKY_RELU)
-        put(w, ":%.9g", d->activation_alpha);
+        ups_put(w, ":%.9g", d->activation_alpha);
     if (d->activation == UPS_CLIP)
-        put(w, ":%.9g,%.9g", d->activation_alpha, d->activation_beta);
+        ups_put(w, ":%.9g,%.9g", d->activation_alpha, d->activation_beta);
 }
 
 int64_t ups_desc_get(const void *desc, const char *name, char *text, size_t capacity)
 {
     union ups_desc own;
-    struct writer w = {text, text ? capacity : 0, 0};
+    struct ups_text w = {text, text ? capacity : 0, 0};
     if (copy_in(&own, desc) || !name)
         return -1;
     ups_preset_resolve(&own);
@@ -633,12 +617,12 @@ int64_t ups_desc_get(const void *desc, const char *name, char *text, size_t capa
     bool by_preset = f->by_preset && (f->kind == AXES ? *(const int64_t *)at == UPS_BY_PRESET
                                                       : f->kind == SCALES && *(const double *)at == UPS_BY_PRESET);
     if (by_preset) {
-        put(&w, "by_preset");
+        ups_put(&w, "by_preset");
         return w.length;
     }
     switch (f->kind) {
-    case NUMBER: put(&w, "%" PRId32, *(const int32_t *)at); break;
-    case LENGTH: put(&w, "%" PRId64, *(const int64_t *)at); break;
+    case NUMBER: ups_put(&w, "%" PRId32, *(const int32_t *)at); break;
+    case LENGTH: ups_put(&w, "%" PRId64, *(const int64_t *)at); break;
     case WORD: put_word(&w, f, *(const int32_t *)at); break;
     case AXES: put_axes(&w, at, rank, false); break;
     case PADS:
@@ -647,7 +631,7 @@ int64_t ups_desc_get(const void *desc, const char *name, char *text, size_t capa
         break;
     case SCALES:
         for (int i = 0; i < rank; i++)
-            put(&w, "%s%.17g", i ? "," : "", ((const double *)at)[i]);
+            ups_put(&w, "%s%.17g", i ? "," : "", ((const double *)at)[i]);
         break;
     case ACTIVATION: put_activation(&w, f, &own.conv_transpose); break;
     }

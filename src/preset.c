@@ -67,7 +67,6 @@ int32_t ups_preset_fill(union ups_desc *desc, int32_t op, const char *preset)
     if (!ups_preset_name(number))
         return ups_error(UPS_INVALID, "preset = \"%.40s\" is not known; legal: torch", preset);
     memset(desc, 0, sizeof *desc);
-    desc->head.size = (uint32_t)ups_desc_size(op);
     desc->head.op = op;
     desc->head.dtype = UPS_F32;
     desc->head.rank = 2;

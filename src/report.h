@@ -6,14 +6,11 @@
 #ifndef UPS_REPORT_H
 #define UPS_REPORT_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "text.h"
 
 struct ups_report {
     int32_t format; /* UPS_TEXT or UPS_JSON */
-    char *text;
-    size_t capacity;
-    int64_t length;
+    struct ups_text to;
     int items; /* so far, in the innermost list or object */
 };
 

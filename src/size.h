@@ -36,4 +36,13 @@ static inline bool ups_multiply(int64_t *product, int64_t factor)
     return !__builtin_mul_overflow(*product, factor, product);
 }
 
+/* Bytes of a*b*c elements, for workspaces; far too many stay far too many instead of wrapping. */
+#define UPS_TOO_MANY_BYTES (SIZE_MAX / 64)
+static inline size_t ups_bytes(int64_t a, int64_t b, int64_t c, size_t element)
+{
+    int64_t bytes = (int64_t)element;
+    bool fits = ups_multiply(&bytes, a) && ups_multiply(&bytes, b) && ups_multiply(&bytes, c);
+    return fits && (size_t)bytes < UPS_TOO_MANY_BYTES ? (size_t)bytes : UPS_TOO_MANY_BYTES;
+}
+
 #endif
