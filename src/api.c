@@ -190,6 +190,10 @@ int32_t ups_run_parallel(const ups_plan *plan, ups_buffers *buffers, void *works
         return ups_error(UPS_INVALID, "%s = NULL", parallel ? "parallel.parallel_for" : "parallel");
     if (parallel->size < sizeof *parallel)
         return ups_error(UPS_INVALID, "parallel.size = %" PRIu32 "; legal: sizeof(ups_parallel) = %zu", parallel->size, sizeof *parallel);
+    for (size_t i = sizeof *parallel; i < parallel->size; i++)
+        if (((const char *)parallel)[i])
+            return ups_error(UPS_INVALID, "parallel.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes", parallel->size,
+                             i, sizeof *parallel);
     if (parallel->parts < 1 || parallel->parts > 1024)
         return ups_error(UPS_INVALID, "parallel.parts = %" PRId32 "; legal: 1 to 1024", parallel->parts);
     int32_t status = check_run(plan, buffers, workspace, workspace_bytes, parallel->parts);

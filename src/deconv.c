@@ -183,8 +183,6 @@ static int32_t plan_deconv(ups_plan *plan)
     size_t bytes = d->algorithm->workspace(plan, v->width);
     if (!d->packed)
         bytes += ups_taken(packed_bytes(d));
-    if (bytes >= UPS_TOO_MANY_BYTES)
-        return ups_error(UPS_NO_MEMORY, "algorithm %s needs more workspace than the address space holds for these sizes", d->algorithm->name);
     plan->part_workspace = ups_taken(bytes);
     return UPS_OK;
 }
@@ -336,10 +334,11 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
 {
     const struct ups_kernels *k = plan->op->kernels;
     const struct ups_deconv *d = plan->op->deconv;
-    int64_t macs = plan->y.n * d->groups * d->in * d->out;
+    int64_t macs = plan->y.n;
+    bool fits = ups_multiply(&macs, d->groups * d->in) && ups_multiply(&macs, d->out);
     char tile[32], reason[128];
     for (int a = 0; a < 3; a++)
-        macs *= useful_pairs(&d->axis[a], plan->x.size[a], plan->y.size[a]);
+        fits = fits && ups_multiply(&macs, useful_pairs(&d->axis[a], plan->x.size[a], plan->y.size[a]));
     bool scatter = d->algorithm == &ups_deconv_scatter;
     snprintf(tile, sizeof tile, "%" PRId32 "x%" PRId32, k->mr, k->nr);
     for (int i = 0; i < ALGORITHMS; i++)
@@ -364,7 +363,7 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
         ups_report_add(r, k->transpose.name);
     ups_report_close(r);
     ups_report_string(r, "tile", scatter ? NULL : tile);
-    ups_report_number(r, "macs", macs);
+    ups_report_number(r, "macs", fits ? macs : INT64_MAX);
     ups_report_number(r, "packed_bytes", (int64_t)(d->packed ? packed_bytes(d) : 0));
 }
 

@@ -105,7 +105,6 @@ void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t
 
 /* Takes `bytes` from *workspace, aligned. */
 void *ups_take(char **workspace, size_t bytes);
-static inline size_t ups_taken(size_t bytes) { return (bytes + UPS_ALIGNMENT - 1) / UPS_ALIGNMENT * UPS_ALIGNMENT; }
 
 /* gemm.c: panels. Column j of the panels reads from + column[j] (columns < 0: 0) for each of depth rows `step` apart. */
 void ups_pack_panel(float *to, int64_t nr, int64_t columns, const float *from, const int64_t *column, int64_t depth, int64_t step,

@@ -133,6 +133,8 @@ static void pack_group(const struct ups_deconv *d, const struct ups_phase_group 
             column[j] = channel * d->w.out + t0[0] * d->w.tap[0] + t0[1] * d->w.tap[1] + t0[2] * d->w.tap[2];
             to[p->bias + (size_t)(first + j)] = bias ? bias[channel] : 0;
         }
+        for (int64_t j = columns; j < nr; j++)
+            to[p->bias + (size_t)(first + j)] = 0;
         /* input channels outermost: the taps of one weight share cache lines in most layouts */
         for (int64_t ci = 0; ci < d->in; ci++) {
             float *out = panel + ci * nr;

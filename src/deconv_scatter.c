@@ -20,7 +20,9 @@ static double work(const struct ups_deconv *d, const struct ups_kernels *kernels
 {
     const double update = 4;
     (void)kernels;
-    return update * (double)(d->axis[0].k * d->axis[1].k * d->axis[2].k) * (double)d->in * (double)d->out;
+    double taps = (double)(d->axis[0].k * d->axis[1].k * d->axis[2].k);
+    /* every output of the line is cleared and stored, also where the stride leaves most of them empty */
+    return update * (taps * (double)d->in * (double)d->out + (double)d->out * (double)ups_max(0, d->axis[2].s - d->axis[2].k));
 }
 
 static size_t bias_floats(const struct ups_deconv *d) { return (size_t)ups_round_up(d->out, 16); }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -270,11 +271,19 @@ static int32_t check_axes(const char *name, const int64_t *values, int32_t rank,
     int32_t status = UPS_OK;
     for (int i = 0; i < rank && !status; i++)
         status = check_range(name, i, values[i], f);
+    for (int i = 1; f->by_preset && i < rank && !status; i++) /* the word stands for the whole array */
+        if ((values[i] == UPS_BY_PRESET) != (values[0] == UPS_BY_PRESET))
+            status = ups_error(UPS_INVALID, "%s[%d] = %" PRId64 " beside %s[0] = %" PRId64 "; legal: UPS_BY_PRESET (-1) on every axis or on none",
+                               name, i, values[i], name, values[0]);
     return status;
 }
 
 static int32_t check_scales(const double *values, int32_t rank, const struct field *f)
 {
+    for (int i = 1; i < rank; i++)
+        if ((values[i] == UPS_BY_PRESET) != (values[0] == UPS_BY_PRESET))
+            return ups_error(UPS_INVALID, "%s[%d] = %g beside %s[0] = %g; legal: UPS_BY_PRESET (-1) on every axis or on none", f->name, i,
+                             values[i], f->name, values[0]);
     for (int i = 0; i < rank; i++)
         if (values[i] != UPS_BY_PRESET && !(values[i] > 0 && isfinite(values[i])))
             return ups_error(UPS_INVALID, "%s[%d] = %g; legal: finite and more than 0", f->name, i, values[i]);
@@ -295,7 +304,7 @@ static int32_t check_activation(const int32_t *kind, const struct field *f)
     const ups_conv_transpose_desc *d =
         (const void *)((const char *)kind - offsetof(ups_conv_transpose_desc, activation));
     int32_t status = check_word(*kind, f);
-    if (!status && *kind == UPS_LEAKY_RELU && !isfinite(d->activation_alpha))
+    if (!status && *kind == UPS_LEAKY_RELU && !isfinite((float)d->activation_alpha))
         status = ups_error(UPS_INVALID, "activation_alpha = %g; legal: a finite slope", d->activation_alpha);
     if (!status && *kind == UPS_CLIP && !(d->activation_alpha <= d->activation_beta))
         status = ups_error(UPS_INVALID, "activation clip:%g,%g; legal: low <= high", d->activation_alpha, d->activation_beta);
@@ -402,14 +411,23 @@ static bool take_integer(const char **text, int64_t *value)
     return *end != ',' || **text; /* no comma at the end */
 }
 
+/* strtod reads the decimal point of the process's locale; ours is always a full stop. */
 static bool take_real(const char **text, double *value)
 {
-    char *end;
-    *value = strtod(*text, &end);
-    if (end == *text || (*end && *end != ','))
+    char own[64], *end;
+    size_t length = strcspn(*text, ",");
+    if (!length || length >= sizeof own)
         return false;
-    *text = *end ? end + 1 : end;
-    return *end != ',' || **text;
+    memcpy(own, *text, length);
+    own[length] = 0;
+    char *point = strchr(own, '.');
+    if (point)
+        *point = *localeconv()->decimal_point;
+    *value = strtod(own, &end);
+    if (*end)
+        return false;
+    *text += length + ((*text)[length] == ',');
+    return (*text)[-1] != ',' || **text;
 }
 
 static int32_t bad_text(const struct field *f, const char *value, const char *legal)
@@ -504,6 +522,10 @@ static int32_t parse_activation(const struct field *f, const char *value, ups_co
         ok = take_real(&text, &d->activation_alpha) && take_real(&text, &d->activation_beta);
     else if (d->activation == UPS_LEAKY_RELU && value[length])
         ok = take_real(&text, &d->activation_alpha);
+    else if (d->activation == UPS_LEAKY_RELU)
+        d->activation_alpha = 0.01;
+    else
+        ok = !value[length];
     return ok && !*text ? UPS_OK : bad_text(f, value, "none, relu, leaky_relu:SLOPE, clip:LOW,HIGH");
 }
 
@@ -552,6 +574,18 @@ int32_t ups_desc_init(void *desc, size_t size, int32_t op, const char *preset)
     return UPS_OK;
 }
 
+static size_t field_bytes(const struct field *f)
+{
+    switch (f->kind) {
+    case LENGTH: return sizeof(int64_t);
+    case AXES: return 3 * sizeof(int64_t);
+    case PADS: return 6 * sizeof(int64_t);
+    case SCALES: return 3 * sizeof(double);
+    case ACTIVATION: return sizeof(ups_conv_transpose_desc) - offsetof(ups_conv_transpose_desc, activation);
+    default: return sizeof(int32_t);
+    }
+}
+
 int32_t ups_desc_set(void *desc, const char *name, const char *value)
 {
     union ups_desc own;
@@ -563,6 +597,9 @@ int32_t ups_desc_set(void *desc, const char *name, const char *value)
     const struct field *f = find_field(own.head.op, name);
     if (!f)
         return ups_error(UPS_INVALID, "%s has no field \"%.40s\"", ups_op_word(own.head.op), name);
+    if (f->offset + field_bytes(f) > ((const ups_desc_head *)desc)->size)
+        return ups_error(UPS_INVALID, "desc.size = %" PRIu32 " does not hold field \"%s\"; legal: %zu (ups_desc_size)",
+                         ((const ups_desc_head *)desc)->size, name, ups_desc_size(own.head.op));
     status = parse_field(f, value, &own);
     if (!status)
         status = check_field(&own, f);
@@ -575,6 +612,16 @@ int32_t ups_desc_set(void *desc, const char *name, const char *value)
 }
 
 /* ---- to text ---- */
+
+static void put_real(struct ups_text *w, double value)
+{
+    char own[40];
+    snprintf(own, sizeof own, "%.17g", value);
+    char *point = strchr(own, *localeconv()->decimal_point);
+    if (point)
+        *point = '.';
+    ups_put(w, "%s", own);
+}
 
 static void put_axes(struct ups_text *w, const int64_t *values, int count, bool more)
 {
@@ -595,9 +642,9 @@ static void put_activation(struct ups_text *w, const struct field *f, const ups_
 {
     put_word(w, f, d->activation);
     if (d->activation == UPS_LEAKY_RELU)
-        ups_put(w, ":%.9g", d->activation_alpha);
+        ups_put(w, ":"), put_real(w, d->activation_alpha);
     if (d->activation == UPS_CLIP)
-        ups_put(w, ":%.9g,%.9g", d->activation_alpha, d->activation_beta);
+        ups_put(w, ":"), put_real(w, d->activation_alpha), ups_put(w, ","), put_real(w, d->activation_beta);
 }
 
 int64_t ups_desc_get(const void *desc, const char *name, char *text, size_t capacity)
@@ -631,7 +678,7 @@ int64_t ups_desc_get(const void *desc, const char *name, char *text, size_t capa
         break;
     case SCALES:
         for (int i = 0; i < rank; i++)
-            ups_put(&w, "%s%.17g", i ? "," : "", ((const double *)at)[i]);
+            ups_put(&w, "%s", i ? "," : ""), put_real(&w, ((const double *)at)[i]);
         break;
     case ACTIVATION: put_activation(&w, f, &own.conv_transpose); break;
     }

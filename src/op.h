@@ -23,6 +23,7 @@ struct ups_memory {
 };
 
 #define UPS_ALIGNMENT 64 /* of packed weights and workspace slices: a cache line, a full vector */
+static inline size_t ups_taken(size_t bytes) { return (bytes + UPS_ALIGNMENT - 1) / UPS_ALIGNMENT * UPS_ALIGNMENT; }
 
 /* Zeroed memory aligned to UPS_ALIGNMENT; NULL after setting the error. release takes NULL. */
 void *ups_allocate(const struct ups_memory *memory, size_t bytes);

@@ -66,7 +66,7 @@ static int32_t check_disjoint(const ups_tensor *t, const char *name)
         if (t->dims[next] <= 1)
             continue;
         if (t->strides[next] < span)
-            return ups_error(UPS_INVALID, "%s.strides[%d] (%s) = %" PRId64 " makes the tensor overlap itself; legal: %" PRId64 " or more",
+            return ups_error(UPS_INVALID, "%s.strides[%d] (%s) = %" PRId64 " makes the tensor overlap itself, or its axes do not nest; legal: %" PRId64 " or more",
                              name, next, axis_name(next), t->strides[next], span);
         span = t->strides[next] * (t->dims[next] - 1) + span;
     }
@@ -217,6 +217,9 @@ int32_t ups_plan_create(ups_op *op, const ups_tensor *src, const ups_tensor *dst
     int32_t status = place_tensors(p, src, dst, out_sizes);
     if (!status)
         status = op->family->plan(p);
+    if (!status && p->part_workspace >= UPS_TOO_MANY_BYTES)
+        status = ups_error(UPS_NO_MEMORY, "the workspace for these sizes does not fit the address space; legal: less than %zu bytes",
+                           (size_t)UPS_TOO_MANY_BYTES);
     if (status) {
         ups_release(&op->memory, p->state);
         ups_release(&op->memory, p);
@@ -253,6 +256,7 @@ int32_t ups_plan_tensor(const ups_plan *plan, int32_t role, ups_tensor *tensor)
     if (tensor->size < sizeof *tensor)
         return ups_error(UPS_INVALID, "tensor.size = %" PRIu32 "; legal: sizeof(ups_tensor) = %zu", tensor->size, sizeof *tensor);
     uint32_t size = tensor->size;
+    memset(tensor, 0, size);
     *tensor = *t;
     tensor->size = size;
     return UPS_OK;

@@ -50,7 +50,7 @@ static int32_t plan_pool(ups_plan *plan)
     int64_t taps = ups_min(p->kernel[0], plan->x.size[0]) * ups_min(p->kernel[1], plan->x.size[1]);
     if (!ups_is_first(plan))
         taps *= ups_min(p->kernel[2], plan->x.size[2]);
-    plan->part_workspace = (size_t)ups_round_up(taps * (int64_t)(sizeof(float *) + sizeof(int64_t)), UPS_ALIGNMENT);
+    plan->part_workspace = ups_taken(ups_bytes(taps, 1, 1, sizeof(float *) + sizeof(int64_t)));
     return UPS_OK;
 }
 

@@ -197,7 +197,7 @@ static int32_t plan_resize(ups_plan *plan)
     plan->units = plan->y.n * (ups_is_first(plan) ? plan->y.c : 1) * plan->y.size[0] * plan->y.size[1];
     size_t slots = (size_t)(axes[0].taps * axes[1].taps);
     if (!z->nearest)
-        plan->part_workspace = (size_t)ups_round_up((int64_t)(slots * (row_floats(plan) * sizeof(float) + sizeof(int64_t))), UPS_ALIGNMENT);
+        plan->part_workspace = ups_taken(ups_bytes((int64_t)slots, (int64_t)row_floats(plan), 1, sizeof(float)) + (slots + 1) * sizeof(int64_t));
     return UPS_OK;
 }
 

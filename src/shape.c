@@ -126,9 +126,9 @@ int32_t ups_shape(const void *desc, const int64_t *in, int64_t *smallest, int64_
         if (smallest)
             smallest[a] = s[a].smallest;
         if (standard)
-            standard[a] = s[a].standard;
+            standard[a] = s[a].standard >= 1 && s[a].standard <= UPS_MAX_LENGTH ? s[a].standard : 0;
         if (largest)
-            largest[a] = s[a].largest;
+            largest[a] = ups_min(s[a].largest, UPS_MAX_LENGTH);
     }
     return UPS_OK;
 }

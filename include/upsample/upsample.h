@@ -15,8 +15,8 @@
  *   - ups_last_error() explains the last failure on this thread in one sentence: field, value, legal range.
  *   - Spatial arrays are int64_t[3], outermost axis first; rank r uses the first r entries.
  *   - Every struct begins with its own size in bytes, set by the caller (or by the matching init function).
- *     A larger struct than this library knows is accepted when the unknown bytes are zero; a smaller one gets
- *     the defaults of the fields it lacks.
+ *     A larger struct than this library knows is accepted when the unknown bytes are zero; a smaller descriptor or
+ *     ups_options gets the defaults of the fields it lacks (the other structs have none to give, and are refused).
  *   - Strides count elements. Alignment to the element is enough; less is refused.
  *   - Handles are immutable after creation and may be used from any number of threads at once. The library has
  *     no global mutable state, starts no thread, prints nothing, never aborts.
@@ -46,7 +46,7 @@ enum {
     UPS_OK = 0,
     UPS_INVALID = 1,     /* an argument is wrong: the sentence names the field, its value, the legal range */
     UPS_UNSUPPORTED = 2, /* legal, but this library, build, machine or policy does not do it; the sentence says which */
-    UPS_NO_MEMORY = 3,   /* the allocator returned NULL, or a size does not fit the address space */
+    UPS_NO_MEMORY = 3,   /* the allocator returned NULL, or a workspace does not fit the address space */
     UPS_BAD_INDEX = 4    /* ran to the end, but switches pointed outside the output plane; see ups_buffers */
 };
 
@@ -211,7 +211,7 @@ UPS_API int64_t ups_desc_get(const void *desc, const char *name, char *text, siz
 UPS_API const char *ups_desc_field(int32_t op, int32_t i);
 
 /* Output sizes for an input size (spatial, rank entries), without an op: the smallest and largest size that may be
- * asked for, and the one taken when none is asked for. Any of the outputs may be NULL. resize without sizes and
+ * asked for, and the one taken when none is asked for (0: none is legal without asking). Any of the outputs may be NULL. resize without sizes and
  * scales: defaults are 0, every size from 1 is legal. */
 UPS_API int32_t ups_shape(const void *desc, const int64_t *in, int64_t *smallest, int64_t *standard, int64_t *largest);
 
