@@ -613,10 +613,15 @@ int32_t ups_desc_set(void *desc, const char *name, const char *value)
 
 /* ---- to text ---- */
 
+/* As few digits as read back the same. */
 static void put_real(struct ups_text *w, double value)
 {
     char own[40];
-    snprintf(own, sizeof own, "%.17g", value);
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(own, sizeof own, "%.*g", digits, value);
+        if (strtod(own, NULL) == value)
+            break;
+    }
     char *point = strchr(own, *localeconv()->decimal_point);
     if (point)
         *point = '.';
