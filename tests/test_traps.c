@@ -121,7 +121,12 @@ static void run_on(struct call *call, const char *tier, int32_t want)
 /* ---- resize ---- */
 
 enum { F64 = UPS_COORDINATES_F64, TORCH = UPS_COORDINATES_TORCH };
-enum { FLOOR = UPS_NEAREST_FLOOR, CEIL = UPS_NEAREST_CEIL, PREFER_FLOOR = UPS_ROUND_PREFER_FLOOR, PREFER_CEIL = UPS_ROUND_PREFER_CEIL };
+enum {
+    FLOOR = UPS_NEAREST_FLOOR,
+    CEIL = UPS_NEAREST_CEIL,
+    PREFER_FLOOR = UPS_ROUND_PREFER_FLOOR,
+    PREFER_CEIL = UPS_ROUND_PREFER_CEIL
+};
 
 struct how {
     int32_t mode, coordinates, nearest, arithmetic;
@@ -474,7 +479,7 @@ static void trap_18_last_of_duplicates_wins(void **unused)
     }
 }
 
-/* Pools 2 x 3 planes of 4 x 4 whose maxima are at 5 and 2, 12, 10 or so: the same places in every plane. */
+/* 2 x 3 planes of 4 x 4 with their maxima at the same places. */
 static void trap_24_indices_start_anew_in_each_plane(void **unused)
 {
     (void)unused;
