@@ -30,7 +30,7 @@ struct rule {
     double scale; /* output / input, as it enters the formulas; 0: from the sizes */
 };
 
-/* x(o) in double, as the ONNX text has it. */
+/* x(o) in double. */
 static double coordinate_f64(const struct rule *r, int64_t o, int64_t n, int64_t m)
 {
     double scale = r->scale > 0 ? r->scale : (double)m / (double)n;

@@ -154,7 +154,7 @@ typedef struct ups_resize_desc {
     int32_t mode;                           /* UPS_MODE_LINEAR, or UPS_MODE_NEAREST */
     int32_t coordinate_transformation_mode; /* after init UPS_BY_PRESET: torch means asymmetric for nearest, half_pixel for linear */
     int32_t nearest_mode;                   /* after init UPS_BY_PRESET: torch means floor */
-    int32_t coordinate_arithmetic;          /* UPS_COORDINATES_TORCH (torch), UPS_COORDINATES_F64 (the ONNX text) */
+    int32_t coordinate_arithmetic;          /* UPS_COORDINATES_TORCH (torch), UPS_COORDINATES_F64 (the formulas above in double) */
     int64_t sizes[3];                       /* m >= 1; after init UPS_BY_PRESET: from scales or from the plan */
     double scales[3];                       /* sc > 0; after init UPS_BY_PRESET: from sizes */
 } ups_resize_desc;
