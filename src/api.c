@@ -11,7 +11,7 @@
 #include "plan.h"
 #include "size.h"
 #if defined(__x86_64__)
-#include <cpuid.h>
+#    include <cpuid.h>
 #endif
 
 /* ---- running ---- */
@@ -19,8 +19,7 @@
 int32_t ups_buffers_init(ups_buffers *buffers, size_t size)
 {
     ups_buffers own = {.size = (uint32_t)size, .bad_first = -1};
-    if (!buffers)
-        return ups_error(UPS_INVALID, "buffers = NULL");
+    if (!buffers) return ups_error(UPS_INVALID, "buffers = NULL");
     if (size < sizeof own || size > UINT32_MAX)
         return ups_error(UPS_INVALID, "size = %zu; legal: sizeof(ups_buffers) = %zu", size, sizeof own);
     memset(buffers, 0, size);
@@ -39,14 +38,14 @@ struct span {
 static size_t tensor_bytes(const ups_tensor *t)
 {
     int64_t last = 0;
-    for (int i = 0; i < t->rank + 2; i++)
-        last += (t->dims[i] - 1) * t->strides[i];
+    for (int i = 0; i < t->rank + 2; i++) last += (t->dims[i] - 1) * t->strides[i];
     return (size_t)(last + 1) * (t->dtype == UPS_I64 ? 8 : 4);
 }
 
 enum { SPANS = 7 };
 
-static void list_spans(const ups_plan *p, const ups_buffers *b, const void *workspace, size_t workspace_bytes, struct span s[SPANS])
+static void list_spans(const ups_plan *p, const ups_buffers *b, const void *workspace, size_t workspace_bytes,
+                       struct span s[SPANS])
 {
     const union ups_desc *desc = &p->op->desc;
     bool unpool = desc->head.op == UPS_MAX_UNPOOL, pool = desc->head.op == UPS_MAX_POOL;
@@ -56,8 +55,7 @@ static void list_spans(const ups_plan *p, const ups_buffers *b, const void *work
     const ups_conv_transpose_desc *c = &desc->conv_transpose;
     size_t bias_bytes = at_run ? (size_t)c->out_channels * 4 : 0;
     size_t weight_bytes = at_run ? (size_t)(c->in_channels * (c->out_channels / c->group)) * 4 : 0;
-    for (int i = 0; at_run && i < desc->head.rank; i++)
-        weight_bytes *= (size_t)c->kernel_shape[i];
+    for (int i = 0; at_run && i < desc->head.rank; i++) weight_bytes *= (size_t)c->kernel_shape[i];
     struct span list[SPANS] = {
         {"src", b->src, tensor_bytes(&p->src), 4, true, false},
         {"indices_in", b->indices_in, unpool ? index_bytes : 0, index_alignment, unpool, false},
@@ -85,37 +83,38 @@ static int32_t check_spans(const ups_plan *p, const struct span s[SPANS])
         if (s[i].pointer && !s[i].bytes && strcmp(s[i].name, "workspace"))
             return ups_error(UPS_INVALID, "buffers.%s is given, but this op takes none; legal: NULL", s[i].name);
         if ((uintptr_t)s[i].pointer % s[i].alignment)
-            return ups_error(UPS_INVALID, "buffers.%s = %p is misaligned; legal: a multiple of %zu", s[i].name, s[i].pointer,
-                             s[i].alignment);
+            return ups_error(UPS_INVALID, "buffers.%s = %p is misaligned; legal: a multiple of %zu", s[i].name,
+                             s[i].pointer, s[i].alignment);
     }
     for (int i = 0; i < SPANS; i++)
         for (int j = 0; j < i; j++)
             if ((s[i].written || s[j].written) && overlap(&s[i], &s[j]))
-                return ups_error(UPS_INVALID, "%s at %p and %s at %p overlap; legal: separate memory (%zu and %zu bytes)", s[j].name,
+                return ups_error(UPS_INVALID,
+                                 "%s at %p and %s at %p overlap; legal: separate memory (%zu and %zu bytes)", s[j].name,
                                  s[j].pointer, s[i].name, s[i].pointer, s[j].bytes, s[i].bytes);
     return UPS_OK;
 }
 
-static int32_t check_run(const ups_plan *plan, const ups_buffers *b, const void *workspace, size_t workspace_bytes, int32_t parts)
+static int32_t check_run(const ups_plan *plan, const ups_buffers *b, const void *workspace, size_t workspace_bytes,
+                         int32_t parts)
 {
     struct span spans[SPANS];
-    if (!plan || !b)
-        return ups_error(UPS_INVALID, "%s = NULL", plan ? "buffers" : "plan");
+    if (!plan || !b) return ups_error(UPS_INVALID, "%s = NULL", plan ? "buffers" : "plan");
     if (b->size < sizeof *b)
-        return ups_error(UPS_INVALID, "buffers.size = %" PRIu32 "; legal: sizeof(ups_buffers) = %zu", b->size, sizeof *b);
+        return ups_error(UPS_INVALID, "buffers.size = %" PRIu32 "; legal: sizeof(ups_buffers) = %zu", b->size,
+                         sizeof *b);
     for (size_t i = sizeof *b; i < b->size; i++)
         if (((const char *)b)[i])
-            return ups_error(UPS_INVALID, "buffers.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes", b->size, i,
-                             sizeof *b);
-    if (b->reserved)
-        return ups_error(UPS_INVALID, "buffers.reserved = %" PRIu32 "; legal: 0", b->reserved);
-    if (parts < 1)
-        return ups_error(UPS_INVALID, "parts = %" PRId32 "; legal: 1 or more", parts);
-    if (!plan->units)
-        return UPS_OK; /* N = 0 */
+            return ups_error(UPS_INVALID,
+                             "buffers.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes", b->size,
+                             i, sizeof *b);
+    if (b->reserved) return ups_error(UPS_INVALID, "buffers.reserved = %" PRIu32 "; legal: 0", b->reserved);
+    if (parts < 1) return ups_error(UPS_INVALID, "parts = %" PRId32 "; legal: 1 or more", parts);
+    if (!plan->units) return UPS_OK; /* N = 0 */
     size_t needed = ups_plan_workspace(plan, parts);
     if (needed && (!workspace || workspace_bytes < needed))
-        return ups_error(UPS_INVALID, "workspace_bytes = %zu; legal: %zu or more for %" PRId32 " parts (ups_plan_workspace)",
+        return ups_error(UPS_INVALID,
+                         "workspace_bytes = %zu; legal: %zu or more for %" PRId32 " parts (ups_plan_workspace)",
                          workspace ? workspace_bytes : 0, needed, parts);
     list_spans(plan, b, workspace, workspace_bytes, spans);
     return check_spans(plan, spans);
@@ -134,23 +133,23 @@ static void run_share(const ups_plan *plan, ups_buffers *buffers, void *workspac
     }
     buffers->bad_count = 0;
     buffers->bad_first = -1;
-    if (first < last)
-        plan->op->family->run(plan, buffers, slice, first, last);
+    if (first < last) plan->op->family->run(plan, buffers, slice, first, last);
 }
 
 static int32_t outcome(const ups_buffers *b)
 {
-    if (!b->bad_count)
-        return UPS_OK;
-    return ups_error(UPS_BAD_INDEX, "%" PRId64 " indices lie outside the output plane and were skipped, the first at source position %" PRId64,
+    if (!b->bad_count) return UPS_OK;
+    return ups_error(UPS_BAD_INDEX,
+                     "%" PRId64
+                     " indices lie outside the output plane and were skipped, the first at source position %" PRId64,
                      b->bad_count, b->bad_first);
 }
 
-int32_t ups_run_part(const ups_plan *plan, ups_buffers *buffers, void *workspace, size_t workspace_bytes, int32_t part, int32_t parts)
+int32_t ups_run_part(const ups_plan *plan, ups_buffers *buffers, void *workspace, size_t workspace_bytes, int32_t part,
+                     int32_t parts)
 {
     int32_t status = check_run(plan, buffers, workspace, workspace_bytes, parts);
-    if (status)
-        return status;
+    if (status) return status;
     if (part < 0 || part >= parts)
         return ups_error(UPS_INVALID, "part = %" PRId32 "; legal: 0 to %" PRId32, part, parts - 1);
     run_share(plan, buffers, workspace, part, parts);
@@ -176,29 +175,29 @@ static void team_task(void *context, int32_t part)
     struct team *team = context;
     ups_buffers own = *team->buffers;
     run_share(team->plan, &own, team->workspace, part, team->parts);
-    if (!own.bad_count)
-        return;
+    if (!own.bad_count) return;
     atomic_fetch_add(&team->bad_count, own.bad_count);
     int64_t first = atomic_load(&team->bad_first);
-    while (own.bad_first < first && !atomic_compare_exchange_weak(&team->bad_first, &first, own.bad_first))
-        ;
+    while (own.bad_first < first && !atomic_compare_exchange_weak(&team->bad_first, &first, own.bad_first));
 }
 
-int32_t ups_run_parallel(const ups_plan *plan, ups_buffers *buffers, void *workspace, size_t workspace_bytes, const ups_parallel *parallel)
+int32_t ups_run_parallel(const ups_plan *plan, ups_buffers *buffers, void *workspace, size_t workspace_bytes,
+                         const ups_parallel *parallel)
 {
     if (!parallel || !parallel->parallel_for)
         return ups_error(UPS_INVALID, "%s = NULL", parallel ? "parallel.parallel_for" : "parallel");
     if (parallel->size < sizeof *parallel)
-        return ups_error(UPS_INVALID, "parallel.size = %" PRIu32 "; legal: sizeof(ups_parallel) = %zu", parallel->size, sizeof *parallel);
+        return ups_error(UPS_INVALID, "parallel.size = %" PRIu32 "; legal: sizeof(ups_parallel) = %zu", parallel->size,
+                         sizeof *parallel);
     for (size_t i = sizeof *parallel; i < parallel->size; i++)
         if (((const char *)parallel)[i])
-            return ups_error(UPS_INVALID, "parallel.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes", parallel->size,
-                             i, sizeof *parallel);
+            return ups_error(UPS_INVALID,
+                             "parallel.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes",
+                             parallel->size, i, sizeof *parallel);
     if (parallel->parts < 1 || parallel->parts > 1024)
         return ups_error(UPS_INVALID, "parallel.parts = %" PRId32 "; legal: 1 to 1024", parallel->parts);
     int32_t status = check_run(plan, buffers, workspace, workspace_bytes, parallel->parts);
-    if (status)
-        return status;
+    if (status) return status;
     struct team team = {.plan = plan, .buffers = buffers, .workspace = workspace, .parts = parallel->parts};
     atomic_init(&team.bad_count, 0);
     atomic_init(&team.bad_first, INT64_MAX);
@@ -210,7 +209,10 @@ int32_t ups_run_parallel(const ups_plan *plan, ups_buffers *buffers, void *works
 
 /* ---- the library and the machine ---- */
 
-const char *ups_version(void) { return UPS_VERSION; }
+const char *ups_version(void)
+{
+    return UPS_VERSION;
+}
 
 const char *ups_isa_name(int32_t i)
 {
@@ -225,13 +227,11 @@ static void cpu_name(char name[49])
 #if defined(__x86_64__)
     unsigned r[12];
     for (unsigned i = 0; i < 3; i++)
-        if (!__get_cpuid(0x80000002u + i, &r[4 * i], &r[4 * i + 1], &r[4 * i + 2], &r[4 * i + 3]))
-            return;
+        if (!__get_cpuid(0x80000002u + i, &r[4 * i], &r[4 * i + 1], &r[4 * i + 2], &r[4 * i + 3])) return;
     memcpy(name, r, 48);
     name[48] = 0;
     for (char *c = name; *c; c++)
-        if (*c < ' ' || *c == '"' || *c == '\\')
-            *c = ' ';
+        if (*c < ' ' || *c == '"' || *c == '\\') *c = ' ';
 #elif defined(__aarch64__)
     strcpy(name, "aarch64");
 #endif
@@ -253,13 +253,11 @@ int64_t ups_cpu_info(int32_t format, char *text, size_t capacity)
     ups_report_number(&r, "l1d_bytes", ups_cache_bytes(1));
     ups_report_number(&r, "l2_bytes", ups_cache_bytes(2));
     ups_report_open(&r, "compiled");
-    for (int i = 0; ups_tier(i); i++)
-        ups_report_add(&r, ups_tier(i)->isa);
+    for (int i = 0; ups_tier(i); i++) ups_report_add(&r, ups_tier(i)->isa);
     ups_report_close(&r);
     ups_report_open(&r, "detected");
     for (int i = 0; ups_tier(i); i++)
-        if (!ups_tier_refusal(i))
-            ups_report_add(&r, ups_tier(i)->isa);
+        if (!ups_tier_refusal(i)) ups_report_add(&r, ups_tier(i)->isa);
     ups_report_close(&r);
     ups_report_open(&r, "not_allowed");
     bool above = false;

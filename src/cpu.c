@@ -18,9 +18,9 @@
 #include "error.h"
 
 #if UPS_HAVE_CPUINFO
-#include <cpuinfo.h>
+#    include <cpuinfo.h>
 #else
-#define cpuinfo_initialize() 0
+#    define cpuinfo_initialize() 0
 #endif
 
 #if defined(__x86_64__)
@@ -30,38 +30,42 @@ static const char *refuse_avx2(void)
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
         return "the CPU or its system lacks AVX2 or FMA";
-#if UPS_HAVE_CPUINFO
-    if (cpuinfo_initialize() &&
-        !(cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3() && cpuinfo_has_x86_f16c()))
+#    if UPS_HAVE_CPUINFO
+    if (cpuinfo_initialize() && !(cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3() && cpuinfo_has_x86_f16c()))
         return "cpuinfo does not report AVX2, FMA3 and F16C";
-#endif
+#    endif
     return NULL;
 }
 
 static const char *refuse_avx512(void)
 {
     const char *refusal = refuse_avx2();
-    if (refusal)
-        return refusal;
+    if (refusal) return refusal;
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return "the CPU or its system lacks AVX-512 F, BW, DQ or VL";
-#if UPS_HAVE_CPUINFO
+#    if UPS_HAVE_CPUINFO
     if (cpuinfo_initialize() && !(cpuinfo_has_x86_avx512f() && cpuinfo_has_x86_avx512bw() &&
                                   cpuinfo_has_x86_avx512dq() && cpuinfo_has_x86_avx512vl()))
         return "cpuinfo does not report AVX-512 F, BW, DQ and VL";
-#endif
+#    endif
     return NULL;
 }
 
 #elif defined(__aarch64__)
 
 /* Advanced SIMD with f32 is part of the AArch64 baseline; nothing to ask yet. */
-static const char *refuse_neon(void) { return NULL; }
+static const char *refuse_neon(void)
+{
+    return NULL;
+}
 
 #endif
 
-static const char *refuse_none(void) { return NULL; }
+static const char *refuse_none(void)
+{
+    return NULL;
+}
 
 static const struct {
     const struct ups_kernels *kernels;
@@ -78,18 +82,25 @@ static const struct {
 
 enum { TIERS = sizeof tiers / sizeof *tiers };
 
-const struct ups_kernels *ups_tier(int i) { return i >= 0 && i < TIERS ? tiers[i].kernels : NULL; }
+const struct ups_kernels *ups_tier(int i)
+{
+    return i >= 0 && i < TIERS ? tiers[i].kernels : NULL;
+}
 
-const char *ups_tier_refusal(int i) { return tiers[i].refusal(); }
+const char *ups_tier_refusal(int i)
+{
+    return tiers[i].refusal();
+}
 
 /* The place of a tier's name in the list, or -1 after setting the error. `source` says where the word stood. */
 static int tier_of_word(const char *word, const char *source)
 {
     for (int i = 0; i < TIERS; i++)
-        if (!strcmp(tiers[i].kernels->isa, word))
-            return i;
+        if (!strcmp(tiers[i].kernels->isa, word)) return i;
     ups_error(UPS_INVALID, "%s = \"%.40s\" is not a tier of this build; legal: %s", source, word,
-              TIERS == 3 ? "scalar, avx2, avx512" : TIERS == 2 ? "scalar, neon" : "scalar");
+              TIERS == 3   ? "scalar, avx2, avx512"
+              : TIERS == 2 ? "scalar, neon"
+                           : "scalar");
     return -1;
 }
 
@@ -99,16 +110,12 @@ const struct ups_kernels *ups_best_tier(const char *cap)
     const char *sources[] = {"options.max_isa", "environment variable UPSAMPLE_MAX_ISA"};
     int best = TIERS - 1;
     for (int k = 0; k < 2; k++) {
-        if (!words[k] || (k == 1 && !*words[k]))
-            continue;
+        if (!words[k] || (k == 1 && !*words[k])) continue;
         int i = tier_of_word(words[k], sources[k]);
-        if (i < 0)
-            return NULL;
-        if (i < best)
-            best = i;
+        if (i < 0) return NULL;
+        if (i < best) best = i;
     }
-    while (tiers[best].refusal())
-        best--;
+    while (tiers[best].refusal()) best--;
     return tiers[best].kernels;
 }
 
@@ -119,7 +126,6 @@ int64_t ups_cache_bytes(int level)
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
     bytes = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
 #endif
-    if (bytes > 0)
-        return bytes;
+    if (bytes > 0) return bytes;
     return level == 1 ? 32 * 1024 : 512 * 1024;
 }

@@ -13,7 +13,8 @@
 #include "error.h"
 
 /* In the order in which ties are decided. The first is the reference: eligible under every policy and on every tier. */
-static const struct ups_deconv_algorithm *const algorithms[] = {&ups_deconv_phase, &ups_deconv_gemm, &ups_deconv_scatter};
+static const struct ups_deconv_algorithm *const algorithms[] = {&ups_deconv_phase, &ups_deconv_gemm,
+                                                                &ups_deconv_scatter};
 enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
 
 /* ---- geometry ---- */
@@ -52,18 +53,19 @@ static int32_t set_geometry(struct ups_deconv *d, const ups_conv_transpose_desc 
     ups_axes3(s, c->strides, c->rank, 1);
     ups_axes3(dilation, c->dilations, c->rank, 1);
     ups_axes3(pad, c->pads_begin, c->rank, 0);
-    for (int a = 0; a < 3; a++)
-        d->axis[a] = axis_of(k[a], s[a], dilation[a], pad[a]);
+    for (int a = 0; a < 3; a++) d->axis[a] = axis_of(k[a], s[a], dilation[a], pad[a]);
     d->groups = c->group;
     d->in = c->in_channels / c->group;
     d->out = c->out_channels / c->group;
     d->activation = (struct ups_activation){c->activation, (float)c->activation_alpha, (float)c->activation_beta};
     /* packing pads columns to full panels: room for that too */
-    if (!ups_multiply(&elements, d->out + UPS_MAX_NR) || !ups_multiply(&elements, k[0]) || !ups_multiply(&elements, k[1]) ||
-        !ups_multiply(&elements, k[2]) || !ups_multiply(&elements, UPS_MAX_NR) || elements > PTRDIFF_MAX / 16)
-        return ups_error(UPS_INVALID, "in_channels * out_channels/group * kernel_shape = %" PRId64 " * %" PRId64 " * %" PRId64 " * %" PRId64
-                         " * %" PRId64 " overflows; legal: fewer weights than the address space holds", c->in_channels, d->out, k[0],
-                         k[1], k[2]);
+    if (!ups_multiply(&elements, d->out + UPS_MAX_NR) || !ups_multiply(&elements, k[0]) ||
+        !ups_multiply(&elements, k[1]) || !ups_multiply(&elements, k[2]) || !ups_multiply(&elements, UPS_MAX_NR) ||
+        elements > PTRDIFF_MAX / 16)
+        return ups_error(UPS_INVALID,
+                         "in_channels * out_channels/group * kernel_shape = %" PRId64 " * %" PRId64 " * %" PRId64
+                         " * %" PRId64 " * %" PRId64 " overflows; legal: fewer weights than the address space holds",
+                         c->in_channels, d->out, k[0], k[1], k[2]);
     weight_strides(d, c);
     return UPS_OK;
 }
@@ -79,77 +81,80 @@ void ups_inputs_of(const struct ups_deconv_axis *a, int64_t n, int64_t lo, int64
 static int find_algorithm(const char *name)
 {
     for (int i = 0; i < ALGORITHMS; i++)
-        if (!strcmp(algorithms[i]->name, name))
-            return i;
+        if (!strcmp(algorithms[i]->name, name)) return i;
     return -1;
 }
 
-static bool excluded(int32_t policy, int i) { return policy == UPS_POLICY_REPRODUCIBLE && !algorithms[i]->one_chain; }
+static bool excluded(int32_t policy, int i)
+{
+    return policy == UPS_POLICY_REPRODUCIBLE && !algorithms[i]->one_chain;
+}
 
 /* The least estimated work among what the policy allows. */
 static int cheapest(const struct ups_deconv *d, int32_t policy)
 {
     int best = 0;
     for (int i = 1; i < ALGORITHMS; i++)
-        if (!excluded(policy, i) && d->work[i] < d->work[best])
-            best = i;
+        if (!excluded(policy, i) && d->work[i] < d->work[best]) best = i;
     return best;
 }
 
 static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char *name)
 {
     bool automatic = !name || !strcmp(name, "auto");
-    for (int i = 0; i < ALGORITHMS; i++)
-        d->work[i] = algorithms[i]->work(d, op->kernels);
+    for (int i = 0; i < ALGORITHMS; i++) d->work[i] = algorithms[i]->work(d, op->kernels);
     int chosen = automatic ? cheapest(d, op->policy) : find_algorithm(name);
     if (chosen < 0)
-        return ups_error(UPS_INVALID, "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter", name);
+        return ups_error(UPS_INVALID,
+                         "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter", name);
     if (excluded(op->policy, chosen))
-        return ups_error(UPS_UNSUPPORTED, "options.algorithm = \"%s\" under policy reproducible; legal: phase, scatter, whose outputs are "
-                                          "one chain each", name);
+        return ups_error(
+            UPS_UNSUPPORTED,
+            "options.algorithm = \"%s\" under policy reproducible; legal: phase, scatter, whose outputs are "
+            "one chain each",
+            name);
     d->algorithm = algorithms[chosen];
     for (int i = 0; i < ALGORITHMS; i++)
-        d->verdict[i] = i == chosen           ? automatic ? "least estimated work" : "asked for by name"
+        d->verdict[i] = i == chosen               ? automatic ? "least estimated work" : "asked for by name"
                         : excluded(op->policy, i) ? "excluded by policy reproducible: not one chain per output"
-                        : !automatic          ? "another was asked for by name"
-                                              : "more estimated work";
+                        : !automatic              ? "another was asked for by name"
+                                                  : "more estimated work";
     return UPS_OK;
 }
 
 /* ---- making an op ---- */
 
-static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias, float *to)
+static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
+                 float *to)
 {
     for (int64_t g = 0; g < d->groups; g++)
-        d->algorithm->pack(d, kernels, weights + g * d->w.group, bias ? bias + g * d->out : NULL, to + (size_t)g * d->packed_floats);
+        d->algorithm->pack(d, kernels, weights + g * d->w.group, bias ? bias + g * d->out : NULL,
+                           to + (size_t)g * d->packed_floats);
 }
 
 static void unmake_deconv(struct ups_op *op)
 {
-    if (!op->deconv)
-        return;
+    if (!op->deconv) return;
     ups_release(&op->memory, op->deconv->packed);
     ups_release(&op->memory, op->deconv->phase_group);
     ups_release(&op->memory, op->deconv);
 }
 
-static size_t packed_bytes(const struct ups_deconv *d) { return (size_t)d->groups * d->packed_floats * sizeof(float); }
+static size_t packed_bytes(const struct ups_deconv *d)
+{
+    return (size_t)d->groups * d->packed_floats * sizeof(float);
+}
 
 static int32_t make_deconv(struct ups_op *op, const float *weights, const float *bias, const char *algorithm)
 {
     struct ups_deconv *d = op->deconv = ups_allocate(&op->memory, sizeof *d);
-    if (!d)
-        return UPS_NO_MEMORY;
+    if (!d) return UPS_NO_MEMORY;
     int32_t status = set_geometry(d, &op->desc.conv_transpose);
-    if (!status)
-        status = choose(d, op, algorithm);
-    if (!status)
-        status = d->algorithm->layout(op, d);
-    if (status || (op->flags & UPS_WEIGHTS_AT_RUN))
-        return status;
+    if (!status) status = choose(d, op, algorithm);
+    if (!status) status = d->algorithm->layout(op, d);
+    if (status || (op->flags & UPS_WEIGHTS_AT_RUN)) return status;
     d->packed = ups_allocate(&op->memory, packed_bytes(d));
-    if (!d->packed)
-        return UPS_NO_MEMORY;
+    if (!d->packed) return UPS_NO_MEMORY;
     pack(d, op->kernels, weights, bias, d->packed);
     return UPS_OK;
 }
@@ -171,18 +176,17 @@ static int32_t plan_deconv(ups_plan *plan)
     const struct ups_deconv *d = plan->op->deconv;
     const struct ups_deconv_axis *w = &d->axis[2];
     struct division *v = plan->state = ups_allocate(&plan->op->memory, sizeof *v);
-    if (!v)
-        return UPS_NO_MEMORY;
+    if (!v) return UPS_NO_MEMORY;
     int64_t width = plan->y.size[2];
     v->lines = plan->y.size[0] * plan->y.size[1];
     v->piece = plan->y.n * v->lines >= ENOUGH_LINES ? width : ups_min(width, w->s * PIECE_CELLS);
     v->pieces = ups_ceil_div(width, v->piece);
-    int64_t row = ups_max(1, ups_cache_bytes(2) / 2 / (int64_t)sizeof(float) / (d->axis[0].taps * d->axis[1].taps * d->in));
+    int64_t row =
+        ups_max(1, ups_cache_bytes(2) / 2 / (int64_t)sizeof(float) / (d->axis[0].taps * d->axis[1].taps * d->in));
     v->width = ups_min(width, w->s * ups_max(LEAST_CELLS, row));
     plan->units = plan->y.n * v->lines * v->pieces;
     size_t bytes = d->algorithm->workspace(plan, v->width);
-    if (!d->packed)
-        bytes += ups_taken(packed_bytes(d));
+    if (!d->packed) bytes += ups_taken(packed_bytes(d));
     plan->part_workspace = ups_taken(bytes);
     return UPS_OK;
 }
@@ -207,7 +211,8 @@ static void run_lines(const struct ups_deconv_run *run, int64_t n, int64_t first
     while (first < last) {
         int64_t d = first / rows, h = first % rows;
         int64_t planes = h == 0 ? (last - first) / rows : 0;
-        struct ups_box box = {n, {d, h, 0}, {d + ups_max(planes, 1), planes ? rows : ups_min(rows, h + last - first), 0}};
+        struct ups_box box = {
+            n, {d, h, 0}, {d + ups_max(planes, 1), planes ? rows : ups_min(rows, h + last - first), 0}};
         run_boxes(run, &box, w0, w1);
         first += (box.hi[0] - box.lo[0]) * (box.hi[1] - box.lo[1]);
     }
@@ -248,12 +253,16 @@ void *ups_take(char **workspace, size_t bytes)
     return taken;
 }
 
-static int64_t slot_count(const struct ups_deconv *d) { return d->axis[0].taps * d->axis[1].taps; }
+static int64_t slot_count(const struct ups_deconv *d)
+{
+    return d->axis[0].taps * d->axis[1].taps;
+}
 
 size_t ups_rows_bytes(const struct ups_deconv *d, int64_t length)
 {
     int64_t slots = slot_count(d);
-    return ups_taken(ups_bytes(slots, 1, 1, sizeof(int64_t))) + ups_taken(ups_bytes(slots, length, d->in, sizeof(float)));
+    return ups_taken(ups_bytes(slots, 1, 1, sizeof(int64_t))) +
+           ups_taken(ups_bytes(slots, length, d->in, sizeof(float)));
 }
 
 void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t first, int64_t length, char **workspace)
@@ -263,8 +272,7 @@ void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t f
     rows->slots = ups_take(workspace, (size_t)(slots * length * d->in) * sizeof(float));
     rows->first = first;
     rows->length = length;
-    for (int64_t i = 0; i < slots; i++)
-        rows->tags[i] = -1;
+    for (int64_t i = 0; i < slots; i++) rows->tags[i] = -1;
 }
 
 /* Pixels [from, to) of a source row, all inside the image, as [pixel][channel]. */
@@ -282,28 +290,28 @@ static void pack_pixels(const struct ups_deconv_run *run, const float *row, int6
     }
 }
 
-const float *ups_rows_get(struct ups_rows *rows, const struct ups_deconv_run *run, int64_t n, int64_t g, int64_t d, int64_t h)
+const float *ups_rows_get(struct ups_rows *rows, const struct ups_deconv_run *run, int64_t n, int64_t g, int64_t d,
+                          int64_t h)
 {
     const struct ups_view *x = &run->plan->x;
     const struct ups_deconv_axis *a = run->d->axis;
     int64_t slot = d / a[0].step_i % a[0].taps * a[1].taps + h / a[1].step_i % a[1].taps;
     int64_t channels = run->d->in, tag = d * x->size[1] + h;
     float *out = rows->slots + slot * rows->length * channels;
-    if (rows->tags[slot] == tag)
-        return out;
+    if (rows->tags[slot] == tag) return out;
     rows->tags[slot] = tag;
     int64_t from = ups_min(ups_max(rows->first, 0), rows->first + rows->length);
     int64_t to = ups_max(ups_min(rows->first + rows->length, x->size[2]), from);
     const float *row = run->src + ups_row_offset(x, n, g * channels, d, h);
     memset(out, 0, (size_t)((from - rows->first) * channels) * sizeof *out);
-    if (from < to)
-        pack_pixels(run, row, from, to, out + (from - rows->first) * channels);
-    memset(out + (to - rows->first) * channels, 0, (size_t)((rows->first + rows->length - to) * channels) * sizeof *out);
+    if (from < to) pack_pixels(run, row, from, to, out + (from - rows->first) * channels);
+    memset(out + (to - rows->first) * channels, 0,
+           (size_t)((rows->first + rows->length - to) * channels) * sizeof *out);
     return out;
 }
 
-void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t g, int64_t d, int64_t h, int64_t w0,
-                    int64_t width)
+void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t g, int64_t d, int64_t h,
+                    int64_t w0, int64_t width)
 {
     const struct ups_view *y = &run->plan->y;
     int64_t channels = run->d->out;
@@ -356,11 +364,9 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
     ups_report_close(r);
     ups_report_open(r, "kernels");
     ups_report_add(r, scatter ? k->axpy.name : k->gemm.name);
-    if (d->algorithm == &ups_deconv_gemm)
-        ups_report_add(r, k->axpy.name);
+    if (d->algorithm == &ups_deconv_gemm) ups_report_add(r, k->axpy.name);
     ups_report_add(r, k->finish.name);
-    if (ups_is_first(plan) != scatter)
-        ups_report_add(r, k->transpose.name);
+    if (ups_is_first(plan) != scatter) ups_report_add(r, k->transpose.name);
     ups_report_close(r);
     ups_report_string(r, "tile", scatter ? NULL : tile);
     ups_report_number(r, "macs", fits ? macs : INT64_MAX);

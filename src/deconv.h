@@ -72,7 +72,8 @@ struct ups_deconv_algorithm {
     /* Lays out the packed floats of one convolution group: sets packed_floats and what else it needs. */
     int32_t (*layout)(const struct ups_op *op, struct ups_deconv *d);
     /* Packs one convolution group. weights point at the group's; bias at its `out` values, or NULL. */
-    void (*pack)(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias, float *to);
+    void (*pack)(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
+                 float *to);
     /* Bytes for boxes of at most `width` outputs along W, on top of nothing. */
     size_t (*workspace)(const ups_plan *plan, int64_t width);
     void (*run)(const struct ups_deconv_run *run, const struct ups_box *box);
@@ -97,18 +98,19 @@ size_t ups_rows_bytes(const struct ups_deconv *d, int64_t length);
 /* Places a ring at *workspace and moves that behind it. */
 void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t first, int64_t length, char **workspace);
 /* Row (d, h) of image n, convolution group g: inside the image. */
-const float *ups_rows_get(struct ups_rows *rows, const struct ups_deconv_run *run, int64_t n, int64_t g, int64_t d, int64_t h);
+const float *ups_rows_get(struct ups_rows *rows, const struct ups_deconv_run *run, int64_t n, int64_t g, int64_t d,
+                          int64_t h);
 
 /* Writes a line [output w][channel of the group] to row (d, h), outputs w0 … w0 + width - 1. */
-void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t g, int64_t d, int64_t h, int64_t w0,
-                    int64_t width);
+void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t g, int64_t d, int64_t h,
+                    int64_t w0, int64_t width);
 
 /* Takes `bytes` from *workspace, aligned. */
 void *ups_take(char **workspace, size_t bytes);
 
 /* gemm.c: panels. Column j of the panels reads from + column[j] (columns < 0: 0) for each of depth rows `step` apart. */
-void ups_pack_panel(float *to, int64_t nr, int64_t columns, const float *from, const int64_t *column, int64_t depth, int64_t step,
-                    int64_t to_step);
+void ups_pack_panel(float *to, int64_t nr, int64_t columns, const float *from, const int64_t *column, int64_t depth,
+                    int64_t step, int64_t to_step);
 
 /* Rows of the next tile when `left` rows remain: at most mr, and the last tiles are of about equal height, because short ones
  * waste the machine. */

@@ -10,7 +10,10 @@
 
 #include "deconv.h"
 
-static int64_t columns_of(const struct ups_deconv *d) { return d->axis[2].k * d->out; }
+static int64_t columns_of(const struct ups_deconv *d)
+{
+    return d->axis[2].k * d->out;
+}
 
 /* The addition of a column entry loads, adds and stores: as dear as several multiply-adds of the tile. */
 static double work(const struct ups_deconv *d, const struct ups_kernels *kernels)
@@ -20,7 +23,10 @@ static double work(const struct ups_deconv *d, const struct ups_kernels *kernels
     return rows * ((double)d->in * (double)ups_round_up(columns_of(d), kernels->nr) + addition * columns);
 }
 
-static size_t bias_floats(const struct ups_deconv *d) { return (size_t)ups_round_up(d->out, 16); }
+static size_t bias_floats(const struct ups_deconv *d)
+{
+    return (size_t)ups_round_up(d->out, 16);
+}
 
 static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
 {
@@ -30,11 +36,11 @@ static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
 }
 
 /* Per kernel row (td, th): panels of the columns (tw, output channel). */
-static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias, float *to)
+static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
+                 float *to)
 {
     int64_t nr = kernels->nr, columns = columns_of(d), column[UPS_MAX_NR];
-    for (int64_t i = 0; i < d->out; i++)
-        to[i] = bias ? bias[i] : 0;
+    for (int64_t i = 0; i < d->out; i++) to[i] = bias ? bias[i] : 0;
     to += bias_floats(d);
     for (int64_t row = 0; row < d->axis[0].k * d->axis[1].k; row++) {
         const float *from = weights + row / d->axis[1].k * d->w.tap[0] + row % d->axis[1].k * d->w.tap[1];
@@ -64,8 +70,8 @@ static size_t workspace(const ups_plan *plan, int64_t width)
 }
 
 /* columns = pixels x weights of one kernel row. */
-static void multiply(const struct ups_deconv_run *run, const float *pixels, int64_t count, const float *weights, float *columns,
-                     int64_t pitch)
+static void multiply(const struct ups_deconv_run *run, const float *pixels, int64_t count, const float *weights,
+                     float *columns, int64_t pitch)
 {
     const struct ups_kernels *k = run->kernels;
     int64_t depth = run->d->in;
@@ -78,7 +84,8 @@ static void multiply(const struct ups_deconv_run *run, const float *pixels, int6
 }
 
 /* Adds one input pixel's columns to the line of outputs [lo, hi). Without dilation its taps are neighbours: one run. */
-static void add_columns(const struct ups_deconv_run *run, const float *columns, int64_t input, int64_t lo, int64_t hi, float *line)
+static void add_columns(const struct ups_deconv_run *run, const float *columns, int64_t input, int64_t lo, int64_t hi,
+                        float *line)
 {
     const struct ups_deconv_axis *w = &run->d->axis[2];
     int64_t out = run->d->out, base = input * w->s - w->pad;
@@ -115,11 +122,12 @@ static void run_gemm(const struct ups_deconv_run *run, const struct ups_box *box
             for (int64_t oh = box->lo[1]; oh < box->hi[1]; oh++) {
                 memset(line, 0, (size_t)(width * d->out) * sizeof *line);
                 for (int64_t row = 0; row < a[0].k * a[1].k; row++) {
-                    int64_t id = source_of(&a[0], od, row / a[1].k, x->size[0]), ih = source_of(&a[1], oh, row % a[1].k, x->size[1]);
-                    if (id < 0 || ih < 0)
-                        continue;
+                    int64_t id = source_of(&a[0], od, row / a[1].k, x->size[0]),
+                            ih = source_of(&a[1], oh, row % a[1].k, x->size[1]);
+                    if (id < 0 || ih < 0) continue;
                     const float *pixels = ups_rows_get(&rows, run, box->n, g, id, ih);
-                    multiply(run, pixels, last - first, packed + bias_floats(d) + (size_t)(row * pitch * d->in), columns, pitch);
+                    multiply(run, pixels, last - first, packed + bias_floats(d) + (size_t)(row * pitch * d->in),
+                             columns, pitch);
                     for (int64_t i = first; i < last; i++)
                         add_columns(run, columns + (i - first) * pitch, i, box->lo[2], box->hi[2], line);
                 }

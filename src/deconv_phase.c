@@ -40,15 +40,16 @@ static bool kind_of(const struct ups_deconv_axis *a, bool merged, int64_t i, str
 
 /* Multiply-adds per cell and input channel with the axes from `merged` on merged, padding of the columns counted. Phases of
  * as many taps cost the same, so each kind is counted once with its number. */
-static double columns_times_taps(const struct ups_deconv *d, int merged, int64_t nr, int axis, int64_t phases, double taps)
+static double columns_times_taps(const struct ups_deconv *d, int merged, int64_t nr, int axis, int64_t phases,
+                                 double taps)
 {
     struct kind kind;
     double sum = 0;
-    if (axis == 3)
-        return taps * (double)ups_round_up(phases * d->out, nr);
+    if (axis == 3) return taps * (double)ups_round_up(phases * d->out, nr);
     for (int64_t i = 0; kind_of(&d->axis[axis], true, i, &kind); i++) {
         bool merge = axis >= merged;
-        double part = columns_times_taps(d, merged, nr, axis + 1, merge ? phases * kind.phases : phases, taps * (double)kind.taps);
+        double part = columns_times_taps(d, merged, nr, axis + 1, merge ? phases * kind.phases : phases,
+                                         taps * (double)kind.taps);
         sum += merge ? part : part * (double)kind.phases;
     }
     return sum;
@@ -59,8 +60,7 @@ static int best_merge(const struct ups_deconv *d, int64_t nr)
 {
     int best = 3;
     for (int merged = 2; merged >= 0; merged--)
-        if (columns_times_taps(d, merged, nr, 0, 1, 1) < columns_times_taps(d, best, nr, 0, 1, 1))
-            best = merged;
+        if (columns_times_taps(d, merged, nr, 0, 1, 1) < columns_times_taps(d, best, nr, 0, 1, 1)) best = merged;
     return best;
 }
 
@@ -69,14 +69,16 @@ static double work(const struct ups_deconv *d, const struct ups_kernels *kernels
     return (double)d->in * columns_times_taps(d, best_merge(d, kernels->nr), kernels->nr, 0, 1, 1);
 }
 
-static int64_t group_depth(const struct ups_phase_group *p) { return p->taps[0] * p->taps[1] * p->taps[2]; }
+static int64_t group_depth(const struct ups_phase_group *p)
+{
+    return p->taps[0] * p->taps[1] * p->taps[2];
+}
 
 static int64_t kinds(const struct ups_deconv_axis *a, bool merged)
 {
     struct kind kind;
     int64_t count = 0;
-    while (kind_of(a, merged, count, &kind))
-        count++;
+    while (kind_of(a, merged, count, &kind)) count++;
     return count;
 }
 
@@ -84,11 +86,9 @@ static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
 {
     int64_t nr = op->kernels->nr, count = 1;
     int merged = best_merge(d, nr);
-    for (int a = 0; a < 3; a++)
-        count *= kinds(&d->axis[a], a >= merged);
+    for (int a = 0; a < 3; a++) count *= kinds(&d->axis[a], a >= merged);
     d->phase_group = ups_allocate(&op->memory, (size_t)count * sizeof *d->phase_group);
-    if (!d->phase_group)
-        return UPS_NO_MEMORY;
+    if (!d->phase_group) return UPS_NO_MEMORY;
     size_t at = (size_t)ups_round_up(d->out, 16); /* the plain bias stands first */
     struct kind kd, kh, kw;
     for (int64_t i = 0; kind_of(&d->axis[0], 0 >= merged, i, &kd); i++)
@@ -121,8 +121,8 @@ static void column_of(const struct ups_phase_group *p, int64_t out, int64_t j, i
     }
 }
 
-static void pack_group(const struct ups_deconv *d, const struct ups_phase_group *p, int64_t nr, const float *weights, const float *bias,
-                       float *to)
+static void pack_group(const struct ups_deconv *d, const struct ups_phase_group *p, int64_t nr, const float *weights,
+                       const float *bias, float *to)
 {
     int64_t depth = group_depth(p) * d->in, column[UPS_MAX_NR], t0[3], channel;
     for (int64_t first = 0; first < p->columns; first += nr) {
@@ -133,26 +133,26 @@ static void pack_group(const struct ups_deconv *d, const struct ups_phase_group 
             column[j] = channel * d->w.out + t0[0] * d->w.tap[0] + t0[1] * d->w.tap[1] + t0[2] * d->w.tap[2];
             to[p->bias + (size_t)(first + j)] = bias ? bias[channel] : 0;
         }
-        for (int64_t j = columns; j < nr; j++)
-            to[p->bias + (size_t)(first + j)] = 0;
+        for (int64_t j = columns; j < nr; j++) to[p->bias + (size_t)(first + j)] = 0;
         /* input channels outermost: the taps of one weight share cache lines in most layouts */
         for (int64_t ci = 0; ci < d->in; ci++) {
             float *out = panel + ci * nr;
             for (int64_t jd = 0; jd < p->taps[0]; jd++)
                 for (int64_t jh = 0; jh < p->taps[1]; jh++, out += p->taps[2] * d->in * nr) {
-                    const float *from = weights + ci * d->w.in + jd * d->axis[0].step_t * d->w.tap[0] + jh * d->axis[1].step_t * d->w.tap[1];
-                    ups_pack_panel(out, nr, columns, from, column, p->taps[2], d->axis[2].step_t * d->w.tap[2], d->in * nr);
+                    const float *from = weights + ci * d->w.in + jd * d->axis[0].step_t * d->w.tap[0] +
+                                        jh * d->axis[1].step_t * d->w.tap[1];
+                    ups_pack_panel(out, nr, columns, from, column, p->taps[2], d->axis[2].step_t * d->w.tap[2],
+                                   d->in * nr);
                 }
         }
     }
 }
 
-static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias, float *to)
+static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
+                 float *to)
 {
-    for (int64_t i = 0; i < d->out; i++)
-        to[i] = bias ? bias[i] : 0;
-    for (int64_t i = 0; i < d->phase_groups; i++)
-        pack_group(d, &d->phase_group[i], kernels->nr, weights, bias, to);
+    for (int64_t i = 0; i < d->out; i++) to[i] = bias ? bias[i] : 0;
+    for (int64_t i = 0; i < d->phase_groups; i++) pack_group(d, &d->phase_group[i], kernels->nr, weights, bias, to);
 }
 
 /* ---- run ---- */
@@ -172,10 +172,14 @@ struct product {
 };
 
 /* Output of cell c and phase t0 on an axis: c*s + shift. */
-static int64_t shift(const struct ups_deconv_axis *a, int64_t t0) { return t0 * a->d - a->pad; }
+static int64_t shift(const struct ups_deconv_axis *a, int64_t t0)
+{
+    return t0 * a->d - a->pad;
+}
 
 /* Cells that have an output of phases t0 … t0 + phases - 1 in [lo, hi). */
-static void cells(const struct ups_deconv_axis *a, int64_t t0, int64_t phases, int64_t lo, int64_t hi, int64_t *first, int64_t *last)
+static void cells(const struct ups_deconv_axis *a, int64_t t0, int64_t phases, int64_t lo, int64_t hi, int64_t *first,
+                  int64_t *last)
 {
     *first = ups_ceil_div(lo - shift(a, t0 + phases - 1), a->s);
     *last = ups_ceil_div(hi - shift(a, t0), a->s);
@@ -191,7 +195,10 @@ static int64_t most_cells(const struct ups_deconv *d, int64_t width)
     return most;
 }
 
-static int64_t window(const struct ups_deconv_axis *w, int64_t count, int64_t taps) { return count + (taps - 1) * w->step_i; }
+static int64_t window(const struct ups_deconv_axis *w, int64_t count, int64_t taps)
+{
+    return count + (taps - 1) * w->step_i;
+}
 
 static size_t workspace(const ups_plan *plan, int64_t width)
 {
@@ -200,8 +207,8 @@ static size_t workspace(const ups_plan *plan, int64_t width)
     size_t pointers = ups_bytes(d->axis[0].taps, d->axis[1].taps, 1, sizeof(float *));
     size_t taps = ups_bytes(d->axis[0].taps, d->axis[1].taps, d->axis[2].taps, sizeof(float *));
     size_t tile = ups_bytes(ups_max(k->mr * k->nr, d->out), 1, 1, sizeof(float));
-    return ups_rows_bytes(d, window(&d->axis[2], most_cells(d, width), d->axis[2].taps)) + ups_taken(pointers) + 2 * ups_taken(taps) +
-           ups_taken(tile);
+    return ups_rows_bytes(d, window(&d->axis[2], most_cells(d, width), d->axis[2].taps)) + ups_taken(pointers) +
+           2 * ups_taken(taps) + ups_taken(tile);
 }
 
 /* The taps that meet the image for cells c … c + rows - 1 of the current line. */
@@ -209,12 +216,12 @@ static int64_t list_taps(const struct product *q, const float *panel, int64_t c,
 {
     const struct ups_deconv *d = q->run->d;
     const struct ups_phase_group *p = q->p;
-    int64_t width = q->run->plan->x.size[2], step = d->axis[2].step_i, tap_floats = d->in * q->run->kernels->nr, count = 0;
-    int64_t first = ups_max(0, ups_ceil_div(c - width + 1, step)); /* c - j*step < width */
+    int64_t width = q->run->plan->x.size[2], step = d->axis[2].step_i, tap_floats = d->in * q->run->kernels->nr,
+            count = 0;
+    int64_t first = ups_max(0, ups_ceil_div(c - width + 1, step));             /* c - j*step < width */
     int64_t last = ups_min(p->taps[2], ups_floor_div(c + rows - 1, step) + 1); /* c + rows - 1 - j*step >= 0 */
     for (int64_t jdh = 0; jdh < p->taps[0] * p->taps[1]; jdh++) {
-        if (!q->row[jdh])
-            continue;
+        if (!q->row[jdh]) continue;
         for (int64_t j = first; j < last; j++) {
             q->a[count] = q->row[jdh] + (c - j * step - q->rows.first) * d->in;
             q->b[count++] = panel + (jdh * p->taps[2] + j) * tap_floats;
@@ -224,21 +231,21 @@ static int64_t list_taps(const struct product *q, const float *panel, int64_t c,
 }
 
 /* Moves the part of a tile that belongs to one phase, columns j … j + channels - 1, to its outputs. */
-static void store_phase(const struct product *q, const int64_t t0[3], int64_t channel, int64_t j, int64_t channels, int64_t cd,
-                        int64_t ch, int64_t c, int64_t rows)
+static void store_phase(const struct product *q, const int64_t t0[3], int64_t channel, int64_t j, int64_t channels,
+                        int64_t cd, int64_t ch, int64_t c, int64_t rows)
 {
     const struct ups_deconv *d = q->run->d;
     const struct ups_view *y = &q->run->plan->y;
     const struct ups_box *box = q->box;
     int64_t nr = q->run->kernels->nr, s = d->axis[2].s;
     int64_t od = cd * d->axis[0].s + shift(&d->axis[0], t0[0]), oh = ch * d->axis[1].s + shift(&d->axis[1], t0[1]);
-    if (od < box->lo[0] || od >= box->hi[0] || oh < box->lo[1] || oh >= box->hi[1])
-        return;
+    if (od < box->lo[0] || od >= box->hi[0] || oh < box->lo[1] || oh >= box->hi[1]) return;
     int64_t w_shift = shift(&d->axis[2], t0[2]);
-    int64_t first = ups_max(c, ups_ceil_div(box->lo[2] - w_shift, s)), last = ups_min(c + rows, ups_ceil_div(box->hi[2] - w_shift, s));
-    if (first >= last)
-        return;
-    float *out = q->run->dst + ups_row_offset(y, box->n, q->g * d->out + channel, od, oh) + (first * s + w_shift) * y->stride[2];
+    int64_t first = ups_max(c, ups_ceil_div(box->lo[2] - w_shift, s)),
+            last = ups_min(c + rows, ups_ceil_div(box->hi[2] - w_shift, s));
+    if (first >= last) return;
+    float *out =
+        q->run->dst + ups_row_offset(y, box->n, q->g * d->out + channel, od, oh) + (first * s + w_shift) * y->stride[2];
     const float *tile = q->tile + (first - c) * nr + j;
     if (!ups_is_first(q->run->plan)) {
         for (int64_t i = 0; i < last - first; i++)
@@ -247,8 +254,7 @@ static void store_phase(const struct product *q, const int64_t t0[3], int64_t ch
         q->run->kernels->transpose.run(tile, last - first, channels, nr, out, y->c_stride);
     } else {
         for (int64_t k = 0; k < channels; k++)
-            for (int64_t i = 0; i < last - first; i++)
-                out[k * y->c_stride + i * s] = tile[i * nr + k];
+            for (int64_t i = 0; i < last - first; i++) out[k * y->c_stride + i * s] = tile[i * nr + k];
     }
 }
 
@@ -317,8 +323,7 @@ static void fill_gaps(const struct product *q)
         for (int64_t oh = box->lo[1]; oh < box->hi[1]; oh++) {
             float *out = q->run->dst + ups_row_offset(y, box->n, q->g * d->out, od, oh);
             for (int64_t k = 0; first && k < d->out; k++)
-                for (int64_t w = box->lo[2]; w < box->hi[2]; w++)
-                    out[k * y->c_stride + w] = q->tile[k];
+                for (int64_t w = box->lo[2]; w < box->hi[2]; w++) out[k * y->c_stride + w] = q->tile[k];
             for (int64_t w = box->lo[2]; !first && w < box->hi[2]; w++)
                 memcpy(out + w * y->stride[2], q->tile, (size_t)d->out * sizeof *out);
         }
@@ -336,16 +341,16 @@ static void run_phase(const struct ups_deconv_run *run, const struct ups_box *bo
     q.tile = ups_take(&ring, (size_t)ups_max(run->kernels->mr * run->kernels->nr, d->out) * sizeof *q.tile);
     for (q.g = 0; q.g < d->groups; q.g++) {
         q.packed = run->packed + (size_t)q.g * d->packed_floats;
-        if (has_gaps(d))
-            fill_gaps(&q);
+        if (has_gaps(d)) fill_gaps(&q);
         for (int64_t i = 0; i < d->phase_groups; i++) {
             char *at = ring;
             q.p = &d->phase_group[i];
             for (int axis = 0; axis < 3; axis++)
-                cells(&a[axis], q.p->t0[axis], q.p->phases[axis], box->lo[axis], box->hi[axis], &q.lo[axis], &q.hi[axis]);
-            if (q.lo[2] >= q.hi[2])
-                continue;
-            ups_rows_place(&q.rows, d, q.lo[2] - (q.p->taps[2] - 1) * a[2].step_i, window(&a[2], q.hi[2] - q.lo[2], q.p->taps[2]), &at);
+                cells(&a[axis], q.p->t0[axis], q.p->phases[axis], box->lo[axis], box->hi[axis], &q.lo[axis],
+                      &q.hi[axis]);
+            if (q.lo[2] >= q.hi[2]) continue;
+            ups_rows_place(&q.rows, d, q.lo[2] - (q.p->taps[2] - 1) * a[2].step_i,
+                           window(&a[2], q.hi[2] - q.lo[2], q.p->taps[2]), &at);
             run_group(&q);
         }
     }

@@ -22,32 +22,36 @@ static double work(const struct ups_deconv *d, const struct ups_kernels *kernels
     (void)kernels;
     double taps = (double)(d->axis[0].k * d->axis[1].k * d->axis[2].k);
     /* every output of the line is cleared and stored, also where the stride leaves most of them empty */
-    return update * (taps * (double)d->in * (double)d->out + (double)d->out * (double)ups_max(0, d->axis[2].s - d->axis[2].k));
+    return update *
+           (taps * (double)d->in * (double)d->out + (double)d->out * (double)ups_max(0, d->axis[2].s - d->axis[2].k));
 }
 
-static size_t bias_floats(const struct ups_deconv *d) { return (size_t)ups_round_up(d->out, 16); }
+static size_t bias_floats(const struct ups_deconv *d)
+{
+    return (size_t)ups_round_up(d->out, 16);
+}
 
 static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
 {
     (void)op;
-    d->packed_floats = bias_floats(d) + (size_t)ups_round_up(d->axis[0].k * d->axis[1].k * d->axis[2].k * d->out * d->in, 16);
+    d->packed_floats =
+        bias_floats(d) + (size_t)ups_round_up(d->axis[0].k * d->axis[1].k * d->axis[2].k * d->out * d->in, 16);
     return UPS_OK;
 }
 
 /* [tap][output channel][input channel] */
-static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias, float *to)
+static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
+                 float *to)
 {
     const struct ups_deconv_axis *a = d->axis;
     (void)kernels;
-    for (int64_t i = 0; i < d->out; i++)
-        to[i] = bias ? bias[i] : 0;
+    for (int64_t i = 0; i < d->out; i++) to[i] = bias ? bias[i] : 0;
     to += bias_floats(d);
     for (int64_t t = 0; t < a[0].k * a[1].k * a[2].k; t++) {
         int64_t tw = t % a[2].k, th = t / a[2].k % a[1].k, td = t / a[2].k / a[1].k;
         const float *from = weights + td * d->w.tap[0] + th * d->w.tap[1] + tw * d->w.tap[2];
         for (int64_t co = 0; co < d->out; co++)
-            for (int64_t ci = 0; ci < d->in; ci++)
-                *to++ = from[co * d->w.out + ci * d->w.in];
+            for (int64_t ci = 0; ci < d->in; ci++) *to++ = from[co * d->w.out + ci * d->w.in];
     }
 }
 
@@ -59,7 +63,10 @@ struct line {
     float *planar;       /* channels last: the source row as [channel][pixel] */
 };
 
-static int64_t most_cells(const struct ups_deconv *d, int64_t width) { return ups_ceil_div(width, d->axis[2].s) + 1; }
+static int64_t most_cells(const struct ups_deconv *d, int64_t width)
+{
+    return ups_ceil_div(width, d->axis[2].s) + 1;
+}
 
 static size_t workspace(const ups_plan *plan, int64_t width)
 {
@@ -76,8 +83,7 @@ static const float *planar_row(const struct line *l, int64_t n, int64_t g, int64
     int64_t channels = l->run->d->in, width = x->size[2];
     const float *row = l->run->src + ups_row_offset(x, n, g * channels, d, h);
     *stride = x->c_stride;
-    if (ups_is_first(l->run->plan))
-        return row;
+    if (ups_is_first(l->run->plan)) return row;
     *stride = width;
     l->run->kernels->transpose.run(row, width, channels, x->stride[2], l->planar, width);
     return l->planar;
@@ -111,8 +117,7 @@ static void store(const struct line *l, const struct ups_box *box, int64_t g, in
             const float *sums = l->sums + (co * w->s + phase) * l->cells;
             int64_t o = l->cell * w->s + phase - w->pad;
             for (int64_t i = 0; i < l->cells && o < box->hi[2]; i++, o += w->s)
-                if (o >= box->lo[2])
-                    row[o * y->stride[2]] = sums[i];
+                if (o >= box->lo[2]) row[o * y->stride[2]] = sums[i];
         }
     }
 }
@@ -129,7 +134,8 @@ static void run_line(struct line *l, const struct ups_box *box, int64_t g, int64
     for (int64_t td = 0; td < a[0].k; td++)
         for (int64_t th = 0; th < a[1].k; th++) {
             int64_t fd = od + a[0].pad - td * a[0].d, fh = oh + a[1].pad - th * a[1].d;
-            if (fd < 0 || fd % a[0].s || fd / a[0].s >= x->size[0] || fh < 0 || fh % a[1].s || fh / a[1].s >= x->size[1])
+            if (fd < 0 || fd % a[0].s || fd / a[0].s >= x->size[0] || fh < 0 || fh % a[1].s ||
+                fh / a[1].s >= x->size[1])
                 continue;
             const float *row = planar_row(l, box->n, g, fd / a[0].s, fh / a[1].s, &stride);
             add_row(l, row, stride, packed + bias_floats(d) + (td * a[1].k + th) * kernel_row);
@@ -150,8 +156,7 @@ static void run_scatter(const struct ups_deconv_run *run, const struct ups_box *
     l.planar = (float *)at;
     for (int64_t g = 0; g < d->groups; g++)
         for (int64_t od = box->lo[0]; od < box->hi[0]; od++)
-            for (int64_t oh = box->lo[1]; oh < box->hi[1]; oh++)
-                run_line(&l, box, g, od, oh);
+            for (int64_t oh = box->lo[1]; oh < box->hi[1]; oh++) run_line(&l, box, g, od, oh);
 }
 
 const struct ups_deconv_algorithm ups_deconv_scatter = {"scatter", true, work, layout, pack, workspace, run_scatter};

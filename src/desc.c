@@ -47,28 +47,26 @@ static const struct word layout_words[] = {{"first", UPS_CHANNELS_FIRST}, {"last
 static const struct word index_words[] = {{"plane", UPS_INDEX_PLANE}, {NULL, 0}};
 static const struct word index_type_words[] = {{"i64", UPS_I64}, {"i32", UPS_I32}, {NULL, 0}};
 static const struct word mode_words[] = {{"nearest", UPS_MODE_NEAREST}, {"linear", UPS_MODE_LINEAR}, {NULL, 0}};
-static const struct word coordinate_words[] = {{"half_pixel", UPS_HALF_PIXEL},
-                                               {"align_corners", UPS_ALIGN_CORNERS},
-                                               {"asymmetric", UPS_ASYMMETRIC},
-                                               {NULL, 0}};
+static const struct word coordinate_words[] = {
+    {"half_pixel", UPS_HALF_PIXEL}, {"align_corners", UPS_ALIGN_CORNERS}, {"asymmetric", UPS_ASYMMETRIC}, {NULL, 0}};
 static const struct word nearest_words[] = {{"floor", UPS_NEAREST_FLOOR},
                                             {"ceil", UPS_NEAREST_CEIL},
                                             {"round_prefer_floor", UPS_ROUND_PREFER_FLOOR},
                                             {"round_prefer_ceil", UPS_ROUND_PREFER_CEIL},
                                             {NULL, 0}};
-static const struct word arithmetic_words[] = {{"f64", UPS_COORDINATES_F64}, {"torch", UPS_COORDINATES_TORCH}, {NULL, 0}};
+static const struct word arithmetic_words[] = {
+    {"f64", UPS_COORDINATES_F64}, {"torch", UPS_COORDINATES_TORCH}, {NULL, 0}};
 static const struct word weights_words[] = {{"IOHW", UPS_IOHW}, {"OIHW", UPS_OIHW}, {"HWOI", UPS_HWOI},
                                             {"OHWI", UPS_OHWI}, {"HWIO", UPS_HWIO}, {NULL, 0}};
-static const struct word activation_words[] = {{"none", UPS_NO_ACTIVATION},
-                                               {"relu", UPS_RELU},
-                                               {"leaky_relu", UPS_LEAKY_RELU},
-                                               {"clip", UPS_CLIP},
-                                               {NULL, 0}};
+static const struct word activation_words[] = {
+    {"none", UPS_NO_ACTIVATION}, {"relu", UPS_RELU}, {"leaky_relu", UPS_LEAKY_RELU}, {"clip", UPS_CLIP}, {NULL, 0}};
 
-#define HEAD_FIELDS                                                                       \
-    {"dtype", WORD, offsetof(ups_desc_head, dtype), 0, 0, false, dtype_words},            \
-    {"rank", NUMBER, offsetof(ups_desc_head, rank), 1, 3, false, NULL},                   \
-    {"layout", WORD, offsetof(ups_desc_head, layout), 0, 0, false, layout_words}
+#define HEAD_FIELDS                                                                \
+    {"dtype", WORD, offsetof(ups_desc_head, dtype), 0, 0, false, dtype_words},     \
+        {"rank", NUMBER, offsetof(ups_desc_head, rank), 1, 3, false, NULL},        \
+    {                                                                              \
+        "layout", WORD, offsetof(ups_desc_head, layout), 0, 0, false, layout_words \
+    }
 #define AXES_OF(type, name, low, by_preset) {#name, AXES, offsetof(type, name), low, UPS_MAX_LENGTH, by_preset, NULL}
 #define PADS_OF(type) {"pads", PADS, offsetof(type, pads_begin), 0, UPS_MAX_LENGTH, false, NULL}
 #define WORD_OF(type, name, words, by_preset) {#name, WORD, offsetof(type, name), 0, 0, by_preset, words}
@@ -149,16 +147,14 @@ enum { OPERATIONS = sizeof operations / sizeof *operations };
 static int find_operation(int32_t op)
 {
     for (int i = 0; i < OPERATIONS; i++)
-        if (operations[i].op == op)
-            return i;
+        if (operations[i].op == op) return i;
     return -1;
 }
 
 int32_t ups_op_code(const char *word)
 {
     for (int i = 0; word && i < OPERATIONS; i++)
-        if (!strcmp(operations[i].word, word))
-            return operations[i].op;
+        if (!strcmp(operations[i].word, word)) return operations[i].op;
     return 0;
 }
 
@@ -178,8 +174,7 @@ const char *ups_desc_field(int32_t op, int32_t i)
 {
     int o = find_operation(op);
     for (int32_t k = 0; o >= 0 && operations[o].fields[k].name; k++)
-        if (k == i)
-            return operations[o].fields[k].name;
+        if (k == i) return operations[o].fields[k].name;
     return NULL;
 }
 
@@ -187,16 +182,14 @@ static const struct field *find_field(int32_t op, const char *name)
 {
     int o = find_operation(op);
     for (const struct field *f = o < 0 ? NULL : operations[o].fields; f && f->name; f++)
-        if (!strcmp(f->name, name))
-            return f;
+        if (!strcmp(f->name, name)) return f;
     return NULL;
 }
 
 static const char *word_of(const struct word *words, int32_t value)
 {
     for (; words && words->text; words++)
-        if (words->value == value)
-            return words->text;
+        if (words->value == value) return words->text;
     return NULL;
 }
 
@@ -220,12 +213,11 @@ static const char *legal_words(const struct field *f, char *text, size_t capacit
 /* The head of a caller's descriptor, checked far enough to know which operation and how many bytes it is. */
 static int32_t check_head(const void *desc)
 {
-    if (!desc)
-        return ups_error(UPS_INVALID, "desc = NULL; a descriptor started by ups_desc_init is needed");
+    if (!desc) return ups_error(UPS_INVALID, "desc = NULL; a descriptor started by ups_desc_init is needed");
     const ups_desc_head *head = desc;
     if (head->size < sizeof *head)
-        return ups_error(UPS_INVALID, "desc.size = %" PRIu32 "; legal: %zu or more, as set by ups_desc_init", head->size,
-                         sizeof *head);
+        return ups_error(UPS_INVALID, "desc.size = %" PRIu32 "; legal: %zu or more, as set by ups_desc_init",
+                         head->size, sizeof *head);
     if (find_operation(head->op) < 0)
         return ups_error(UPS_INVALID, "desc.op = %" PRId32 " is no operation of this library", head->op);
     if (!ups_preset_name(head->preset))
@@ -239,8 +231,7 @@ static int32_t check_head(const void *desc)
 static int32_t copy_in(union ups_desc *to, const void *from)
 {
     int32_t status = check_head(from);
-    if (status)
-        return status;
+    if (status) return status;
     const ups_desc_head *head = from;
     size_t size = ups_desc_size(head->op);
     for (size_t i = size; i < head->size; i++)
@@ -248,8 +239,7 @@ static int32_t copy_in(union ups_desc *to, const void *from)
             return ups_error(UPS_INVALID, "desc.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes",
                              head->size, i, size);
     status = ups_preset_fill(to, head->op, ups_preset_name(head->preset));
-    if (status)
-        return status;
+    if (status) return status;
     memcpy(to, from, head->size < size ? head->size : size);
     to->head.size = (uint32_t)size;
     return UPS_OK;
@@ -259,21 +249,22 @@ static int32_t copy_in(union ups_desc *to, const void *from)
 
 static int32_t check_range(const char *name, int axis, int64_t value, const struct field *f)
 {
-    if ((value >= f->low && value <= f->high) || (f->by_preset && value == UPS_BY_PRESET))
-        return UPS_OK;
+    if ((value >= f->low && value <= f->high) || (f->by_preset && value == UPS_BY_PRESET)) return UPS_OK;
     if (axis < 0)
         return ups_error(UPS_INVALID, "%s = %" PRId64 "; legal: %" PRId64 " to %" PRId64, name, value, f->low, f->high);
-    return ups_error(UPS_INVALID, "%s[%d] = %" PRId64 "; legal: %" PRId64 " to %" PRId64, name, axis, value, f->low, f->high);
+    return ups_error(UPS_INVALID, "%s[%d] = %" PRId64 "; legal: %" PRId64 " to %" PRId64, name, axis, value, f->low,
+                     f->high);
 }
 
 static int32_t check_axes(const char *name, const int64_t *values, int32_t rank, const struct field *f)
 {
     int32_t status = UPS_OK;
-    for (int i = 0; i < rank && !status; i++)
-        status = check_range(name, i, values[i], f);
+    for (int i = 0; i < rank && !status; i++) status = check_range(name, i, values[i], f);
     for (int i = 1; f->by_preset && i < rank && !status; i++) /* the word stands for the whole array */
         if ((values[i] == UPS_BY_PRESET) != (values[0] == UPS_BY_PRESET))
-            status = ups_error(UPS_INVALID, "%s[%d] = %" PRId64 " beside %s[0] = %" PRId64 "; legal: UPS_BY_PRESET (-1) on every axis or on none",
+            status = ups_error(UPS_INVALID,
+                               "%s[%d] = %" PRId64 " beside %s[0] = %" PRId64
+                               "; legal: UPS_BY_PRESET (-1) on every axis or on none",
                                name, i, values[i], name, values[0]);
     return status;
 }
@@ -282,8 +273,9 @@ static int32_t check_scales(const double *values, int32_t rank, const struct fie
 {
     for (int i = 1; i < rank; i++)
         if ((values[i] == UPS_BY_PRESET) != (values[0] == UPS_BY_PRESET))
-            return ups_error(UPS_INVALID, "%s[%d] = %g beside %s[0] = %g; legal: UPS_BY_PRESET (-1) on every axis or on none", f->name, i,
-                             values[i], f->name, values[0]);
+            return ups_error(UPS_INVALID,
+                             "%s[%d] = %g beside %s[0] = %g; legal: UPS_BY_PRESET (-1) on every axis or on none",
+                             f->name, i, values[i], f->name, values[0]);
     for (int i = 0; i < rank; i++)
         if (values[i] != UPS_BY_PRESET && !(values[i] > 0 && isfinite(values[i])))
             return ups_error(UPS_INVALID, "%s[%d] = %g; legal: finite and more than 0", f->name, i, values[i]);
@@ -293,8 +285,7 @@ static int32_t check_scales(const double *values, int32_t rank, const struct fie
 static int32_t check_word(int32_t value, const struct field *f)
 {
     char legal[160];
-    if (word_of(f->words, value) || (f->by_preset && value == UPS_BY_PRESET))
-        return UPS_OK;
+    if (word_of(f->words, value) || (f->by_preset && value == UPS_BY_PRESET)) return UPS_OK;
     return ups_error(UPS_INVALID, "%s = %" PRId32 "; legal: the constants of %s", f->name, value,
                      legal_words(f, legal, sizeof legal));
 }
@@ -307,7 +298,8 @@ static int32_t check_activation(const int32_t *kind, const struct field *f)
     if (!status && *kind == UPS_LEAKY_RELU && !isfinite((float)d->activation_alpha))
         status = ups_error(UPS_INVALID, "activation_alpha = %g; legal: a finite slope", d->activation_alpha);
     if (!status && *kind == UPS_CLIP && !(d->activation_alpha <= d->activation_beta))
-        status = ups_error(UPS_INVALID, "activation clip:%g,%g; legal: low <= high", d->activation_alpha, d->activation_beta);
+        status = ups_error(UPS_INVALID, "activation clip:%g,%g; legal: low <= high", d->activation_alpha,
+                           d->activation_beta);
     return status;
 }
 
@@ -333,7 +325,8 @@ static int32_t check_field(const union ups_desc *desc, const struct field *f)
 }
 
 /* Padding narrower than the window, so that no window lies in the padding alone (but for dilation). */
-static int32_t check_pads(int32_t rank, const int64_t *kernel, const int64_t *dilation, const int64_t *begin, const int64_t *end)
+static int32_t check_pads(int32_t rank, const int64_t *kernel, const int64_t *dilation, const int64_t *begin,
+                          const int64_t *end)
 {
     for (int i = 0; i < rank; i++) {
         int64_t extent = (dilation ? dilation[i] : 1) * (kernel[i] - 1) + 1;
@@ -359,13 +352,16 @@ static int32_t check_expand(const ups_expand_desc *d)
 static int32_t check_conv_transpose(const ups_conv_transpose_desc *d)
 {
     if (d->in_channels % d->group)
-        return ups_error(UPS_INVALID, "in_channels = %" PRId64 "; legal: a multiple of group = %" PRId64, d->in_channels, d->group);
+        return ups_error(UPS_INVALID, "in_channels = %" PRId64 "; legal: a multiple of group = %" PRId64,
+                         d->in_channels, d->group);
     if (d->out_channels % d->group)
-        return ups_error(UPS_INVALID, "out_channels = %" PRId64 "; legal: a multiple of group = %" PRId64, d->out_channels, d->group);
+        return ups_error(UPS_INVALID, "out_channels = %" PRId64 "; legal: a multiple of group = %" PRId64,
+                         d->out_channels, d->group);
     for (int i = 0; i < d->rank; i++) {
         int64_t high = ups_max(d->strides[i], d->dilations[i]) - 1;
         if (d->output_padding[i] > high)
-            return ups_error(UPS_INVALID, "output_padding[%d] = %" PRId64 "; legal: 0 to %" PRId64 ", less than stride or dilation",
+            return ups_error(UPS_INVALID,
+                             "output_padding[%d] = %" PRId64 "; legal: 0 to %" PRId64 ", less than stride or dilation",
                              i, d->output_padding[i], high);
     }
     return UPS_OK;
@@ -376,9 +372,11 @@ static int32_t check_together(const union ups_desc *desc)
 {
     switch (desc->head.op) {
     case UPS_MAX_POOL:
-        return check_pads(desc->head.rank, desc->pool.kernel_shape, desc->pool.dilations, desc->pool.pads_begin, desc->pool.pads_end);
+        return check_pads(desc->head.rank, desc->pool.kernel_shape, desc->pool.dilations, desc->pool.pads_begin,
+                          desc->pool.pads_end);
     case UPS_MAX_UNPOOL:
-        return check_pads(desc->head.rank, desc->unpool.kernel_shape, NULL, desc->unpool.pads_begin, desc->unpool.pads_end);
+        return check_pads(desc->head.rank, desc->unpool.kernel_shape, NULL, desc->unpool.pads_begin,
+                          desc->unpool.pads_end);
     case UPS_REPLICATE:
     case UPS_BED_OF_NAILS: return check_expand(&desc->expand);
     case UPS_CONV_TRANSPOSE: return check_conv_transpose(&desc->conv_transpose);
@@ -389,8 +387,7 @@ static int32_t check_together(const union ups_desc *desc)
 int32_t ups_desc_read(union ups_desc *to, const void *from)
 {
     int32_t status = copy_in(to, from);
-    if (status)
-        return status;
+    if (status) return status;
     ups_preset_resolve(to);
     for (const struct field *f = operations[find_operation(to->head.op)].fields; f->name && !status; f++)
         status = check_field(to, f);
@@ -405,8 +402,7 @@ static bool take_integer(const char **text, int64_t *value)
     char *end;
     errno = 0;
     *value = strtoll(*text, &end, 10);
-    if (end == *text || errno || (*end && *end != ','))
-        return false;
+    if (end == *text || errno || (*end && *end != ',')) return false;
     *text = *end ? end + 1 : end;
     return *end != ',' || **text; /* no comma at the end */
 }
@@ -416,16 +412,13 @@ static bool take_real(const char **text, double *value)
 {
     char own[64], *end;
     size_t length = strcspn(*text, ",");
-    if (!length || length >= sizeof own)
-        return false;
+    if (!length || length >= sizeof own) return false;
     memcpy(own, *text, length);
     own[length] = 0;
     char *point = strchr(own, '.');
-    if (point)
-        *point = *localeconv()->decimal_point;
+    if (point) *point = *localeconv()->decimal_point;
     *value = strtod(own, &end);
-    if (*end)
-        return false;
+    if (*end) return false;
     *text += length + ((*text)[length] == ',');
     return (*text)[-1] != ',' || **text;
 }
@@ -440,10 +433,8 @@ static bool parse_integers(const char *text, int64_t *values, int count)
 {
     int n = 0;
     while (*text && n < count)
-        if (!take_integer(&text, &values[n++]))
-            return false;
-    for (int i = 1; n == 1 && i < count; i++)
-        values[i] = values[0];
+        if (!take_integer(&text, &values[n++])) return false;
+    for (int i = 1; n == 1 && i < count; i++) values[i] = values[0];
     return !*text && (n == count || n == 1);
 }
 
@@ -453,21 +444,17 @@ static int32_t parse_axes(const struct field *f, const char *value, int32_t rank
     char legal[64];
     int count = f->kind == PADS ? 2 * rank : rank;
     if (f->by_preset && !strcmp(value, "by_preset")) {
-        for (int i = 0; i < 3; i++)
-            axes[i] = UPS_BY_PRESET;
+        for (int i = 0; i < 3; i++) axes[i] = UPS_BY_PRESET;
         return UPS_OK;
     }
     snprintf(legal, sizeof legal, "%d integers separated by commas, or one for all", count);
-    if (!parse_integers(value, values, count))
-        return bad_text(f, value, legal);
-    for (int i = 0; i < count; i++) /* UPS_BY_PRESET has a word in texts */
-        if (values[i] < f->low)
-            return ups_error(UPS_INVALID, "%s = \"%.60s\"; legal: %" PRId64 " to %" PRId64 "%s", f->name, value, f->low, f->high,
-                             f->by_preset ? ", or by_preset" : "");
-    for (int i = 0; i < rank; i++)
-        axes[i] = values[i];
-    for (int i = 0; f->kind == PADS && i < rank; i++)
-        axes[3 + i] = values[rank + i];
+    if (!parse_integers(value, values, count)) return bad_text(f, value, legal);
+    for (int i = 0; f->by_preset && i < count; i++)
+        if (values[i] == UPS_BY_PRESET) /* it has a word in texts */
+            return ups_error(UPS_INVALID, "%s = \"%.60s\"; legal: %" PRId64 " to %" PRId64 ", or by_preset", f->name,
+                             value, f->low, f->high);
+    for (int i = 0; i < rank; i++) axes[i] = values[i];
+    for (int i = 0; f->kind == PADS && i < rank; i++) axes[3 + i] = values[rank + i];
     return UPS_OK;
 }
 
@@ -477,8 +464,7 @@ static int32_t parse_scales(const struct field *f, const char *value, int32_t ra
     const char *text = value;
     int n = 0;
     if (!strcmp(value, "by_preset")) {
-        for (int i = 0; i < 3; i++)
-            scales[i] = UPS_BY_PRESET;
+        for (int i = 0; i < 3; i++) scales[i] = UPS_BY_PRESET;
         return UPS_OK;
     }
     while (*text && n < rank)
@@ -487,10 +473,8 @@ static int32_t parse_scales(const struct field *f, const char *value, int32_t ra
     if (*text || (n != rank && n != 1))
         return bad_text(f, value, "one number per axis separated by commas, or one for all");
     for (int i = 0; i < n; i++)
-        if (!(values[i] > 0))
-            return bad_text(f, value, "more than 0, or by_preset");
-    for (int i = 0; i < rank; i++)
-        scales[i] = values[n == 1 ? 0 : i];
+        if (!(values[i] > 0)) return bad_text(f, value, "more than 0, or by_preset");
+    for (int i = 0; i < rank; i++) scales[i] = values[n == 1 ? 0 : i];
     return UPS_OK;
 }
 
@@ -515,8 +499,7 @@ static int32_t parse_activation(const struct field *f, const char *value, ups_co
     size_t length = strcspn(value, ":");
     const char *text = value[length] ? value + length + 1 : "";
     int32_t status = parse_word(f, value, length, &d->activation);
-    if (status)
-        return status;
+    if (status) return status;
     bool ok = true;
     if (d->activation == UPS_CLIP)
         ok = take_real(&text, &d->activation_alpha) && take_real(&text, &d->activation_beta);
@@ -537,8 +520,7 @@ static int32_t parse_field(const struct field *f, const char *value, union ups_d
     switch (f->kind) {
     case NUMBER:
     case LENGTH:
-        if (!take_integer(&text, &number) || *text)
-            return bad_text(f, value, "an integer");
+        if (!take_integer(&text, &number) || *text) return bad_text(f, value, "an integer");
         if (f->kind == LENGTH)
             *(int64_t *)at = number;
         else if (number != (int32_t)number)
@@ -559,15 +541,12 @@ int32_t ups_desc_init(void *desc, size_t size, int32_t op, const char *preset)
 {
     union ups_desc own;
     size_t known = ups_desc_size(op);
-    if (!known)
-        return ups_error(UPS_INVALID, "op = %" PRId32 " is no operation of this library", op);
-    if (!desc)
-        return ups_error(UPS_INVALID, "desc = NULL; %zu bytes are needed for %s", known, ups_op_word(op));
+    if (!known) return ups_error(UPS_INVALID, "op = %" PRId32 " is no operation of this library", op);
+    if (!desc) return ups_error(UPS_INVALID, "desc = NULL; %zu bytes are needed for %s", known, ups_op_word(op));
     if (size < sizeof(ups_desc_head) || size > UINT32_MAX)
         return ups_error(UPS_INVALID, "size = %zu; legal: %zu (ups_desc_size) for %s", size, known, ups_op_word(op));
     int32_t status = ups_preset_fill(&own, op, preset);
-    if (status)
-        return status;
+    if (status) return status;
     memset(desc, 0, size);
     memcpy(desc, &own, size < known ? size : known);
     ((ups_desc_head *)desc)->size = (uint32_t)size;
@@ -590,21 +569,16 @@ int32_t ups_desc_set(void *desc, const char *name, const char *value)
 {
     union ups_desc own;
     int32_t status = copy_in(&own, desc);
-    if (status)
-        return status;
-    if (!name || !value)
-        return ups_error(UPS_INVALID, "%s = NULL; a text is needed", name ? "value" : "name");
+    if (status) return status;
+    if (!name || !value) return ups_error(UPS_INVALID, "%s = NULL; a text is needed", name ? "value" : "name");
     const struct field *f = find_field(own.head.op, name);
-    if (!f)
-        return ups_error(UPS_INVALID, "%s has no field \"%.40s\"", ups_op_word(own.head.op), name);
+    if (!f) return ups_error(UPS_INVALID, "%s has no field \"%.40s\"", ups_op_word(own.head.op), name);
     if (f->offset + field_bytes(f) > ((const ups_desc_head *)desc)->size)
         return ups_error(UPS_INVALID, "desc.size = %" PRIu32 " does not hold field \"%s\"; legal: %zu (ups_desc_size)",
                          ((const ups_desc_head *)desc)->size, name, ups_desc_size(own.head.op));
     status = parse_field(f, value, &own);
-    if (!status)
-        status = check_field(&own, f);
-    if (status)
-        return status;
+    if (!status) status = check_field(&own, f);
+    if (status) return status;
     uint32_t size = ((const ups_desc_head *)desc)->size;
     own.head.size = size;
     memcpy(desc, &own, size < ups_desc_size(own.head.op) ? size : ups_desc_size(own.head.op));
@@ -619,19 +593,16 @@ static void put_real(struct ups_text *w, double value)
     char own[40];
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(own, sizeof own, "%.*g", digits, value);
-        if (strtod(own, NULL) == value)
-            break;
+        if (strtod(own, NULL) == value) break;
     }
     char *point = strchr(own, *localeconv()->decimal_point);
-    if (point)
-        *point = '.';
+    if (point) *point = '.';
     ups_put(w, "%s", own);
 }
 
 static void put_axes(struct ups_text *w, const int64_t *values, int count, bool more)
 {
-    for (int i = 0; i < count; i++)
-        ups_put(w, "%s%" PRId64, i || more ? "," : "", values[i]);
+    for (int i = 0; i < count; i++) ups_put(w, "%s%" PRId64, i || more ? "," : "", values[i]);
 }
 
 static void put_word(struct ups_text *w, const struct field *f, int32_t value)
@@ -646,8 +617,7 @@ static void put_word(struct ups_text *w, const struct field *f, int32_t value)
 static void put_activation(struct ups_text *w, const struct field *f, const ups_conv_transpose_desc *d)
 {
     put_word(w, f, d->activation);
-    if (d->activation == UPS_LEAKY_RELU)
-        ups_put(w, ":"), put_real(w, d->activation_alpha);
+    if (d->activation == UPS_LEAKY_RELU) ups_put(w, ":"), put_real(w, d->activation_alpha);
     if (d->activation == UPS_CLIP)
         ups_put(w, ":"), put_real(w, d->activation_alpha), ups_put(w, ","), put_real(w, d->activation_beta);
 }
@@ -656,8 +626,7 @@ int64_t ups_desc_get(const void *desc, const char *name, char *text, size_t capa
 {
     union ups_desc own;
     struct ups_text w = {text, text ? capacity : 0, 0};
-    if (copy_in(&own, desc) || !name)
-        return -1;
+    if (copy_in(&own, desc) || !name) return -1;
     ups_preset_resolve(&own);
     const struct field *f = find_field(own.head.op, name);
     if (!f) {
@@ -682,8 +651,7 @@ int64_t ups_desc_get(const void *desc, const char *name, char *text, size_t capa
         put_axes(&w, (const int64_t *)at + 3, rank, true);
         break;
     case SCALES:
-        for (int i = 0; i < rank; i++)
-            ups_put(&w, "%s", i ? "," : ""), put_real(&w, ((const double *)at)[i]);
+        for (int i = 0; i < rank; i++) ups_put(&w, "%s", i ? "," : ""), put_real(&w, ((const double *)at)[i]);
         break;
     case ACTIVATION: put_activation(&w, f, &own.conv_transpose); break;
     }

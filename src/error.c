@@ -15,7 +15,10 @@ int32_t ups_error(int32_t status, const char *format, ...)
     return status;
 }
 
-const char *ups_last_error(void) { return last_error; }
+const char *ups_last_error(void)
+{
+    return last_error;
+}
 
 const char *ups_status_string(int32_t status)
 {

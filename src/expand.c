@@ -17,8 +17,7 @@ static int32_t plan_expand(ups_plan *plan)
 {
     const ups_expand_desc *d = &plan->op->desc.expand;
     struct expand *e = plan->state = ups_allocate(&plan->op->memory, sizeof *e);
-    if (!e)
-        return UPS_NO_MEMORY;
+    if (!e) return UPS_NO_MEMORY;
     ups_axes3(e->factor, d->factor, d->rank, 1);
     ups_axes3(e->offset, d->offset, d->rank, 0);
     e->nails = d->op == UPS_BED_OF_NAILS;

@@ -44,8 +44,7 @@ void *ups_allocate(const struct ups_memory *memory, size_t bytes)
 
 void ups_release(const struct ups_memory *memory, void *block)
 {
-    if (block)
-        memory->release(memory->context, ((void **)block)[-1]);
+    if (block) memory->release(memory->context, ((void **)block)[-1]);
 }
 
 /* ---- options ---- */
@@ -53,8 +52,7 @@ void ups_release(const struct ups_memory *memory, void *block)
 int32_t ups_options_init(ups_options *options, size_t size)
 {
     ups_options own = {.size = (uint32_t)size, .policy = UPS_POLICY_ACCURATE};
-    if (!options)
-        return ups_error(UPS_INVALID, "options = NULL");
+    if (!options) return ups_error(UPS_INVALID, "options = NULL");
     if (size < sizeof own.size || size > UINT32_MAX)
         return ups_error(UPS_INVALID, "size = %zu; legal: sizeof(ups_options) = %zu", size, sizeof own);
     memset(options, 0, size);
@@ -65,21 +63,21 @@ int32_t ups_options_init(ups_options *options, size_t size)
 static int32_t read_options(ups_options *to, const ups_options *from)
 {
     ups_options_init(to, sizeof *to);
-    if (!from)
-        return UPS_OK;
+    if (!from) return UPS_OK;
     if (from->size < sizeof from->size)
         return ups_error(UPS_INVALID, "options.size = %" PRIu32 "; legal: as set by ups_options_init", from->size);
     for (size_t i = sizeof *to; i < from->size; i++)
         if (((const char *)from)[i])
-            return ups_error(UPS_INVALID, "options.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes",
+            return ups_error(UPS_INVALID,
+                             "options.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes",
                              from->size, i, sizeof *to);
     memcpy(to, from, from->size < sizeof *to ? from->size : sizeof *to);
     if (to->flags & ~(uint32_t)UPS_WEIGHTS_AT_RUN)
         return ups_error(UPS_INVALID, "options.flags = %#" PRIx32 "; legal: 0 or UPS_WEIGHTS_AT_RUN", to->flags);
-    if (to->reserved)
-        return ups_error(UPS_INVALID, "options.reserved = %" PRId32 "; legal: 0", to->reserved);
+    if (to->reserved) return ups_error(UPS_INVALID, "options.reserved = %" PRId32 "; legal: 0", to->reserved);
     if (to->policy < UPS_POLICY_ACCURATE || to->policy > UPS_POLICY_REPRODUCIBLE)
-        return ups_error(UPS_INVALID, "options.policy = %" PRId32 "; legal: UPS_POLICY_ACCURATE 1, _FAST 2, _REPRODUCIBLE 3",
+        return ups_error(UPS_INVALID,
+                         "options.policy = %" PRId32 "; legal: UPS_POLICY_ACCURATE 1, _FAST 2, _REPRODUCIBLE 3",
                          to->policy);
     if (!to->allocate != !to->release)
         return ups_error(UPS_INVALID, "options.%s = NULL; legal: allocate and release both given, or both NULL",
@@ -100,24 +98,29 @@ static const struct ups_family *family_of(int32_t op)
     }
 }
 
-static int32_t check_arrays(const union ups_desc *desc, const float *weights, const float *bias, const ups_options *options)
+static int32_t check_arrays(const union ups_desc *desc, const float *weights, const float *bias,
+                            const ups_options *options)
 {
     const char *word = ups_op_word(desc->head.op);
     bool at_run = options->flags & UPS_WEIGHTS_AT_RUN;
     if (desc->head.op != UPS_CONV_TRANSPOSE) {
         if (weights || bias)
-            return ups_error(UPS_INVALID, "%s is given, but %s takes none; legal: NULL", weights ? "weights" : "bias", word);
+            return ups_error(UPS_INVALID, "%s is given, but %s takes none; legal: NULL", weights ? "weights" : "bias",
+                             word);
         if (at_run)
             return ups_error(UPS_INVALID, "options.flags has UPS_WEIGHTS_AT_RUN, but %s takes no weights", word);
         if (options->algorithm && strcmp(options->algorithm, "auto") && strcmp(options->algorithm, "direct"))
-            return ups_error(UPS_INVALID, "options.algorithm = \"%.40s\"; legal for %s: auto, direct", options->algorithm, word);
+            return ups_error(UPS_INVALID, "options.algorithm = \"%.40s\"; legal for %s: auto, direct",
+                             options->algorithm, word);
         return UPS_OK;
     }
     if (at_run && (weights || bias))
-        return ups_error(UPS_INVALID, "%s is given together with UPS_WEIGHTS_AT_RUN; legal: NULL", weights ? "weights" : "bias");
+        return ups_error(UPS_INVALID, "%s is given together with UPS_WEIGHTS_AT_RUN; legal: NULL",
+                         weights ? "weights" : "bias");
     if (!at_run && !weights)
-        return ups_error(UPS_INVALID, "weights = NULL; legal: an array of in_channels * out_channels/group * kernel values, or the "
-                                      "flag UPS_WEIGHTS_AT_RUN");
+        return ups_error(UPS_INVALID,
+                         "weights = NULL; legal: an array of in_channels * out_channels/group * kernel values, or the "
+                         "flag UPS_WEIGHTS_AT_RUN");
     if ((uintptr_t)weights % sizeof(float) || (uintptr_t)bias % sizeof(float))
         return ups_error(UPS_INVALID, "%s = %p is misaligned; legal: a multiple of 4",
                          (uintptr_t)weights % sizeof(float) ? "weights" : "bias",
@@ -125,23 +128,19 @@ static int32_t check_arrays(const union ups_desc *desc, const float *weights, co
     return UPS_OK;
 }
 
-static int32_t create(const void *desc, const float *weights, const float *bias, const ups_options *options, ups_op **op)
+static int32_t create(const void *desc, const float *weights, const float *bias, const ups_options *options,
+                      ups_op **op)
 {
     union ups_desc own;
     struct ups_memory memory = {standard_allocate, standard_release, NULL};
     int32_t status = ups_desc_read(&own, desc);
-    if (!status)
-        status = check_arrays(&own, weights, bias, options);
-    if (status)
-        return status;
+    if (!status) status = check_arrays(&own, weights, bias, options);
+    if (status) return status;
     const struct ups_kernels *kernels = ups_best_tier(options->max_isa);
-    if (!kernels)
-        return UPS_INVALID;
-    if (options->allocate)
-        memory = (struct ups_memory){options->allocate, options->release, options->context};
+    if (!kernels) return UPS_INVALID;
+    if (options->allocate) memory = (struct ups_memory){options->allocate, options->release, options->context};
     ups_op *o = ups_allocate(&memory, sizeof *o);
-    if (!o)
-        return UPS_NO_MEMORY;
+    if (!o) return UPS_NO_MEMORY;
     atomic_init(&o->references, 1);
     o->memory = memory;
     o->family = family_of(own.head.op);
@@ -157,32 +156,27 @@ static int32_t create(const void *desc, const float *weights, const float *bias,
     return status;
 }
 
-int32_t ups_op_create(const void *desc, const float *weights, const float *bias, const ups_options *options, ups_op **op)
+int32_t ups_op_create(const void *desc, const float *weights, const float *bias, const ups_options *options,
+                      ups_op **op)
 {
     ups_options own;
-    if (!op)
-        return ups_error(UPS_INVALID, "op = NULL; the address of a handle is needed");
+    if (!op) return ups_error(UPS_INVALID, "op = NULL; the address of a handle is needed");
     *op = NULL;
     int32_t status = read_options(&own, options);
-    if (!status)
-        status = create(desc, weights, bias, &own, op);
-    if (status && own.error && own.error_capacity)
-        snprintf(own.error, own.error_capacity, "%s", ups_last_error());
+    if (!status) status = create(desc, weights, bias, &own, op);
+    if (status && own.error && own.error_capacity) snprintf(own.error, own.error_capacity, "%s", ups_last_error());
     return status;
 }
 
 void ups_op_release(ups_op *op)
 {
-    if (atomic_fetch_sub_explicit(&op->references, 1, memory_order_acq_rel) > 1)
-        return;
+    if (atomic_fetch_sub_explicit(&op->references, 1, memory_order_acq_rel) > 1) return;
     struct ups_memory memory = op->memory;
-    if (op->family->unmake)
-        op->family->unmake(op);
+    if (op->family->unmake) op->family->unmake(op);
     ups_release(&memory, op);
 }
 
 void ups_op_destroy(ups_op *op)
 {
-    if (op)
-        ups_op_release(op);
+    if (op) ups_op_release(op);
 }

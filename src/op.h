@@ -23,7 +23,10 @@ struct ups_memory {
 };
 
 #define UPS_ALIGNMENT 64 /* of packed weights and workspace slices: a cache line, a full vector */
-static inline size_t ups_taken(size_t bytes) { return (bytes + UPS_ALIGNMENT - 1) / UPS_ALIGNMENT * UPS_ALIGNMENT; }
+static inline size_t ups_taken(size_t bytes)
+{
+    return (bytes + UPS_ALIGNMENT - 1) / UPS_ALIGNMENT * UPS_ALIGNMENT;
+}
 
 /* Zeroed memory aligned to UPS_ALIGNMENT; NULL after setting the error. release takes NULL. */
 void *ups_allocate(const struct ups_memory *memory, size_t bytes);
@@ -42,7 +45,8 @@ struct ups_family {
     void (*describe)(const struct ups_plan *plan, struct ups_report *report);
 };
 
-extern const struct ups_family ups_pool_family, ups_unpool_family, ups_expand_family, ups_resize_family, ups_deconv_family;
+extern const struct ups_family ups_pool_family, ups_unpool_family, ups_expand_family, ups_resize_family,
+    ups_deconv_family;
 
 struct ups_op {
     atomic_int references;

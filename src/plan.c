@@ -13,7 +13,10 @@
 
 /* ---- tensors ---- */
 
-static const char *axis_name(int i) { return i == 0 ? "N" : i == 1 ? "C" : "spatial"; }
+static const char *axis_name(int i)
+{
+    return i == 0 ? "N" : i == 1 ? "C" : "spatial";
+}
 
 /* Product of the sizes times the element's bytes must fit the address space. */
 static int32_t check_extent(const ups_tensor *t, const char *name)
@@ -23,8 +26,10 @@ static int32_t check_extent(const ups_tensor *t, const char *name)
         int64_t step = ups_max(t->dims[i] - 1, 0);
         if (!ups_multiply(&elements, ups_max(t->dims[i], 1)) || !ups_multiply(&step, t->strides[i]) ||
             __builtin_add_overflow(last, step, &last) || last > PTRDIFF_MAX / 8 || elements > PTRDIFF_MAX / 8)
-            return ups_error(UPS_INVALID, "%s.dims[%d] = %" PRId64 " at stride %" PRId64 " overflows; legal: at most %" PRId64
-                             " elements from first to last", name, i, t->dims[i], t->strides[i], (int64_t)PTRDIFF_MAX / 8);
+            return ups_error(UPS_INVALID,
+                             "%s.dims[%d] = %" PRId64 " at stride %" PRId64 " overflows; legal: at most %" PRId64
+                             " elements from first to last",
+                             name, i, t->dims[i], t->strides[i], (int64_t)PTRDIFF_MAX / 8);
     }
     return UPS_OK;
 }
@@ -34,10 +39,11 @@ static int32_t check_dims(const ups_tensor *t, const char *name)
     for (int i = 0; i < t->rank + 2; i++) {
         int64_t low = i == 0 ? 0 : 1;
         if (t->dims[i] < low || t->dims[i] > UPS_MAX_LENGTH)
-            return ups_error(UPS_INVALID, "%s.dims[%d] (%s) = %" PRId64 "; legal: %" PRId64 " to %" PRId64, name, i, axis_name(i),
-                             t->dims[i], low, UPS_MAX_LENGTH);
+            return ups_error(UPS_INVALID, "%s.dims[%d] (%s) = %" PRId64 "; legal: %" PRId64 " to %" PRId64, name, i,
+                             axis_name(i), t->dims[i], low, UPS_MAX_LENGTH);
         if (t->strides[i] < 0)
-            return ups_error(UPS_INVALID, "%s.strides[%d] (%s) = %" PRId64 "; legal: 0 or more", name, i, axis_name(i), t->strides[i]);
+            return ups_error(UPS_INVALID, "%s.strides[%d] (%s) = %" PRId64 "; legal: 0 or more", name, i, axis_name(i),
+                             t->strides[i]);
     }
     return UPS_OK;
 }
@@ -47,8 +53,9 @@ static int32_t check_unit_stride(const ups_tensor *t, const char *name, int32_t 
 {
     int unit = layout == UPS_CHANNELS_FIRST ? t->rank + 1 : 1;
     if (t->dims[unit] > 1 && t->strides[unit] != 1)
-        return ups_error(UPS_UNSUPPORTED, "%s.strides[%d] = %" PRId64 "; legal: 1, the %s axis is contiguous in layout %s", name,
-                         unit, t->strides[unit], unit == 1 ? "C" : "last spatial", layout == UPS_CHANNELS_FIRST ? "first" : "last");
+        return ups_error(
+            UPS_UNSUPPORTED, "%s.strides[%d] = %" PRId64 "; legal: 1, the %s axis is contiguous in layout %s", name,
+            unit, t->strides[unit], unit == 1 ? "C" : "last spatial", layout == UPS_CHANNELS_FIRST ? "first" : "last");
     return UPS_OK;
 }
 
@@ -60,13 +67,13 @@ static int32_t check_disjoint(const ups_tensor *t, const char *name)
     for (int k = 0; k < t->rank + 2; k++) {
         int next = -1;
         for (int i = 0; i < t->rank + 2; i++)
-            if (!done[i] && (next < 0 || t->strides[i] < t->strides[next]))
-                next = i;
+            if (!done[i] && (next < 0 || t->strides[i] < t->strides[next])) next = i;
         done[next] = true;
-        if (t->dims[next] <= 1)
-            continue;
+        if (t->dims[next] <= 1) continue;
         if (t->strides[next] < span)
-            return ups_error(UPS_INVALID, "%s.strides[%d] (%s) = %" PRId64 " makes the tensor overlap itself, or its axes do not nest; legal: %" PRId64 " or more",
+            return ups_error(UPS_INVALID,
+                             "%s.strides[%d] (%s) = %" PRId64
+                             " makes the tensor overlap itself, or its axes do not nest; legal: %" PRId64 " or more",
                              name, next, axis_name(next), t->strides[next], span);
         span = t->strides[next] * (t->dims[next] - 1) + span;
     }
@@ -76,33 +83,33 @@ static int32_t check_disjoint(const ups_tensor *t, const char *name)
 static int32_t read_tensor(ups_tensor *to, const ups_tensor *from, const char *name, const union ups_desc *desc)
 {
     if (from->size < sizeof *from)
-        return ups_error(UPS_INVALID, "%s.size = %" PRIu32 "; legal: sizeof(ups_tensor) = %zu", name, from->size, sizeof *from);
+        return ups_error(UPS_INVALID, "%s.size = %" PRIu32 "; legal: sizeof(ups_tensor) = %zu", name, from->size,
+                         sizeof *from);
     for (size_t i = sizeof *from; i < from->size; i++)
         if (((const char *)from)[i])
-            return ups_error(UPS_INVALID, "%s.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes", name,
-                             from->size, i, sizeof *from);
+            return ups_error(UPS_INVALID, "%s.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes",
+                             name, from->size, i, sizeof *from);
     *to = *from;
     to->size = sizeof *to;
-    if (to->reserved)
-        return ups_error(UPS_INVALID, "%s.reserved = %" PRId32 "; legal: 0", name, to->reserved);
+    if (to->reserved) return ups_error(UPS_INVALID, "%s.reserved = %" PRId32 "; legal: 0", name, to->reserved);
     if (to->dtype != UPS_F32)
-        return ups_error(UPS_INVALID, "%s.dtype = %" PRId32 "; legal: UPS_F32 = %d, the op's", name, to->dtype, UPS_F32);
+        return ups_error(UPS_INVALID, "%s.dtype = %" PRId32 "; legal: UPS_F32 = %d, the op's", name, to->dtype,
+                         UPS_F32);
     if (to->rank != desc->head.rank)
-        return ups_error(UPS_INVALID, "%s.rank = %" PRId32 "; legal: %" PRId32 ", the op's", name, to->rank, desc->head.rank);
+        return ups_error(UPS_INVALID, "%s.rank = %" PRId32 "; legal: %" PRId32 ", the op's", name, to->rank,
+                         desc->head.rank);
     int32_t status = check_dims(to, name);
-    if (!status)
-        status = check_extent(to, name);
+    if (!status) status = check_extent(to, name);
     return status ? status : check_unit_stride(to, name, desc->head.layout);
 }
 
-int32_t ups_tensor_init(ups_tensor *tensor, size_t size, int32_t dtype, int32_t rank, int32_t layout, const int64_t *dims)
+int32_t ups_tensor_init(ups_tensor *tensor, size_t size, int32_t dtype, int32_t rank, int32_t layout,
+                        const int64_t *dims)
 {
-    if (!tensor || !dims)
-        return ups_error(UPS_INVALID, "%s = NULL", tensor ? "dims" : "tensor");
+    if (!tensor || !dims) return ups_error(UPS_INVALID, "%s = NULL", tensor ? "dims" : "tensor");
     if (size < sizeof *tensor || size > UINT32_MAX)
         return ups_error(UPS_INVALID, "size = %zu; legal: sizeof(ups_tensor) = %zu", size, sizeof *tensor);
-    if (rank < 1 || rank > 3)
-        return ups_error(UPS_INVALID, "rank = %" PRId32 "; legal: 1 to 3", rank);
+    if (rank < 1 || rank > 3) return ups_error(UPS_INVALID, "rank = %" PRId32 "; legal: 1 to 3", rank);
     if (layout != UPS_CHANNELS_FIRST && layout != UPS_CHANNELS_LAST)
         return ups_error(UPS_INVALID, "layout = %" PRId32 "; legal: UPS_CHANNELS_FIRST 1, UPS_CHANNELS_LAST 2", layout);
     if (dtype != UPS_F32 && dtype != UPS_I32 && dtype != UPS_I64)
@@ -113,12 +120,13 @@ int32_t ups_tensor_init(ups_tensor *tensor, size_t size, int32_t dtype, int32_t 
         /* from the innermost axis out: C stands last in memory in channels last */
         int i = layout == UPS_CHANNELS_FIRST || k == 0 ? k : k == rank + 1 ? 1 : k + 1;
         if (dims[i] < (i == 0 ? 0 : 1) || dims[i] > UPS_MAX_LENGTH)
-            return ups_error(UPS_INVALID, "dims[%d] (%s) = %" PRId64 "; legal: %d to %" PRId64, i, axis_name(i), dims[i], i > 0,
-                             UPS_MAX_LENGTH);
+            return ups_error(UPS_INVALID, "dims[%d] (%s) = %" PRId64 "; legal: %d to %" PRId64, i, axis_name(i),
+                             dims[i], i > 0, UPS_MAX_LENGTH);
         t.dims[i] = dims[i];
         t.strides[i] = stride;
         if (!ups_multiply(&stride, ups_max(dims[i], 1)) || stride > PTRDIFF_MAX / 8)
-            return ups_error(UPS_INVALID, "dims[%d] = %" PRId64 " overflows; legal: at most %" PRId64 " elements in all", i, dims[i],
+            return ups_error(UPS_INVALID,
+                             "dims[%d] = %" PRId64 " overflows; legal: at most %" PRId64 " elements in all", i, dims[i],
                              (int64_t)PTRDIFF_MAX / 8);
     }
     memset(tensor, 0, size);
@@ -155,19 +163,22 @@ static int32_t place_destination(ups_plan *p, const ups_tensor *dst, const int64
     const union ups_desc *desc = &p->op->desc;
     int32_t rank = desc->head.rank, status = UPS_OK;
     int64_t dims[5] = {p->src.dims[0], channels_out(desc, p->src.dims[1])};
-    if (dst)
-        status = read_tensor(&p->dst, dst, "dst", desc);
+    if (dst) status = read_tensor(&p->dst, dst, "dst", desc);
     if (!status)
-        status = ups_output_sizes(desc, p->src.dims + 2, out_sizes ? out_sizes : dst ? p->dst.dims + 2 : NULL, dims + 2);
-    if (status)
-        return status;
+        status = ups_output_sizes(desc, p->src.dims + 2,
+                                  out_sizes ? out_sizes
+                                  : dst     ? p->dst.dims + 2
+                                            : NULL,
+                                  dims + 2);
+    if (status) return status;
     if (!dst) {
         status = ups_tensor_init(&p->dst, sizeof p->dst, UPS_F32, rank, desc->head.layout, dims);
         return status;
     }
     for (int i = 0; i < rank + 2; i++)
         if (p->dst.dims[i] != dims[i])
-            return ups_error(UPS_INVALID, "dst.dims[%d] (%s) = %" PRId64 "; legal: %" PRId64, i, axis_name(i), p->dst.dims[i], dims[i]);
+            return ups_error(UPS_INVALID, "dst.dims[%d] (%s) = %" PRId64 "; legal: %" PRId64, i, axis_name(i),
+                             p->dst.dims[i], dims[i]);
     return check_disjoint(&p->dst, "dst");
 }
 
@@ -175,8 +186,7 @@ static int32_t place_destination(ups_plan *p, const ups_tensor *dst, const int64
 static int64_t plane_elements(const ups_tensor *t)
 {
     int64_t elements = 1;
-    for (int i = 2; i < t->rank + 2; i++)
-        elements *= t->dims[i];
+    for (int i = 2; i < t->rank + 2; i++) elements *= t->dims[i];
     return elements;
 }
 
@@ -184,15 +194,14 @@ static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tenso
 {
     const union ups_desc *desc = &p->op->desc;
     int32_t status = read_tensor(&p->src, src, "src", desc);
-    if (!status)
-        status = check_channels(desc, &p->src);
-    if (!status)
-        status = place_destination(p, dst, out_sizes);
-    if (status)
-        return status;
+    if (!status) status = check_channels(desc, &p->src);
+    if (!status) status = place_destination(p, dst, out_sizes);
+    if (status) return status;
     if (desc->head.op == UPS_MAX_POOL && desc->pool.index_type == UPS_I32 && plane_elements(&p->src) > UPS_MAX_LENGTH)
-        return ups_error(UPS_INVALID, "index_type = i32 cannot address a plane of %" PRId64 " elements; legal: at most %" PRId64
-                         ", or i64", plane_elements(&p->src), UPS_MAX_LENGTH);
+        return ups_error(UPS_INVALID,
+                         "index_type = i32 cannot address a plane of %" PRId64 " elements; legal: at most %" PRId64
+                         ", or i64",
+                         plane_elements(&p->src), UPS_MAX_LENGTH);
     if (desc->head.op == UPS_MAX_POOL || desc->head.op == UPS_MAX_UNPOOL) {
         bool pool = desc->head.op == UPS_MAX_POOL;
         status = ups_tensor_init(&p->indices, sizeof p->indices, pool ? desc->pool.index_type : desc->unpool.index_type,
@@ -203,30 +212,27 @@ static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tenso
     return status;
 }
 
-int32_t ups_plan_create(ups_op *op, const ups_tensor *src, const ups_tensor *dst, const int64_t *out_sizes, ups_plan **plan)
+int32_t ups_plan_create(ups_op *op, const ups_tensor *src, const ups_tensor *dst, const int64_t *out_sizes,
+                        ups_plan **plan)
 {
-    if (!plan)
-        return ups_error(UPS_INVALID, "plan = NULL; the address of a handle is needed");
+    if (!plan) return ups_error(UPS_INVALID, "plan = NULL; the address of a handle is needed");
     *plan = NULL;
-    if (!op || !src)
-        return ups_error(UPS_INVALID, "%s = NULL", op ? "src" : "op");
+    if (!op || !src) return ups_error(UPS_INVALID, "%s = NULL", op ? "src" : "op");
     ups_plan *p = ups_allocate(&op->memory, sizeof *p);
-    if (!p)
-        return UPS_NO_MEMORY;
+    if (!p) return UPS_NO_MEMORY;
     p->op = op;
     int32_t status = place_tensors(p, src, dst, out_sizes);
-    if (!status)
-        status = op->family->plan(p);
+    if (!status) status = op->family->plan(p);
     if (!status && p->part_workspace >= UPS_TOO_MANY_BYTES)
-        status = ups_error(UPS_NO_MEMORY, "the workspace for these sizes does not fit the address space; legal: less than %zu bytes",
+        status = ups_error(UPS_NO_MEMORY,
+                           "the workspace for these sizes does not fit the address space; legal: less than %zu bytes",
                            (size_t)UPS_TOO_MANY_BYTES);
     if (status) {
         ups_release(&op->memory, p->state);
         ups_release(&op->memory, p);
         return status;
     }
-    if (p->src.dims[0] == 0)
-        p->units = 0;
+    if (p->src.dims[0] == 0) p->units = 0;
     atomic_fetch_add_explicit(&op->references, 1, memory_order_relaxed);
     *plan = p;
     return UPS_OK;
@@ -234,8 +240,7 @@ int32_t ups_plan_create(ups_op *op, const ups_tensor *src, const ups_tensor *dst
 
 void ups_plan_destroy(ups_plan *plan)
 {
-    if (!plan)
-        return;
+    if (!plan) return;
     ups_op *op = plan->op;
     ups_release(&op->memory, plan->state);
     ups_release(&op->memory, plan);
@@ -246,15 +251,17 @@ void ups_plan_destroy(ups_plan *plan)
 
 int32_t ups_plan_tensor(const ups_plan *plan, int32_t role, ups_tensor *tensor)
 {
-    if (!plan || !tensor)
-        return ups_error(UPS_INVALID, "%s = NULL", plan ? "tensor" : "plan");
+    if (!plan || !tensor) return ups_error(UPS_INVALID, "%s = NULL", plan ? "tensor" : "plan");
     const ups_tensor *t = role == UPS_ROLE_SRC ? &plan->src : role == UPS_ROLE_DST ? &plan->dst : &plan->indices;
     if (role < UPS_ROLE_SRC || role > UPS_ROLE_INDICES)
-        return ups_error(UPS_INVALID, "role = %" PRId32 "; legal: UPS_ROLE_SRC 1, UPS_ROLE_DST 2, UPS_ROLE_INDICES 3", role);
+        return ups_error(UPS_INVALID, "role = %" PRId32 "; legal: UPS_ROLE_SRC 1, UPS_ROLE_DST 2, UPS_ROLE_INDICES 3",
+                         role);
     if (!t->size)
-        return ups_error(UPS_INVALID, "role = UPS_ROLE_INDICES; %s has no index tensor", ups_op_word(plan->op->desc.head.op));
+        return ups_error(UPS_INVALID, "role = UPS_ROLE_INDICES; %s has no index tensor",
+                         ups_op_word(plan->op->desc.head.op));
     if (tensor->size < sizeof *tensor)
-        return ups_error(UPS_INVALID, "tensor.size = %" PRIu32 "; legal: sizeof(ups_tensor) = %zu", tensor->size, sizeof *tensor);
+        return ups_error(UPS_INVALID, "tensor.size = %" PRIu32 "; legal: sizeof(ups_tensor) = %zu", tensor->size,
+                         sizeof *tensor);
     uint32_t size = tensor->size;
     memset(tensor, 0, size);
     *tensor = *t;
@@ -264,10 +271,8 @@ int32_t ups_plan_tensor(const ups_plan *plan, int32_t role, ups_tensor *tensor)
 
 size_t ups_plan_workspace(const ups_plan *plan, int32_t parts)
 {
-    if (!plan || parts < 1 || !plan->part_workspace)
-        return 0;
-    if (plan->part_workspace > (SIZE_MAX - UPS_ALIGNMENT) / (size_t)parts)
-        return SIZE_MAX;
+    if (!plan || parts < 1 || !plan->part_workspace) return 0;
+    if (plan->part_workspace > (SIZE_MAX - UPS_ALIGNMENT) / (size_t)parts) return SIZE_MAX;
     return plan->part_workspace * (size_t)parts + UPS_ALIGNMENT; /* any alignment: room to round up */
 }
 
@@ -277,7 +282,9 @@ int64_t ups_plan_describe(const ups_plan *plan, int32_t format, char *text, size
 {
     struct ups_report r;
     if (!plan || (format != UPS_TEXT && format != UPS_JSON)) {
-        ups_error(UPS_INVALID, plan ? "format = %" PRId32 "; legal: UPS_TEXT 1, UPS_JSON 2" : "plan = NULL (format %" PRId32 ")", format);
+        ups_error(UPS_INVALID,
+                  plan ? "format = %" PRId32 "; legal: UPS_TEXT 1, UPS_JSON 2" : "plan = NULL (format %" PRId32 ")",
+                  format);
         return -1;
     }
     const union ups_desc *desc = &plan->op->desc;

@@ -29,11 +29,13 @@ struct ups_plan {
 /* Three axes from the rank axes of a descriptor; `fill` for those in front. */
 static inline void ups_axes3(int64_t to[3], const int64_t *from, int32_t rank, int64_t fill)
 {
-    for (int i = 0; i < 3; i++)
-        to[i] = i < 3 - rank ? fill : from[i - (3 - rank)];
+    for (int i = 0; i < 3; i++) to[i] = i < 3 - rank ? fill : from[i - (3 - rank)];
 }
 
-static inline int64_t ups_volume(const int64_t size[3]) { return size[0] * size[1] * size[2]; }
+static inline int64_t ups_volume(const int64_t size[3])
+{
+    return size[0] * size[1] * size[2];
+}
 
 /* Where a row of a view begins. */
 static inline int64_t ups_row_offset(const struct ups_view *v, int64_t n, int64_t c, int64_t d, int64_t h)
@@ -41,6 +43,9 @@ static inline int64_t ups_row_offset(const struct ups_view *v, int64_t n, int64_
     return n * v->n_stride + c * v->c_stride + d * v->stride[0] + h * v->stride[1];
 }
 
-static inline bool ups_is_first(const struct ups_plan *plan) { return plan->op->desc.head.layout == UPS_CHANNELS_FIRST; }
+static inline bool ups_is_first(const struct ups_plan *plan)
+{
+    return plan->op->desc.head.layout == UPS_CHANNELS_FIRST;
+}
 
 #endif

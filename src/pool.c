@@ -13,8 +13,8 @@ enum { PIECE = 4096 };
 
 struct pool {
     int64_t kernel[3], stride[3], dilation[3], pad[3];
-    int64_t pieces;  /* per output row, channels first */
-    bool fast;       /* 2x2 at stride 2 without pads in front: pool_2x2s2 where the window is whole */
+    int64_t pieces; /* per output row, channels first */
+    bool fast;      /* 2x2 at stride 2 without pads in front: pool_2x2s2 where the window is whole */
 };
 
 /* What one run writes, and with which form of the kernels. */
@@ -31,8 +31,7 @@ static int32_t plan_pool(ups_plan *plan)
 {
     const ups_pool_desc *d = &plan->op->desc.pool;
     struct pool *p = plan->state = ups_allocate(&plan->op->memory, sizeof *p);
-    if (!p)
-        return UPS_NO_MEMORY;
+    if (!p) return UPS_NO_MEMORY;
     ups_axes3(p->kernel, d->kernel_shape, d->rank, 1);
     ups_axes3(p->stride, d->strides, d->rank, 1);
     ups_axes3(p->dilation, d->dilations, d->rank, 1);
@@ -48,8 +47,7 @@ static int32_t plan_pool(ups_plan *plan)
         plan->units = lines * plan->y.size[2];
     /* the list of rows or pixels of a window: a pointer and a position each */
     int64_t taps = ups_min(p->kernel[0], plan->x.size[0]) * ups_min(p->kernel[1], plan->x.size[1]);
-    if (!ups_is_first(plan))
-        taps *= ups_min(p->kernel[2], plan->x.size[2]);
+    if (!ups_is_first(plan)) taps *= ups_min(p->kernel[2], plan->x.size[2]);
     plan->part_workspace = ups_taken(ups_bytes(taps, 1, 1, sizeof(float *) + sizeof(int64_t)));
     return UPS_OK;
 }
@@ -63,7 +61,8 @@ static void clip_taps(const struct pool *p, int axis, int64_t o, int64_t size, i
 }
 
 /* Lists the source rows (d, h) under the windows of output row (od, oh). */
-static int64_t list_rows(const ups_plan *plan, const float *plane, int64_t od, int64_t oh, const float **rows, int64_t *base)
+static int64_t list_rows(const ups_plan *plan, const float *plane, int64_t od, int64_t oh, const float **rows,
+                         int64_t *base)
 {
     const struct pool *p = plan->state;
     const struct ups_view *x = &plan->x;
@@ -86,8 +85,8 @@ static void *index_at(const struct target *t, int64_t position)
 }
 
 /* Outputs first … first + n - 1 of one row, channels first. */
-static void pool_piece(const ups_plan *plan, const struct target *t, const float *src, void *workspace, int64_t n, int64_t c,
-                       int64_t od, int64_t oh, int64_t first, int64_t count)
+static void pool_piece(const ups_plan *plan, const struct target *t, const float *src, void *workspace, int64_t n,
+                       int64_t c, int64_t od, int64_t oh, int64_t first, int64_t count)
 {
     const struct pool *p = plan->state;
     const struct ups_view *x = &plan->x, *y = &plan->y;
@@ -100,12 +99,13 @@ static void pool_piece(const ups_plan *plan, const struct target *t, const float
     window.count = list_rows(plan, src + n * x->n_stride + c * x->c_stride, od, oh, rows, base);
     int64_t whole = p->fast && window.count == 2 ? ups_min(count, ups_max(0, x->size[2] / 2 - first)) : 0;
     if (whole)
-        t->two(rows[0] + 2 * first, rows[1] + 2 * first, whole, base[0] + 2 * first, x->size[2], out, index_at(t, position));
-    if (whole < count)
-        t->row(&window, first + whole, count - whole, out + whole, index_at(t, position + whole));
+        t->two(rows[0] + 2 * first, rows[1] + 2 * first, whole, base[0] + 2 * first, x->size[2], out,
+               index_at(t, position));
+    if (whole < count) t->row(&window, first + whole, count - whole, out + whole, index_at(t, position + whole));
 }
 
-static void run_first(const ups_plan *plan, const struct target *t, const float *src, void *workspace, int64_t first, int64_t last)
+static void run_first(const ups_plan *plan, const struct target *t, const float *src, void *workspace, int64_t first,
+                      int64_t last)
 {
     const struct pool *p = plan->state;
     const struct ups_view *y = &plan->y;
@@ -113,37 +113,37 @@ static void run_first(const ups_plan *plan, const struct target *t, const float 
         int64_t piece = u % p->pieces, line = u / p->pieces;
         int64_t oh = line % y->size[1], od = line / y->size[1] % y->size[0], plane = line / y->size[1] / y->size[0];
         int64_t start = piece * PIECE;
-        pool_piece(plan, t, src, workspace, plane / y->c, plane % y->c, od, oh, start, ups_min(PIECE, y->size[2] - start));
+        pool_piece(plan, t, src, workspace, plane / y->c, plane % y->c, od, oh, start,
+                   ups_min(PIECE, y->size[2] - start));
     }
 }
 
 /* Lists the source pixels under one window; each is a run of channels. */
-static int64_t list_pixels(const ups_plan *plan, const float *image, const int64_t o[3], const float **tap, int64_t *position)
+static int64_t list_pixels(const ups_plan *plan, const float *image, const int64_t o[3], const float **tap,
+                           int64_t *position)
 {
     const struct pool *p = plan->state;
     const struct ups_view *x = &plan->x;
     int64_t t0[3], t1[3], at[3], count = 0;
-    for (int a = 0; a < 3; a++)
-        clip_taps(p, a, o[a], x->size[a], &t0[a], &t1[a]);
+    for (int a = 0; a < 3; a++) clip_taps(p, a, o[a], x->size[a], &t0[a], &t1[a]);
     for (int64_t td = t0[0]; td < t1[0]; td++)
         for (int64_t th = t0[1]; th < t1[1]; th++)
             for (int64_t tw = t0[2]; tw < t1[2]; tw++) {
                 const int64_t t[3] = {td, th, tw};
-                for (int a = 0; a < 3; a++)
-                    at[a] = o[a] * p->stride[a] - p->pad[a] + t[a] * p->dilation[a];
+                for (int a = 0; a < 3; a++) at[a] = o[a] * p->stride[a] - p->pad[a] + t[a] * p->dilation[a];
                 tap[count] = image + at[0] * x->stride[0] + at[1] * x->stride[1] + at[2] * x->stride[2];
                 position[count++] = (at[0] * x->size[1] + at[1]) * x->size[2] + at[2];
             }
     return count;
 }
 
-static void run_last(const ups_plan *plan, const struct target *t, const float *src, void *workspace, int64_t first, int64_t last)
+static void run_last(const ups_plan *plan, const struct target *t, const float *src, void *workspace, int64_t first,
+                     int64_t last)
 {
     const struct pool *p = plan->state;
     const struct ups_view *x = &plan->x, *y = &plan->y;
     int64_t most = 1;
-    for (int a = 0; a < 3; a++)
-        most *= ups_min(p->kernel[a], x->size[a]);
+    for (int a = 0; a < 3; a++) most *= ups_min(p->kernel[a], x->size[a]);
     const float **tap = workspace;
     int64_t *position = (int64_t *)(tap + most);
     for (int64_t u = first; u < last; u++) {
@@ -161,9 +161,11 @@ static void run_pool(const ups_plan *plan, ups_buffers *b, void *workspace, int6
     const struct ups_kernels *k = plan->op->kernels;
     struct target t = {b->dst, b->indices_out, 0, k->pool_row.run, k->pool_2x2s2.run, k->pool_pixel.run};
     if (t.indices && plan->indices.dtype == UPS_I32)
-        t = (struct target){b->dst, b->indices_out, 4, k->pool_row_i32.run, k->pool_2x2s2_i32.run, k->pool_pixel_i32.run};
+        t = (struct target){
+            b->dst, b->indices_out, 4, k->pool_row_i32.run, k->pool_2x2s2_i32.run, k->pool_pixel_i32.run};
     else if (t.indices)
-        t = (struct target){b->dst, b->indices_out, 8, k->pool_row_i64.run, k->pool_2x2s2_i64.run, k->pool_pixel_i64.run};
+        t = (struct target){
+            b->dst, b->indices_out, 8, k->pool_row_i64.run, k->pool_2x2s2_i64.run, k->pool_pixel_i64.run};
     if (ups_is_first(plan))
         run_first(plan, &t, b->src, workspace, first, last);
     else

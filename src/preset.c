@@ -18,8 +18,7 @@ const char *ups_preset_name(int32_t preset)
 
 static void set_axes(int64_t axes[3], int64_t value)
 {
-    for (int i = 0; i < 3; i++)
-        axes[i] = value;
+    for (int i = 0; i < 3; i++) axes[i] = value;
 }
 
 static void fill_pool(ups_pool_desc *d)
@@ -45,8 +44,7 @@ static void fill_resize(ups_resize_desc *d)
     d->nearest_mode = UPS_BY_PRESET;
     d->coordinate_arithmetic = UPS_COORDINATES_TORCH;
     set_axes(d->sizes, UPS_BY_PRESET);
-    for (int i = 0; i < 3; i++)
-        d->scales[i] = UPS_BY_PRESET;
+    for (int i = 0; i < 3; i++) d->scales[i] = UPS_BY_PRESET;
 }
 
 static void fill_conv_transpose(ups_conv_transpose_desc *d)
@@ -62,8 +60,7 @@ static void fill_conv_transpose(ups_conv_transpose_desc *d)
 int32_t ups_preset_fill(union ups_desc *desc, int32_t op, const char *preset)
 {
     int32_t number = 1;
-    while (preset && ups_preset_name(number) && strcmp(ups_preset_name(number), preset))
-        number++;
+    while (preset && ups_preset_name(number) && strcmp(ups_preset_name(number), preset)) number++;
     if (!ups_preset_name(number))
         return ups_error(UPS_INVALID, "preset = \"%.40s\" is not known; legal: torch", preset);
     memset(desc, 0, sizeof *desc);
@@ -86,21 +83,17 @@ int32_t ups_preset_fill(union ups_desc *desc, int32_t op, const char *preset)
 static void stride_is_kernel(int64_t strides[3], const int64_t kernel[3])
 {
     for (int i = 0; i < 3; i++)
-        if (strides[i] == UPS_BY_PRESET)
-            strides[i] = kernel[i];
+        if (strides[i] == UPS_BY_PRESET) strides[i] = kernel[i];
 }
 
 void ups_preset_resolve(union ups_desc *desc)
 {
-    if (desc->head.op == UPS_MAX_POOL)
-        stride_is_kernel(desc->pool.strides, desc->pool.kernel_shape);
-    if (desc->head.op == UPS_MAX_UNPOOL)
-        stride_is_kernel(desc->unpool.strides, desc->unpool.kernel_shape);
+    if (desc->head.op == UPS_MAX_POOL) stride_is_kernel(desc->pool.strides, desc->pool.kernel_shape);
+    if (desc->head.op == UPS_MAX_UNPOOL) stride_is_kernel(desc->unpool.strides, desc->unpool.kernel_shape);
     if (desc->head.op == UPS_RESIZE) {
         ups_resize_desc *d = &desc->resize;
         if (d->coordinate_transformation_mode == UPS_BY_PRESET)
             d->coordinate_transformation_mode = d->mode == UPS_MODE_NEAREST ? UPS_ASYMMETRIC : UPS_HALF_PIXEL;
-        if (d->nearest_mode == UPS_BY_PRESET)
-            d->nearest_mode = UPS_NEAREST_FLOOR;
+        if (d->nearest_mode == UPS_BY_PRESET) d->nearest_mode = UPS_NEAREST_FLOOR;
     }
 }

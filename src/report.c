@@ -8,14 +8,12 @@
 void ups_report_begin(struct ups_report *r, int32_t format, char *text, size_t capacity)
 {
     *r = (struct ups_report){format, {text, text ? capacity : 0, 0}, 0};
-    if (format == UPS_JSON)
-        ups_put(&r->to, "{");
+    if (format == UPS_JSON) ups_put(&r->to, "{");
 }
 
 int64_t ups_report_end(struct ups_report *r)
 {
-    if (r->format == UPS_JSON)
-        ups_put(&r->to, "}");
+    if (r->format == UPS_JSON) ups_put(&r->to, "}");
     return r->to.length;
 }
 
@@ -29,14 +27,12 @@ static void key(struct ups_report *r, const char *name)
 
 static void line_end(struct ups_report *r)
 {
-    if (r->format != UPS_JSON)
-        ups_put(&r->to, "\n");
+    if (r->format != UPS_JSON) ups_put(&r->to, "\n");
 }
 
 void ups_report_string(struct ups_report *r, const char *name, const char *value)
 {
-    if (!value && r->format != UPS_JSON)
-        return;
+    if (!value && r->format != UPS_JSON) return;
     key(r, name);
     if (!value)
         ups_put(&r->to, "null");
@@ -57,16 +53,14 @@ void ups_report_numbers(struct ups_report *r, const char *name, const int64_t *v
     const char *separator = r->format == UPS_JSON ? ", " : " x ";
     key(r, name);
     ups_put(&r->to, "%s", r->format == UPS_JSON ? "[" : "");
-    for (int i = 0; i < count; i++)
-        ups_put(&r->to, "%s%" PRId64, i ? separator : "", values[i]);
+    for (int i = 0; i < count; i++) ups_put(&r->to, "%s%" PRId64, i ? separator : "", values[i]);
     ups_put(&r->to, "%s", r->format == UPS_JSON ? "]" : "\n");
 }
 
 void ups_report_open(struct ups_report *r, const char *name)
 {
     key(r, name);
-    if (r->format == UPS_JSON)
-        ups_put(&r->to, "[");
+    if (r->format == UPS_JSON) ups_put(&r->to, "[");
     r->items = 0;
 }
 
@@ -85,8 +79,7 @@ void ups_report_pair(struct ups_report *r, const char *key1, const char *value1,
 
 void ups_report_close(struct ups_report *r)
 {
-    if (r->format == UPS_JSON)
-        ups_put(&r->to, "]");
+    if (r->format == UPS_JSON) ups_put(&r->to, "]");
     r->items = 1;
     line_end(r);
 }
@@ -98,8 +91,7 @@ void ups_report_direct(struct ups_report *r, const char *reason, const char *con
     ups_report_open(r, "refused");
     ups_report_close(r);
     ups_report_open(r, "kernels");
-    for (int i = 0; i < count; i++)
-        ups_report_add(r, kernels[i]);
+    for (int i = 0; i < count; i++) ups_report_add(r, kernels[i]);
     ups_report_close(r);
     ups_report_string(r, "tile", NULL);
     ups_report_number(r, "macs", 0);

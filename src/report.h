@@ -17,7 +17,8 @@ struct ups_report {
 void ups_report_begin(struct ups_report *report, int32_t format, char *text, size_t capacity);
 int64_t ups_report_end(struct ups_report *report); /* the length needed, without NUL */
 
-void ups_report_string(struct ups_report *report, const char *key, const char *value); /* NULL: JSON null, no text line */
+void ups_report_string(struct ups_report *report, const char *key,
+                       const char *value); /* NULL: JSON null, no text line */
 void ups_report_number(struct ups_report *report, const char *key, int64_t value);
 void ups_report_numbers(struct ups_report *report, const char *key, const int64_t *values, int count);
 
@@ -25,7 +26,8 @@ void ups_report_numbers(struct ups_report *report, const char *key, const int64_
 void ups_report_open(struct ups_report *report, const char *key);
 void ups_report_add(struct ups_report *report, const char *value);
 /* A list of pairs: open, add pairs, close. */
-void ups_report_pair(struct ups_report *report, const char *key1, const char *value1, const char *key2, const char *value2);
+void ups_report_pair(struct ups_report *report, const char *key1, const char *value1, const char *key2,
+                     const char *value2);
 void ups_report_close(struct ups_report *report);
 
 /* What an operation with a single algorithm, no weights and no multiply-adds says of itself. */

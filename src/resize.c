@@ -44,8 +44,7 @@ static double coordinate_f64(const struct rule *r, int64_t o, int64_t n, int64_t
 /* PyTorch's ratio input / output, rounded to f32. */
 static float torch_ratio(const struct rule *r, int64_t n, int64_t m)
 {
-    if (r->coordinate == UPS_ALIGN_CORNERS)
-        return m > 1 ? (float)(n - 1) / (float)(m - 1) : 0;
+    if (r->coordinate == UPS_ALIGN_CORNERS) return m > 1 ? (float)(n - 1) / (float)(m - 1) : 0;
     return r->scale > 0 ? (float)(1.0 / r->scale) : (float)n / (float)m;
 }
 
@@ -53,10 +52,8 @@ static float torch_ratio(const struct rule *r, int64_t n, int64_t m)
 static float coordinate_torch(const struct rule *r, int64_t o, int64_t n, int64_t m)
 {
     float ratio = torch_ratio(r, n, m);
-    if (r->coordinate != UPS_HALF_PIXEL)
-        return ratio * (float)o;
-    if (r->rank == 2 && r->mode == UPS_MODE_LINEAR)
-        return fmaf(ratio, (float)o + 0.5f, -0.5f);
+    if (r->coordinate != UPS_HALF_PIXEL) return ratio * (float)o;
+    if (r->rank == 2 && r->mode == UPS_MODE_LINEAR) return fmaf(ratio, (float)o + 0.5f, -0.5f);
     return ratio * ((float)o + 0.5f) - 0.5f;
 }
 
@@ -64,10 +61,8 @@ static float coordinate_torch(const struct rule *r, int64_t o, int64_t n, int64_
  * there it also replicates an axis that doubles. */
 static bool torch_copies(const struct rule *r, int64_t n, int64_t m, int64_t times)
 {
-    if (r->arithmetic != UPS_COORDINATES_TORCH || m != times * n)
-        return false;
-    if (r->mode == UPS_MODE_LINEAR)
-        return times == 1;
+    if (r->arithmetic != UPS_COORDINATES_TORCH || m != times * n) return false;
+    if (r->mode == UPS_MODE_LINEAR) return times == 1;
     return r->rank == 2 && r->coordinate == UPS_ASYMMETRIC && r->nearest == UPS_NEAREST_FLOOR;
 }
 
@@ -84,10 +79,8 @@ static double round_nearest(const struct rule *r, double x)
 static int64_t nearest_index(const struct rule *r, int64_t o, int64_t n, int64_t m)
 {
     double at;
-    if (torch_copies(r, n, m, 1))
-        return o;
-    if (torch_copies(r, n, m, 2))
-        return o / 2;
+    if (torch_copies(r, n, m, 1)) return o;
+    if (torch_copies(r, n, m, 2)) return o / 2;
     if (r->arithmetic == UPS_COORDINATES_F64)
         at = round_nearest(r, coordinate_f64(r, o, n, m));
     else if (r->coordinate == UPS_HALF_PIXEL && r->nearest == UPS_ROUND_PREFER_CEIL)
@@ -146,8 +139,7 @@ static void fill_axis(const struct rule *r, struct axis *a)
 static struct rule rule_of(const ups_resize_desc *d, int axis)
 {
     struct rule r = {d->mode, d->coordinate_transformation_mode, d->nearest_mode, d->coordinate_arithmetic, d->rank, 0};
-    if (d->scales[axis] != UPS_BY_PRESET)
-        r.scale = d->scales[axis];
+    if (d->scales[axis] != UPS_BY_PRESET) r.scale = d->scales[axis];
     return r;
 }
 
@@ -172,17 +164,19 @@ static int32_t plan_resize(ups_plan *plan)
     for (int i = 0; i < 3; i++) {
         bool missing = i < 3 - d->rank;
         struct axis a = {plan->x.size[i], plan->y.size[i], 1, NULL, NULL, false, false};
-        rules[i] = missing ? (struct rule){UPS_MODE_NEAREST, UPS_ASYMMETRIC, UPS_NEAREST_FLOOR, UPS_COORDINATES_F64, d->rank, 0}
+        rules[i] = missing ? (struct rule){UPS_MODE_NEAREST,    UPS_ASYMMETRIC, UPS_NEAREST_FLOOR,
+                                           UPS_COORDINATES_F64, d->rank,        0}
                            : rule_of(d, i - (3 - d->rank));
         a.taps = taps_of(&rules[i], a.n, a.m);
         if (a.taps == 1 && rules[i].mode == UPS_MODE_LINEAR) /* a copy */
-            rules[i] = (struct rule){UPS_MODE_NEAREST, UPS_ASYMMETRIC, UPS_NEAREST_FLOOR, UPS_COORDINATES_F64, d->rank, 0};
+            rules[i] =
+                (struct rule){UPS_MODE_NEAREST, UPS_ASYMMETRIC, UPS_NEAREST_FLOOR, UPS_COORDINATES_F64, d->rank, 0};
         axes[i] = a;
         entries += (size_t)(a.taps * a.m);
     }
-    struct resize *z = plan->state = ups_allocate(&plan->op->memory, sizeof *z + entries * (sizeof(int32_t) + sizeof(float)));
-    if (!z)
-        return UPS_NO_MEMORY;
+    struct resize *z = plan->state =
+        ups_allocate(&plan->op->memory, sizeof *z + entries * (sizeof(int32_t) + sizeof(float)));
+    if (!z) return UPS_NO_MEMORY;
     int32_t *index = (int32_t *)(z + 1);
     float *weight = (float *)(index + entries);
     for (int i = 0; i < 3; i++) {
@@ -197,7 +191,8 @@ static int32_t plan_resize(ups_plan *plan)
     plan->units = plan->y.n * (ups_is_first(plan) ? plan->y.c : 1) * plan->y.size[0] * plan->y.size[1];
     size_t slots = (size_t)(axes[0].taps * axes[1].taps);
     if (!z->nearest)
-        plan->part_workspace = ups_taken(ups_bytes((int64_t)slots, (int64_t)row_floats(plan), 1, sizeof(float)) + (slots + 1) * sizeof(int64_t));
+        plan->part_workspace = ups_taken(ups_bytes((int64_t)slots, (int64_t)row_floats(plan), 1, sizeof(float)) +
+                                         (slots + 1) * sizeof(int64_t));
     return UPS_OK;
 }
 
@@ -232,7 +227,8 @@ struct cache {
     float *rows;
 };
 
-static const float *cached_row(const ups_plan *plan, const struct cache *cache, const float *src, int64_t plane, int64_t d, int64_t h)
+static const float *cached_row(const ups_plan *plan, const struct cache *cache, const float *src, int64_t plane,
+                               int64_t d, int64_t h)
 {
     const struct resize *z = plan->state;
     const struct ups_kernels *k = plan->op->kernels;
@@ -240,8 +236,7 @@ static const float *cached_row(const ups_plan *plan, const struct cache *cache, 
     int64_t slot = d % z->axis[0].taps * z->axis[1].taps + h % z->axis[1].taps;
     int64_t tag = (plane * plan->x.size[0] + d) * plan->x.size[1] + h;
     float *row = cache->rows + (size_t)slot * row_floats(plan);
-    if (cache->tags[slot] == tag)
-        return row;
+    if (cache->tags[slot] == tag) return row;
     cache->tags[slot] = tag;
     if (ups_is_first(plan))
         k->filter_row.run(src, w->index, w->weight, w->taps, w->m, row);
@@ -261,13 +256,12 @@ static void combine(const ups_plan *plan, const float *rows[4], const float *wei
     }
     for (int64_t w = 0; w < y->size[2]; w++) {
         filter_rows(rows, weights, count, y->c, dst + w * y->stride[2]);
-        for (int64_t t = 0; t < count; t++)
-            rows[t] += y->c;
+        for (int64_t t = 0; t < count; t++) rows[t] += y->c;
     }
 }
 
-static void filter_line(const ups_plan *plan, const struct cache *cache, const float *src, int64_t n, int64_t c, int64_t od,
-                        int64_t oh, float *dst)
+static void filter_line(const ups_plan *plan, const struct cache *cache, const float *src, int64_t n, int64_t c,
+                        int64_t od, int64_t oh, float *dst)
 {
     const struct resize *z = plan->state;
     const struct axis *ad = &z->axis[0], *ah = &z->axis[1];
@@ -292,8 +286,7 @@ static void run_resize(const ups_plan *plan, ups_buffers *b, void *workspace, in
     struct cache cache = {NULL, workspace};
     if (!z->nearest) {
         cache.tags = (int64_t *)(cache.rows + ups_round_up(slots * (int64_t)row_floats(plan), 2));
-        for (int64_t i = 0; i < slots; i++)
-            cache.tags[i] = -1;
+        for (int64_t i = 0; i < slots; i++) cache.tags[i] = -1;
     }
     for (int64_t u = first; u < last; u++) {
         int64_t h = u % y->size[1], d = u / y->size[1] % y->size[0], plane = u / y->size[1] / y->size[0];
@@ -316,7 +309,8 @@ static void describe_resize(const ups_plan *plan, struct ups_report *r)
     const char *filters[] = {ups_is_first(plan) ? k->filter_row.name : k->filter_pixels.name, k->filter_rows.name};
     const char *nearest = w->twice ? k->replicate_x2.name : k->nearest_row.name;
     if (z->nearest)
-        ups_report_direct(r, "the only one; one table of positions per axis", &nearest, ups_is_first(plan) && !w->identity);
+        ups_report_direct(r, "the only one; one table of positions per axis", &nearest,
+                          ups_is_first(plan) && !w->identity);
     else
         ups_report_direct(r, "the only one; separable passes over tables of taps, W first", filters, 2);
 }

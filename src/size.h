@@ -12,13 +12,28 @@
 /* Lengths of axes, kernels, strides: small enough that a product of two never overflows int64_t. */
 #define UPS_MAX_LENGTH INT64_C(2147483647)
 
-static inline int64_t ups_min(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t ups_max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t ups_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static inline int64_t ups_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
 
 /* a/b rounded down and up, b > 0. */
-static inline int64_t ups_floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
-static inline int64_t ups_ceil_div(int64_t a, int64_t b) { return a / b + (a % b > 0); }
-static inline int64_t ups_round_up(int64_t a, int64_t b) { return ups_ceil_div(a, b) * b; }
+static inline int64_t ups_floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+static inline int64_t ups_ceil_div(int64_t a, int64_t b)
+{
+    return a / b + (a % b > 0);
+}
+static inline int64_t ups_round_up(int64_t a, int64_t b)
+{
+    return ups_ceil_div(a, b) * b;
+}
 
 static inline int64_t ups_gcd(int64_t a, int64_t b)
 {

@@ -9,7 +9,7 @@
 #include "error.h"
 
 #if UPS_HAVE_PTHREADPOOL
-#include <pthreadpool.h>
+#    include <pthreadpool.h>
 
 struct ups_threads {
     pthreadpool_t pool;
@@ -35,11 +35,9 @@ static void parallel_for(void *context, int32_t count, void (*task)(void *task_c
 
 int32_t ups_threads_create(int32_t count, ups_threads **threads)
 {
-    if (!threads)
-        return ups_error(UPS_INVALID, "threads = NULL; the address of a handle is needed");
+    if (!threads) return ups_error(UPS_INVALID, "threads = NULL; the address of a handle is needed");
     *threads = NULL;
-    if (count < 1 || count > 1024)
-        return ups_error(UPS_INVALID, "count = %" PRId32 "; legal: 1 to 1024", count);
+    if (count < 1 || count > 1024) return ups_error(UPS_INVALID, "count = %" PRId32 "; legal: 1 to 1024", count);
     ups_threads *t = malloc(sizeof *t);
     pthreadpool_t pool = t ? pthreadpool_create((size_t)count) : NULL;
     if (!pool) {
@@ -53,23 +51,28 @@ int32_t ups_threads_create(int32_t count, ups_threads **threads)
 
 void ups_threads_destroy(ups_threads *threads)
 {
-    if (threads)
-        pthreadpool_destroy(threads->pool);
+    if (threads) pthreadpool_destroy(threads->pool);
     free(threads);
 }
 
-const ups_parallel *ups_threads_parallel(const ups_threads *threads) { return threads ? &threads->parallel : NULL; }
+const ups_parallel *ups_threads_parallel(const ups_threads *threads)
+{
+    return threads ? &threads->parallel : NULL;
+}
 
 #else
 
 int32_t ups_threads_create(int32_t count, ups_threads **threads)
 {
-    if (threads)
-        *threads = NULL;
-    return ups_error(UPS_UNSUPPORTED, "a pool of %" PRId32 " threads: this build of the library has no pthreadpool", count);
+    if (threads) *threads = NULL;
+    return ups_error(UPS_UNSUPPORTED, "a pool of %" PRId32 " threads: this build of the library has no pthreadpool",
+                     count);
 }
 
-void ups_threads_destroy(ups_threads *threads) { (void)threads; }
+void ups_threads_destroy(ups_threads *threads)
+{
+    (void)threads;
+}
 
 const ups_parallel *ups_threads_parallel(const ups_threads *threads)
 {

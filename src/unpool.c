@@ -19,8 +19,9 @@ static bool is_2x2s2(const ups_plan *plan)
 {
     const ups_unpool_desc *d = &plan->op->desc.unpool;
     const struct ups_view *x = &plan->x, *y = &plan->y;
-    return ups_is_first(plan) && d->rank == 2 && d->kernel_shape[0] == 2 && d->kernel_shape[1] == 2 && d->strides[0] == 2 &&
-           d->strides[1] == 2 && y->size[1] / 2 == x->size[1] && y->size[2] / 2 == x->size[2] && ups_volume(y->size) < INT32_MAX;
+    return ups_is_first(plan) && d->rank == 2 && d->kernel_shape[0] == 2 && d->kernel_shape[1] == 2 &&
+           d->strides[0] == 2 && d->strides[1] == 2 && y->size[1] / 2 == x->size[1] && y->size[2] / 2 == x->size[2] &&
+           ups_volume(y->size) < INT32_MAX;
 }
 
 static int32_t plan_unpool(ups_plan *plan)
@@ -37,8 +38,7 @@ static inline int64_t index_at(const void *indices, int32_t dtype, int64_t posit
 /* Where a flat position of a plane lies in a view; the divisions are skipped where the plane is one run. */
 static int64_t plane_offset(const struct ups_view *v, int64_t position, int64_t dense_stride)
 {
-    if (dense_stride)
-        return position * dense_stride;
+    if (dense_stride) return position * dense_stride;
     int64_t w = position % v->size[2], line = position / v->size[2];
     return line / v->size[1] * v->stride[0] + line % v->size[1] * v->stride[1] + w * v->stride[2];
 }
@@ -54,8 +54,7 @@ static int64_t dense_stride(const struct ups_view *v)
 
 static void bad_index(ups_buffers *b, int64_t position)
 {
-    if (!b->bad_count++ || position < b->bad_first)
-        b->bad_first = position;
+    if (!b->bad_count++ || position < b->bad_first) b->bad_first = position;
 }
 
 /* Zeroes the outputs of channels [c0, c1) of one image. */
@@ -108,8 +107,7 @@ static bool gather_2x2s2(const ups_plan *plan, const ups_buffers *b, int64_t n, 
         const void *index = (const char *)b->indices_in + at * (i64 ? 8 : 4);
         if (kernel(b->src + ups_row_offset(x, n, c, 0, h), index, columns, 2 * h * width, width, row0, row1) != columns)
             return false;
-        if (width > 2 * columns)
-            row0[width - 1] = row1[width - 1] = 0;
+        if (width > 2 * columns) row0[width - 1] = row1[width - 1] = 0;
     }
     if (y->size[1] > 2 * x->size[1])
         memset(b->dst + ups_row_offset(y, n, c, 0, y->size[1] - 1), 0, (size_t)width * sizeof(float));
@@ -135,8 +133,9 @@ static void describe_unpool(const ups_plan *plan, struct ups_report *r)
     const struct ups_kernels *k = plan->op->kernels;
     const char *kernel = plan->indices.dtype == UPS_I64 ? k->unpool_2x2s2_i64.name : k->unpool_2x2s2_i32.name;
     if (is_2x2s2(plan))
-        ups_report_direct(r, "2x2 windows at stride 2: every output once; scatter for planes whose indices leave their windows",
-                          &kernel, 1);
+        ups_report_direct(
+            r, "2x2 windows at stride 2: every output once; scatter for planes whose indices leave their windows",
+            &kernel, 1);
     else
         ups_report_direct(r, "zero, then an ordered scatter with every index checked", NULL, 0);
 }

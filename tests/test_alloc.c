@@ -25,14 +25,23 @@
 /* ---- every allocation of this program is counted ---- */
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
-#define COUNTED 1
+#    define COUNTED 1
 static int allocations;
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
-void *malloc(size_t n) { return allocations++, __libc_malloc(n); }
-void *calloc(size_t n, size_t size) { return allocations++, __libc_calloc(n, size); }
-void *realloc(void *p, size_t n) { return allocations++, __libc_realloc(p, n); }
+void *malloc(size_t n)
+{
+    return allocations++, __libc_malloc(n);
+}
+void *calloc(size_t n, size_t size)
+{
+    return allocations++, __libc_calloc(n, size);
+}
+void *realloc(void *p, size_t n)
+{
+    return allocations++, __libc_realloc(p, n);
+}
 #else
-#define COUNTED 0
+#    define COUNTED 0
 static int allocations;
 #endif
 
@@ -45,8 +54,7 @@ struct allocator {
 static void *allocate(void *context, size_t bytes)
 {
     struct allocator *a = context;
-    if (++a->calls == a->fail_at)
-        return NULL;
+    if (++a->calls == a->fail_at) return NULL;
     a->outstanding++;
     return malloc(bytes);
 }
@@ -72,7 +80,8 @@ static const struct {
     {UPS_BED_OF_NAILS, {{"factor", "3"}}, NULL, 0},
     {UPS_RESIZE, {{"scales", "2"}, {"mode", "nearest"}}, NULL, 0},
     {UPS_RESIZE, {{"scales", "1.5"}}, NULL, 0},
-#define DECONV {{"kernel_shape", "3"}, {"strides", "2"}, {"in_channels", "4"}, {"out_channels", "4"}, {"activation", "relu"}}
+#define DECONV \
+    {{"kernel_shape", "3"}, {"strides", "2"}, {"in_channels", "4"}, {"out_channels", "4"}, {"activation", "relu"}}
     {UPS_CONV_TRANSPOSE, DECONV, "phase", 0},
     {UPS_CONV_TRANSPOSE, DECONV, "gemm", 0},
     {UPS_CONV_TRANSPOSE, DECONV, "scatter", 0},
@@ -101,12 +110,11 @@ static int32_t open_call(int i, int32_t layout, struct allocator *a, ups_op **op
     ups_options_init(&options, sizeof options);
     options.algorithm = calls[i].algorithm;
     options.flags = calls[i].flags;
-    if (a)
-        options.allocate = allocate, options.release = release, options.context = a;
+    if (a) options.allocate = allocate, options.release = release, options.context = a;
     *plan = NULL;
-    int32_t status = ups_op_create(&desc, convolution && !at_run ? weights : NULL, convolution && !at_run ? bias : NULL, &options, op);
-    if (status)
-        return status;
+    int32_t status = ups_op_create(&desc, convolution && !at_run ? weights : NULL, convolution && !at_run ? bias : NULL,
+                                   &options, op);
+    if (status) return status;
     ups_tensor_init(&src, sizeof src, UPS_F32, 2, layout, (int64_t[]){2, 4, 6, 6});
     return ups_plan_create(*op, &src, NULL, NULL, plan);
 }
@@ -116,12 +124,9 @@ static void fill_buffers(int i, ups_buffers *b)
     ups_buffers_init(b, sizeof *b);
     b->src = x;
     b->dst = y;
-    if (calls[i].op == UPS_MAX_UNPOOL)
-        b->indices_in = indices;
-    if (calls[i].op == UPS_MAX_POOL)
-        b->indices_out = indices + 8192;
-    if (calls[i].flags & UPS_WEIGHTS_AT_RUN)
-        b->weights = weights, b->bias = bias;
+    if (calls[i].op == UPS_MAX_UNPOOL) b->indices_in = indices;
+    if (calls[i].op == UPS_MAX_POOL) b->indices_out = indices + 8192;
+    if (calls[i].flags & UPS_WEIGHTS_AT_RUN) b->weights = weights, b->bias = bias;
 }
 
 static void test_failing_allocator(void **state)
@@ -183,10 +188,8 @@ static void test_run_allocates_nothing(void **state)
 /* Runs call i in strict mode and leaves with its status, or with `stray` makes a forbidden system call first. */
 static void strict_child(const ups_plan *plan, ups_buffers *b, bool stray)
 {
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
-        _exit(99);
-    if (stray)
-        syscall(SYS_getppid);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT)) _exit(99);
+    if (stray) syscall(SYS_getppid);
     syscall(SYS_exit, ups_run(plan, b, workspace, sizeof workspace));
 }
 
@@ -196,8 +199,7 @@ static int strict_status(const ups_plan *plan, ups_buffers *b, bool stray)
     fflush(NULL);
     pid_t child = fork();
     assert_true(child >= 0);
-    if (!child)
-        strict_child(plan, b, stray);
+    if (!child) strict_child(plan, b, stray);
     assert_int_equal(waitpid(child, &status, 0), child);
     return status;
 }

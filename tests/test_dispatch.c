@@ -48,8 +48,7 @@ static int32_t choose(const char *cap, char isa[32], char described[4096])
     ups_options_init(&options, sizeof options);
     options.max_isa = cap;
     int32_t status = ups_op_create(&desc, weight, NULL, &options, &op);
-    if (status)
-        return status;
+    if (status) return status;
     ups_tensor_init(&src, sizeof src, UPS_F32, 2, UPS_CHANNELS_FIRST, (int64_t[]){1, 1, 4, 4});
     assert_int_equal(ups_plan_create(op, &src, NULL, NULL, &plan), UPS_OK);
     assert_true(ups_plan_describe(plan, UPS_JSON, described, 4096) < 4096);
@@ -66,8 +65,7 @@ static void test_names(void **state)
     int32_t count = 0;
     (void)state;
     for (; ups_isa_name(count); count++)
-        for (int32_t i = 0; i < count; i++)
-            assert_string_not_equal(ups_isa_name(i), ups_isa_name(count));
+        for (int32_t i = 0; i < count; i++) assert_string_not_equal(ups_isa_name(i), ups_isa_name(count));
     assert_true(count >= 1);
     assert_string_equal(ups_isa_name(0), "scalar");
     assert_null(ups_isa_name(-1));
@@ -77,8 +75,7 @@ static void test_names(void **state)
 static const char *best_here(void)
 {
     int best = 0;
-    while (ups_tier(best + 1) && !ups_tier_refusal(best + 1))
-        best++;
+    while (ups_tier(best + 1) && !ups_tier_refusal(best + 1)) best++;
     return ups_tier(best)->isa;
 }
 
@@ -93,8 +90,7 @@ static void test_default_is_the_best(void **state)
     set_variable(variable);
     assert_int_equal(choose(NULL, isa, described), UPS_OK);
     print_message("default tier: %s\n", isa);
-    if (expected)
-        assert_string_equal(isa, expected);
+    if (expected) assert_string_equal(isa, expected);
 }
 
 /* A cap by option and by variable, read at each creation; the kernels are of that tier or borrowed from below. */
@@ -135,8 +131,7 @@ static void test_unknown_words(void **state)
         assert_int_equal(choose(words[i], isa, described), UPS_INVALID);
         assert_non_null(strstr(ups_last_error(), "max_isa"));
         assert_non_null(strstr(ups_last_error(), "scalar"));
-        if (!*words[i])
-            continue; /* an empty variable is an unset one */
+        if (!*words[i]) continue; /* an empty variable is an unset one */
         set_variable(words[i]);
         assert_int_equal(choose(NULL, isa, described), UPS_INVALID);
         assert_non_null(strstr(ups_last_error(), "UPSAMPLE_MAX_ISA"));
@@ -152,7 +147,6 @@ int main(void)
         cmocka_unit_test_teardown(test_caps, restore),
         cmocka_unit_test_teardown(test_unknown_words, restore),
     };
-    if (getenv("UPSAMPLE_MAX_ISA"))
-        snprintf(variable, sizeof variable, "%s", getenv("UPSAMPLE_MAX_ISA"));
+    if (getenv("UPSAMPLE_MAX_ISA")) snprintf(variable, sizeof variable, "%s", getenv("UPSAMPLE_MAX_ISA"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

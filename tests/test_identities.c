@@ -27,7 +27,10 @@ struct image {
     float *x;
 };
 
-static int64_t size_of(const struct image *i) { return i->n * i->c * i->h * i->w; }
+static int64_t size_of(const struct image *i)
+{
+    return i->n * i->c * i->h * i->w;
+}
 
 static struct image integers(int64_t c)
 {
@@ -52,23 +55,26 @@ static void set(struct call *call, const char *name, int64_t a, int64_t b)
     assert_int_equal(ups_desc_set(&call->desc, name, value), UPS_OK);
 }
 
-static void run(struct call *call) { call_status(call, call_run(call), UPS_OK); }
+static void run(struct call *call)
+{
+    call_status(call, call_run(call), UPS_OK);
+}
 
-static void expand(struct call *call, int32_t op, const struct image *i, int tier, const int64_t r[2], const int64_t at[2])
+static void expand(struct call *call, int32_t op, const struct image *i, int tier, const int64_t r[2],
+                   const int64_t at[2])
 {
     start(call, op, i, tier);
     set(call, "factor", r[0], r[1]);
-    if (at)
-        set(call, "offset", at[0], at[1]);
+    if (at) set(call, "offset", at[0], at[1]);
     run(call);
 }
 
 /* A depthwise transposed convolution with one kernel for every channel. */
-static float *depthwise(struct call *call, const struct image *i, int tier, const int64_t k[2], const int64_t s[2], const float *kernel)
+static float *depthwise(struct call *call, const struct image *i, int tier, const int64_t k[2], const int64_t s[2],
+                        const float *kernel)
 {
     float *w = malloc((size_t)(i->c * k[0] * k[1]) * sizeof *w);
-    for (int64_t c = 0; c < i->c; c++)
-        memcpy(w + c * k[0] * k[1], kernel, (size_t)(k[0] * k[1]) * sizeof *w);
+    for (int64_t c = 0; c < i->c; c++) memcpy(w + c * k[0] * k[1], kernel, (size_t)(k[0] * k[1]) * sizeof *w);
     start(call, UPS_CONV_TRANSPOSE, i, tier);
     call->desc.conv.in_channels = call->desc.conv.out_channels = call->desc.conv.group = i->c;
     set(call, "kernel_shape", k[0], k[1]);
@@ -84,11 +90,11 @@ static void test_replication_and_nails_are_deconvolutions(void **state)
     (void)state;
     for (int round = 0; round < ROUNDS * tier_count; round++) {
         struct image i = integers(check_between(1, 5));
-        const int64_t r[2] = {check_between(1, 4), check_between(1, 4)}, at[2] = {check_between(0, r[0] - 1), check_between(0, r[1] - 1)};
+        const int64_t r[2] = {check_between(1, 4), check_between(1, 4)},
+                      at[2] = {check_between(0, r[0] - 1), check_between(0, r[1] - 1)};
         float ones[16], delta[16] = {0};
         struct call replicate, nails, a, b;
-        for (int k = 0; k < 16; k++)
-            ones[k] = 1;
+        for (int k = 0; k < 16; k++) ones[k] = 1;
         delta[at[0] * r[1] + at[1]] = 1;
         int tier = round % tier_count;
         expand(&replicate, UPS_REPLICATE, &i, tier, r, NULL);
@@ -127,7 +133,8 @@ static void test_bilinear_filler_is_resize_inside(void **state)
         struct call a, b;
         const int64_t kk[2] = {k, k}, ss[2] = {s, s};
         float *w = depthwise(&a, &i, round % tier_count, kk, ss, kernel);
-        assert_int_equal(ups_desc_set(&a.desc, "pads", (const char *[]){"0", "0", "1", "1", "2"}[s]), UPS_OK); /* ceil((s - 1)/2) */
+        assert_int_equal(ups_desc_set(&a.desc, "pads", (const char *[]){"0", "0", "1", "1", "2"}[s]),
+                         UPS_OK); /* ceil((s - 1)/2) */
         run(&a);
         start(&b, UPS_RESIZE, &i, round % tier_count);
         set(&b, "sizes", i.h * s, i.w * s);
@@ -173,8 +180,7 @@ static void test_adjoint_and_sum(void **state)
         int64_t oh = a.out_dims[2], ow = a.out_dims[3], count = call_out_count(&a);
         float *v = call_integers(count, 3);
         double left = 0, right = 0, sum = 0, sums = 0;
-        for (int64_t o = 0; o < count; o++)
-            right += (double)v[o] * (double)a.y[o], sum += (double)a.y[o];
+        for (int64_t o = 0; o < count; o++) right += (double)v[o] * (double)a.y[o], sum += (double)a.y[o];
         for (int64_t n = 0; n < i.n; n++)
             for (int64_t ci = 0; ci < i.c; ci++) {
                 double total = 0, weights = 0;
@@ -182,13 +188,14 @@ static void test_adjoint_and_sum(void **state)
                     double x = (double)i.x[(n * i.c + ci) * i.h * i.w + p], dot = 0;
                     for (int64_t co = 0; co < out; co++)
                         for (int64_t t = 0; t < k * k; t++)
-                            dot += (double)w[(ci * out + co) * k * k + t] *
-                                   (double)v[((n * out + co) * oh + p / i.w * s + t / k * d) * ow + p % i.w * s + t % k * d];
+                            dot +=
+                                (double)w[(ci * out + co) * k * k + t] *
+                                (double)
+                                    v[((n * out + co) * oh + p / i.w * s + t / k * d) * ow + p % i.w * s + t % k * d];
                     left += x * dot;
                     total += x;
                 }
-                for (int64_t t = 0; t < out * k * k; t++)
-                    weights += (double)w[ci * out * k * k + t];
+                for (int64_t t = 0; t < out * k * k; t++) weights += (double)w[ci * out * k * k + t];
                 sums += total * weights;
             }
         assert_true(left == right);
@@ -208,10 +215,12 @@ static void test_zero_insertion(void **state)
         struct call a;
         float *w = dense(&a, &i, round % tier_count, out, k, s, d);
         for (int64_t o = 0; o < call_out_count(&a); o++) {
-            int64_t ox = o % a.out_dims[3], oy = o / a.out_dims[3] % a.out_dims[2], plane = o / a.out_dims[3] / a.out_dims[2];
+            int64_t ox = o % a.out_dims[3], oy = o / a.out_dims[3] % a.out_dims[2],
+                    plane = o / a.out_dims[3] / a.out_dims[2];
             double sum = 0;
             for (int64_t ci = 0; ci < i.c; ci++)
-                for (int64_t u = 0; u < k * k; u++) { /* tap u of the flipped kernel reads the stuffed image at o + u*d - (E - 1) */
+                for (int64_t u = 0; u < k * k;
+                     u++) { /* tap u of the flipped kernel reads the stuffed image at o + u*d - (E - 1) */
                     int64_t y = oy + u / k * d - d * (k - 1), x = ox + u % k * d - d * (k - 1);
                     bool real = y >= 0 && x >= 0 && y % s == 0 && x % s == 0 && y / s < i.h && x / s < i.w;
                     if (real)
@@ -244,8 +253,7 @@ static void test_pool_and_unpool(void **state)
         struct image i = {1, check_between(1, 18), k * check_between(1, 6), k * check_between(1, 12), NULL};
         struct call a, b, c, scaled;
         i.x = call_integers(size_of(&i), 50);
-        for (int64_t p = 0; p < size_of(&i); p++)
-            i.x[p] = fabsf(i.x[p]) + 1;
+        for (int64_t p = 0; p < size_of(&i); p++) i.x[p] = fabsf(i.x[p]) + 1;
         pool(&a, &i, tier, k, k);
         struct image small = {1, i.c, i.h / k, i.w / k, a.y}, large = {1, i.c, i.h, i.w, NULL};
         start(&b, UPS_MAX_UNPOOL, &small, tier);
@@ -262,18 +270,17 @@ static void test_pool_and_unpool(void **state)
             assert_true(b.y[p] == 0 || b.y[p] == i.x[p]);
         }
         assert_int_equal(kept, call_out_count(&a));
-        for (int64_t p = 0; p < size_of(&i); p++)
-            i.x[p] *= 4;
+        for (int64_t p = 0; p < size_of(&i); p++) i.x[p] *= 4;
         pool(&scaled, &i, tier, k, k);
         call_same_index(&scaled, "scaled", scaled.switches, a.switches, call_out_count(&a));
-        for (int64_t p = 0; p < call_out_count(&a); p++)
-            assert_true(scaled.y[p] == 4 * a.y[p]);
+        for (int64_t p = 0; p < call_out_count(&a); p++) assert_true(scaled.y[p] == 4 * a.y[p]);
         call_close(&a), call_close(&b), call_close(&c), call_close(&scaled);
         free(i.x);
     }
 }
 
-static void resize(struct call *call, const struct image *i, int tier, int32_t mode, int32_t transform, int32_t round, int64_t h, int64_t w)
+static void resize(struct call *call, const struct image *i, int tier, int32_t mode, int32_t transform, int32_t round,
+                   int64_t h, int64_t w)
 {
     start(call, UPS_RESIZE, i, tier);
     call->desc.resize.mode = mode;
@@ -296,11 +303,11 @@ static void test_nearest_is_replication(void **state)
         struct image i = integers(3);
         const int64_t r[2] = {check_between(2, 4), check_between(2, 4)};
         struct call a, b;
-        for (int64_t p = 0; p < size_of(&i); p++)
-            i.x[p] = (float)p; /* every pixel its own value */
+        for (int64_t p = 0; p < size_of(&i); p++) i.x[p] = (float)p; /* every pixel its own value */
         expand(&a, UPS_REPLICATE, &i, round % tier_count, r, NULL);
         for (int rule = 0; rule < 4; rule++) {
-            resize(&b, &i, round % tier_count, UPS_MODE_NEAREST, rules[rule][0], rules[rule][1], i.h * r[0], i.w * r[1]);
+            resize(&b, &i, round % tier_count, UPS_MODE_NEAREST, rules[rule][0], rules[rule][1], i.h * r[0],
+                   i.w * r[1]);
             bool equal = !memcmp(a.y, b.y, (size_t)call_out_count(&a) * sizeof *a.y);
             assert_true(equal == (rule < 3 || i.h * i.w == 1));
             call_close(&b);
@@ -320,15 +327,15 @@ static void test_linear(void **state)
         i.x = call_integers(size_of(&i), 8);
         resize(&a, &i, round % tier_count, UPS_MODE_LINEAR, UPS_HALF_PIXEL, UPS_NEAREST_FLOOR, i.h / 2, i.w / 2);
         for (int64_t o = 0; o < call_out_count(&a); o++) {
-            const float *p = i.x + (o / (i.w / 2) / (i.h / 2) * i.h + o / (i.w / 2) % (i.h / 2) * 2) * i.w + o % (i.w / 2) * 2;
+            const float *p =
+                i.x + (o / (i.w / 2) / (i.h / 2) * i.h + o / (i.w / 2) % (i.h / 2) * 2) * i.w + o % (i.w / 2) * 2;
             assert_true((p[0] + p[1] + p[i.w] + p[i.w + 1]) / 4 == a.y[o]);
         }
         call_close(&a);
-        for (int64_t p = 0; p < size_of(&i); p++)
-            i.x[p] = 0.7f;
-        resize(&a, &i, round % tier_count, UPS_MODE_LINEAR, (int32_t)check_between(1, 3), UPS_NEAREST_FLOOR, check_between(1, 30), check_between(1, 30));
-        for (int64_t o = 0; o < call_out_count(&a); o++)
-            assert_true(fabsf(a.y[o] - 0.7f) < 1e-6f);
+        for (int64_t p = 0; p < size_of(&i); p++) i.x[p] = 0.7f;
+        resize(&a, &i, round % tier_count, UPS_MODE_LINEAR, (int32_t)check_between(1, 3), UPS_NEAREST_FLOOR,
+               check_between(1, 30), check_between(1, 30));
+        for (int64_t o = 0; o < call_out_count(&a); o++) assert_true(fabsf(a.y[o] - 0.7f) < 1e-6f);
         call_close(&a);
         free(i.x);
     }
@@ -345,12 +352,9 @@ static void test_linearity_and_translation(void **state)
         moved.x = calloc((size_t)size_of(&i), sizeof(float));
         sum.x = malloc((size_t)size_of(&i) * sizeof(float));
         for (int64_t p = 0; p < size_of(&i); p++)
-            if (p % plane % i.w == i.w - 1)
-                i.x[p] = 0; /* nothing falls off the edge */
-        for (int64_t p = 1; p < size_of(&i); p++)
-            moved.x[p] = p % i.w ? i.x[p - 1] : 0;
-        for (int64_t p = 0; p < size_of(&i); p++)
-            sum.x[p] = i.x[p] - 2 * moved.x[p];
+            if (p % plane % i.w == i.w - 1) i.x[p] = 0; /* nothing falls off the edge */
+        for (int64_t p = 1; p < size_of(&i); p++) moved.x[p] = p % i.w ? i.x[p - 1] : 0;
+        for (int64_t p = 0; p < size_of(&i); p++) sum.x[p] = i.x[p] - 2 * moved.x[p];
         float *w = dense(&a, &i, round % tier_count, 3, k, s, 1);
         b = a, c = a;
         b.x = moved.x, c.x = sum.x;
@@ -380,10 +384,8 @@ static void test_layouts_agree(void **state)
             struct call *c = &call[l];
             start(c, op < 2 ? UPS_MAX_POOL : op == 2 ? UPS_RESIZE : UPS_CONV_TRANSPOSE, &i, round / 4 % tier_count);
             c->desc.head.layout = l ? UPS_CHANNELS_LAST : UPS_CHANNELS_FIRST;
-            if (op != 2)
-                set(c, "kernel_shape", op == 0 ? 2 : 3, op == 0 ? 2 : 3);
-            if (op == 2)
-                c->desc.resize.mode = UPS_MODE_NEAREST, set(c, "sizes", 2 * i.h + 1, 3 * i.w / 2);
+            if (op != 2) set(c, "kernel_shape", op == 0 ? 2 : 3, op == 0 ? 2 : 3);
+            if (op == 2) c->desc.resize.mode = UPS_MODE_NEAREST, set(c, "sizes", 2 * i.h + 1, 3 * i.w / 2);
             if (op == 3) {
                 c->desc.conv.in_channels = i.c, c->desc.conv.out_channels = 7;
                 set(c, "strides", 2, 2);

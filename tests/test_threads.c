@@ -20,7 +20,8 @@ static int tier_count;
 
 /* Small calls of every operation, in every rank and layout; variant counts the algorithms of conv_transpose. */
 static const char *const algorithms[] = {"phase", "gemm", "scatter"};
-static const int32_t operations[] = {UPS_MAX_POOL, UPS_MAX_UNPOOL, UPS_REPLICATE, UPS_BED_OF_NAILS, UPS_RESIZE, UPS_CONV_TRANSPOSE};
+static const int32_t operations[] = {UPS_MAX_POOL,     UPS_MAX_UNPOOL, UPS_REPLICATE,
+                                     UPS_BED_OF_NAILS, UPS_RESIZE,     UPS_CONV_TRANSPOSE};
 enum { VARIANTS = 8 }; /* six operations, conv_transpose in three algorithms */
 
 struct arrays {
@@ -31,8 +32,7 @@ struct arrays {
 static int64_t count_of(const struct call *call)
 {
     int64_t n = 1;
-    for (int i = 0; i < call->desc.head.rank + 2; i++)
-        n *= call->dims[i];
+    for (int i = 0; i < call->desc.head.rank + 2; i++) n *= call->dims[i];
     return n;
 }
 
@@ -45,8 +45,7 @@ static void fill_index(const struct call *call, struct arrays *a, int bad)
 {
     int64_t n = count_of(call), plane = 1;
     a->index = malloc((size_t)n * sizeof *a->index);
-    for (int i = 0; i < call->desc.head.rank; i++)
-        plane *= 2 * call->dims[2 + i];
+    for (int i = 0; i < call->desc.head.rank; i++) plane *= 2 * call->dims[2 + i];
     for (int64_t i = 0; i < n; i++)
         a->index[i] = bad && i % 7 == 3 ? plane + i : (i * 5) % plane; /* many duplicates: order matters */
 }
@@ -61,10 +60,8 @@ static void make(struct call *call, struct arrays *a, int variant, int32_t rank,
     memcpy(call->dims, dims, sizeof dims);
     if (op == UPS_MAX_POOL || op == UPS_MAX_UNPOOL || op == UPS_CONV_TRANSPOSE)
         set(call, "kernel_shape", op == UPS_CONV_TRANSPOSE ? "3" : "2");
-    if (op == UPS_REPLICATE || op == UPS_BED_OF_NAILS)
-        set(call, "factor", "2");
-    if (op == UPS_RESIZE)
-        set(call, "scales", "1.7");
+    if (op == UPS_REPLICATE || op == UPS_BED_OF_NAILS) set(call, "factor", "2");
+    if (op == UPS_RESIZE) set(call, "scales", "1.7");
     if (op == UPS_CONV_TRANSPOSE) {
         set(call, "in_channels", "5");
         set(call, "out_channels", "6");
@@ -75,8 +72,7 @@ static void make(struct call *call, struct arrays *a, int variant, int32_t rank,
         a->bias = call_floats(6);
     }
     a->x = call_floats(count_of(call));
-    if (op == UPS_MAX_UNPOOL)
-        fill_index(call, a, 1);
+    if (op == UPS_MAX_UNPOOL) fill_index(call, a, 1);
     call->x = a->x, call->w = a->w, call->bias = a->bias, call->index = a->index;
 }
 
@@ -108,8 +104,7 @@ static void for_all(void (*body)(struct call *call, const struct call *whole))
 static void compare(struct call *call, const struct call *whole)
 {
     call_same(call, "divided", call->y, whole->y, call_out_count(whole));
-    if (whole->switches)
-        call_same_index(call, "divided", call->switches, whole->switches, call_out_count(whole));
+    if (whole->switches) call_same_index(call, "divided", call->switches, whole->switches, call_out_count(whole));
 }
 
 static void in_parts(struct call *call, const struct call *whole)
@@ -117,8 +112,7 @@ static void in_parts(struct call *call, const struct call *whole)
     struct call start = *call;
     for (int32_t parts = 1; parts <= 7; parts++) {
         int32_t order[7];
-        for (int32_t i = 0; i < parts; i++)
-            order[i] = i;
+        for (int32_t i = 0; i < parts; i++) order[i] = i;
         for (int32_t i = parts - 1; i > 0; i--) {
             int32_t j = (int32_t)check_between(0, i), swap = order[i];
             order[i] = order[j], order[j] = swap;
@@ -165,8 +159,7 @@ static void own_parallel_for(void *context, int32_t count, void (*task)(void *co
         jobs[i] = (struct job){task, task_context, i};
         assert_int_equal(pthread_create(&threads[i], NULL, work, &jobs[i]), 0);
     }
-    for (int32_t i = 0; i < count; i++)
-        pthread_join(threads[i], NULL);
+    for (int32_t i = 0; i < count; i++) pthread_join(threads[i], NULL);
 }
 
 static void run_on(struct call *call, const struct call *whole, const ups_parallel *parallel)
@@ -203,7 +196,10 @@ static void test_own_parallel_for(void **state)
 
 static ups_threads *pool;
 
-static void on_pool(struct call *call, const struct call *whole) { run_on(call, whole, ups_threads_parallel(pool)); }
+static void on_pool(struct call *call, const struct call *whole)
+{
+    run_on(call, whole, ups_threads_parallel(pool));
+}
 
 static void test_pool(void **state)
 {
@@ -241,8 +237,7 @@ static void test_concurrent_creation(void **state)
     pthread_t threads[8];
     int failures[8] = {0};
     (void)state;
-    for (int i = 0; i < 8; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, create_many, &failures[i]), 0);
+    for (int i = 0; i < 8; i++) assert_int_equal(pthread_create(&threads[i], NULL, create_many, &failures[i]), 0);
     for (int i = 0; i < 8; i++) {
         pthread_join(threads[i], NULL);
         assert_int_equal(failures[i], 0);
@@ -258,8 +253,8 @@ static void test_something_was_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_concurrent_creation), cmocka_unit_test(test_parts_in_any_order),
-        cmocka_unit_test(test_own_parallel_for),    cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_concurrent_creation),   cmocka_unit_test(test_parts_in_any_order),
+        cmocka_unit_test(test_own_parallel_for),      cmocka_unit_test(test_pool),
         cmocka_unit_test(test_something_was_checked),
     };
     tier_count = call_tiers(tiers);
