@@ -244,14 +244,19 @@ static double coordinate_f64(const struct axis *a, int64_t o)
     }
 }
 
-/* PyTorch: the ratio input / output, once, in f32; then f32 operations. */
+/* PyTorch: the ratio input / output, once, in f32; then f32 operations. In 2-D half_pixel is fused. */
+static float ratio_torch(const struct axis *a)
+{
+    return a->scaled ? (float)(1.0 / a->scale) : (float)a->n / (float)a->m;
+}
+
 static float coordinate_torch(const struct axis *a, int64_t o)
 {
-    float ratio = a->scaled ? (float)(1.0 / a->scale) : (float)a->n / (float)a->m;
+    float middle = plus((float)o, 0.5f), ratio = ratio_torch(a);
     switch (a->transform) {
     case UPS_ALIGN_CORNERS: return a->m == 1 ? 0 : times((float)o, (float)(a->n - 1) / (float)(a->m - 1));
     case UPS_ASYMMETRIC: return times((float)o, ratio);
-    default: return plus(times(plus((float)o, 0.5f), ratio), -0.5f);
+    default: return a->rank == 2 ? fmaf(middle, ratio, -0.5f) : plus(times(middle, ratio), -0.5f);
     }
 }
 
@@ -271,8 +276,18 @@ static int64_t nearest_f64(const struct axis *a, int64_t o)
     }
 }
 
+/* PyTorch's nearest-exact is half_pixel with round_prefer_ceil: in 2-D the halves cancel before anything is rounded, in
+ * 1-D and 3-D they do not (2.15.0, recorded: 2 -> 41, o = 20). */
+static int64_t nearest_exact(const struct axis *a, int64_t o)
+{
+    float middle = plus((float)o, 0.5f), ratio = ratio_torch(a);
+    if (a->rank == 2) return (int64_t)floorf(times(middle, ratio));
+    return (int64_t)floorf(plus(fmaf(middle, ratio, -0.5f), 0.5f));
+}
+
 static int64_t nearest_torch(const struct axis *a, int64_t o)
 {
+    if (a->transform == UPS_HALF_PIXEL && a->round == UPS_ROUND_PREFER_CEIL) return nearest_exact(a, o);
     if (a->rank == 2 && a->transform == UPS_ASYMMETRIC && a->round == UPS_NEAREST_FLOOR) {
         if (a->n == a->m) return o;
         if (2 * a->n == a->m) return o / 2;

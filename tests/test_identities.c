@@ -1,420 +1,940 @@
 /* SPDX-License-Identifier: MIT
  *
- * Identities between the operations, as properties of random calls on every tier. Where equality is demanded the data are
- * small whole numbers, whose sums are exact in any order. The convolutions they need are plain loops here.
+ * What the operations have to do with each other: identities that hold whatever the numbers (semantics.md, section 10, whose
+ * numbers stand at the tests), for random shapes on every tier this machine runs.
+ *
+ * Where two sums must be equal the data are small whole numbers, whose sums are exact in any order.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <cmocka.h>
+
 #include "call.h"
+#include "naive.h"
 
 static const char *tiers[8];
 static int tier_count;
-enum { ROUNDS = 12 };
 
-/* A random image: N, C, H, W. */
-struct image {
-    int64_t n, c, h, w;
-    float *x;
-};
+/* ---- memory that lives until the identity has been checked once ---- */
 
-static int64_t size_of(const struct image *i)
+static void *held[64];
+static int held_count;
+
+static void *hold(void *memory)
 {
-    return i->n * i->c * i->h * i->w;
+    assert_non_null(memory);
+    assert_true(held_count < 64);
+    return held[held_count++] = memory;
 }
 
-static struct image integers(int64_t c)
+static void release(void)
 {
-    struct image i = {check_between(1, 2), c, check_between(1, 9), check_between(1, 21), NULL};
-    i.x = call_integers(size_of(&i), 8);
-    return i;
+    while (held_count) free(held[--held_count]);
 }
 
-static void start(struct call *call, int32_t op, const struct image *i, int tier)
+static void *room(int64_t n, size_t each)
 {
-    call_init(call, op, 2);
-    call->desc.head.layout = (int32_t)check_between(1, 2);
-    call->dims[0] = i->n, call->dims[1] = i->c, call->dims[2] = i->h, call->dims[3] = i->w;
-    call->x = i->x;
-    call->isa = tiers[tier];
+    return hold(calloc((size_t)n + 1, each));
 }
 
-static void set(struct call *call, const char *name, int64_t a, int64_t b)
+static float *floats(int64_t n)
 {
-    char value[64];
-    snprintf(value, sizeof value, "%lld,%lld", (long long)a, (long long)b);
-    assert_int_equal(ups_desc_set(&call->desc, name, value), UPS_OK);
+    return hold(call_floats(n));
 }
 
-static void run(struct call *call)
+static float *integers(int64_t n, int max)
 {
+    return hold(call_integers(n, max));
+}
+
+static double *doubles(const float *x, int64_t n)
+{
+    double *d = room(n, sizeof *d);
+    for (int64_t i = 0; i < n; i++) d[i] = (double)x[i];
+    return d;
+}
+
+/* ---- comparison ---- */
+
+/* As numbers: a sum may give either zero. */
+static void equal(const struct call *call, const float *got, const double *want, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if ((double)got[i] != want[i])
+            fail_msg("[%lld of %lld]: got %.9g, want %.9g\n  %s", (long long)i, (long long)n, (double)got[i], want[i],
+                     call_text(call));
+}
+
+static void equal_floats(const struct call *call, const float *got, const float *want, int64_t n)
+{
+    equal(call, got, doubles(want, n), n);
+}
+
+static void near(const struct call *call, const float *got, const double *want, double allowed, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!(fabs((double)got[i] - want[i]) <= allowed))
+            fail_msg("[%lld of %lld]: got %.9g, want %.9g within %.3g\n  %s", (long long)i, (long long)n,
+                     (double)got[i], want[i], allowed, call_text(call));
+}
+
+static void equal_sums(const struct call *call, double got, double want)
+{
+    if (got != want) fail_msg("sums: %.17g, %.17g\n  %s", got, want, call_text(call));
+}
+
+/* ---- calls ---- */
+
+static int64_t in_count(const struct call *call)
+{
+    return naive_count(call->dims, call->desc.head.rank);
+}
+
+static void random_call(struct call *call, int32_t op, int64_t least)
+{
+    call_init(call, op, (int32_t)check_between(1, 3));
+    const int32_t rank = call->desc.head.rank;
+    call->desc.head.layout = call_chance(50) ? UPS_CHANNELS_FIRST : UPS_CHANNELS_LAST;
+    call->dims[0] = check_between(1, 2);
+    call->dims[1] = check_between(1, rank == 3 ? 5 : 18);
+    for (int a = 0; a < rank; a++) call->dims[2 + a] = check_between(least, rank == 3 ? least + 4 : least + 7);
+    call->dims[rank + 1] = check_between(least, rank == 3 ? 9 : 34);
+}
+
+/* Another operation on a tensor of the same rank, layout and sizes. */
+static void like(struct call *call, int32_t op, const struct call *other)
+{
+    call_init(call, op, other->desc.head.rank);
+    call->desc.head.layout = other->desc.head.layout;
+    memcpy(call->dims, other->dims, sizeof call->dims);
+    call->x = other->x;
+}
+
+static void run(struct call *call, const char *tier)
+{
+    call->isa = tier;
     call_status(call, call_run(call), UPS_OK);
+    hold(call->y);
+    if (call->switches) hold(call->switches);
 }
 
-static void expand(struct call *call, int32_t op, const struct image *i, int tier, const int64_t r[2],
-                   const int64_t at[2])
+static void random_algorithm(struct call *call)
 {
-    start(call, op, i, tier);
-    set(call, "factor", r[0], r[1]);
-    if (at) set(call, "offset", at[0], at[1]);
-    run(call);
+    static const char *const names[] = {NULL, "phase", "gemm", "scatter"};
+    call->algorithm = names[check_between(0, 3)];
+    call->policy = (int32_t)check_between(UPS_POLICY_ACCURATE, UPS_POLICY_FAST);
 }
 
-/* A depthwise transposed convolution with one kernel for every channel. */
-static float *depthwise(struct call *call, const struct image *i, int tier, const int64_t k[2], const int64_t s[2],
-                        const float *kernel)
+static void random_factors(int64_t *factor, int32_t rank)
 {
-    float *w = malloc((size_t)(i->c * k[0] * k[1]) * sizeof *w);
-    for (int64_t c = 0; c < i->c; c++) memcpy(w + c * k[0] * k[1], kernel, (size_t)(k[0] * k[1]) * sizeof *w);
-    start(call, UPS_CONV_TRANSPOSE, i, tier);
-    call->desc.conv.in_channels = call->desc.conv.out_channels = call->desc.conv.group = i->c;
-    set(call, "kernel_shape", k[0], k[1]);
-    set(call, "strides", s[0], s[1]);
-    call->w = w;
-    call->policy = UPS_POLICY_REPRODUCIBLE;
+    for (int a = 0; a < rank; a++) factor[a] = check_between(1, 4);
+}
+
+static int64_t weight_count(const ups_conv_transpose_desc *d)
+{
+    return d->in_channels / d->group * d->out_channels * naive_plane(d->kernel_shape, d->rank);
+}
+
+/* A depthwise deconvolution whose windows touch: kernel = stride = factor. */
+static void depthwise_like(struct call *call, const struct call *other, const int64_t *factor)
+{
+    like(call, UPS_CONV_TRANSPOSE, other);
+    ups_conv_transpose_desc *d = &call->desc.conv;
+    d->in_channels = d->out_channels = d->group = call->dims[1];
+    memcpy(d->kernel_shape, factor, sizeof d->kernel_shape);
+    memcpy(d->strides, factor, sizeof d->strides);
+    random_algorithm(call);
+}
+
+static void random_axis(ups_conv_transpose_desc *d, int a, bool cropped)
+{
+    d->kernel_shape[a] = check_between(1, d->rank == 1 ? 7 : 4);
+    d->strides[a] = check_between(1, 3);
+    if (call_chance(30)) d->dilations[a] = check_between(1, 3);
+    if (!cropped) return;
+    const int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
+    if (call_chance(50)) d->pads_begin[a] = check_between(0, extent);
+    if (call_chance(50)) d->pads_end[a] = check_between(0, extent);
+    if (call_chance(40)) d->output_padding[a] = check_between(0, d->strides[a] - 1);
+}
+
+/* Whole numbers, no bias; returns with call->sizes NULL and *out the legal output size. */
+static void random_conv(struct call *call, bool cropped, int64_t out[3])
+{
+    ups_conv_transpose_desc *d = &call->desc.conv;
+    do {
+        random_call(call, UPS_CONV_TRANSPOSE, 1);
+        d->group = call_chance(30) ? check_between(2, 3) : 1;
+        d->in_channels = d->group * check_between(1, 5);
+        d->out_channels = d->group * (call_chance(70) ? check_between(1, 5) : check_between(15, 18));
+        for (int a = 0; a < d->rank; a++) random_axis(d, a, cropped);
+        call->dims[1] = d->in_channels;
+    } while (!naive_sizes(d, call->dims + 2, out));
+    d->weights_layout = (int32_t)check_between(UPS_IOHW, UPS_HWIO);
+    call->x = integers(in_count(call), 4);
+    call->w = integers(weight_count(d), 3);
+    random_algorithm(call);
+}
+
+static int64_t conv_out_count(const struct call *call, const int64_t *out)
+{
+    return call->dims[0] * call->desc.conv.out_channels * naive_plane(out, call->desc.head.rank);
+}
+
+/* ---- 1, 2, 3: fixed patterns are transposed convolutions ---- */
+
+static void expand_random(struct call *call, int32_t op)
+{
+    random_call(call, op, 1);
+    random_factors(call->desc.expand.factor, call->desc.head.rank);
+    call->x = floats(in_count(call));
+}
+
+static void ones_is_replicate(const char *tier)
+{
+    struct call replicate, deconv;
+    expand_random(&replicate, UPS_REPLICATE);
+    run(&replicate, tier);
+    depthwise_like(&deconv, &replicate, replicate.desc.expand.factor);
+    const int64_t n = weight_count(&deconv.desc.conv);
+    float *w = room(n, sizeof *w);
+    for (int64_t i = 0; i < n; i++) w[i] = 1;
+    deconv.w = w;
+    run(&deconv, tier);
+    equal_floats(&deconv, deconv.y, replicate.y, call_out_count(&replicate));
+}
+
+static void delta_is_bed_of_nails(const char *tier)
+{
+    struct call nails, deconv;
+    expand_random(&nails, UPS_BED_OF_NAILS);
+    ups_expand_desc *d = &nails.desc.expand;
+    int64_t tap = 0;
+    for (int a = 0; a < d->rank; a++) {
+        d->offset[a] = check_between(0, d->factor[a] - 1);
+        tap = tap * d->factor[a] + d->offset[a];
+    }
+    run(&nails, tier);
+    depthwise_like(&deconv, &nails, d->factor);
+    const int64_t n = weight_count(&deconv.desc.conv), taps = naive_plane(d->factor, d->rank);
+    float *w = room(n, sizeof *w);
+    for (int64_t i = tap; i < n; i += taps) w[i] = 1;
+    deconv.w = w;
+    run(&deconv, tier);
+    equal_floats(&deconv, deconv.y, nails.y, call_out_count(&nails));
+}
+
+/* The convolution reaches back over factor - 1 elements: that is its padding. */
+static void convolved_nails_are_replicate(const char *tier)
+{
+    struct call nails, replicate, box;
+    expand_random(&nails, UPS_BED_OF_NAILS);
+    like(&replicate, UPS_REPLICATE, &nails);
+    memcpy(replicate.desc.expand.factor, nails.desc.expand.factor, sizeof nails.desc.expand.factor);
+    run(&nails, tier);
+    run(&replicate, tier);
+    depthwise_like(&box, &nails, nails.desc.expand.factor);
+    ups_conv_transpose_desc *d = &box.desc.conv;
+    for (int a = 0; a < d->rank; a++) {
+        d->strides[a] = 1;
+        d->pads_begin[a] = d->kernel_shape[a] - 1;
+    }
+    const int64_t n = call_out_count(&nails), weights = weight_count(d);
+    float *w = room(weights, sizeof *w);
+    for (int64_t i = 0; i < weights; i++) w[i] = 1;
+    double *want = room(n, sizeof *want);
+    naive_conv(d, nails.out_dims, doubles(nails.y, n), w, nails.out_dims + 2, want);
+    equal(&replicate, replicate.y, want, n);
+}
+
+/* ---- 4: the bilinear filler ---- */
+
+/* Caffe's: a tent of half width s, for one axis. */
+static double tent(int64_t s, int64_t t)
+{
+    const double center = (double)(2 * s - 1 - s % 2) / (double)(2 * s);
+    return 1 - fabs((double)t / (double)s - center);
+}
+
+static float *bilinear_filler(const ups_conv_transpose_desc *d, const int64_t *s)
+{
+    const int64_t n = weight_count(d);
+    float *w = room(n, sizeof *w);
+    for (int64_t i = 0; i < n; i++) {
+        double product = 1;
+        int64_t rest = i;
+        for (int a = d->rank - 1; a >= 0; a--) {
+            product *= tent(s[a], rest % d->kernel_shape[a]);
+            rest /= d->kernel_shape[a];
+        }
+        w[i] = (float)product;
+    }
     return w;
 }
 
-/* 1, 2: a kernel of ones is replication, a delta is a bed of nails. 3: the bed, convolved with ones, is replication. */
-static void test_replication_and_nails_are_deconvolutions(void **state)
+static bool interior(int64_t position, const int64_t *m, const int64_t *s, int32_t rank)
 {
-    (void)state;
-    for (int round = 0; round < ROUNDS * tier_count; round++) {
-        struct image i = integers(check_between(1, 5));
-        const int64_t r[2] = {check_between(1, 4), check_between(1, 4)},
-                      at[2] = {check_between(0, r[0] - 1), check_between(0, r[1] - 1)};
-        float ones[16], delta[16] = {0};
-        struct call replicate, nails, a, b;
-        for (int k = 0; k < 16; k++) ones[k] = 1;
-        delta[at[0] * r[1] + at[1]] = 1;
-        int tier = round % tier_count;
-        expand(&replicate, UPS_REPLICATE, &i, tier, r, NULL);
-        expand(&nails, UPS_BED_OF_NAILS, &i, tier, r, at);
-        float *wa = depthwise(&a, &i, tier, r, r, ones), *wb = depthwise(&b, &i, tier, r, r, delta);
-        run(&a);
-        run(&b);
-        int64_t n = call_out_count(&replicate), width = i.w * r[1], height = i.h * r[0];
-        call_same(&a, "deconvolution with ones", a.y, replicate.y, n);
-        for (int64_t k = 0; k < n; k++) /* -0 of a product with 0 equals 0 */
-            assert_true(b.y[k] == nails.y[k]);
-        for (int64_t k = 0; k < n; k++) {
-            int64_t h = k / width % height, w = k % width;
-            float sum = 0; /* the window that covers (h, w) and ends with the nail of its cell */
-            for (int64_t dh = 0; dh < r[0]; dh++)
-                for (int64_t dw = 0; dw < r[1]; dw++)
-                    sum += nails.y[k + (h / r[0] * r[0] + dh - h) * width + (w / r[1] * r[1] + dw - w)];
-            assert_true(sum == replicate.y[k]);
-        }
-        call_close(&replicate), call_close(&nails), call_close(&a), call_close(&b);
-        free(wa), free(wb), free(i.x);
+    for (int a = rank - 1; a >= 0; a--) {
+        const int64_t o = position % m[a], margin = s[a] - s[a] / 2;
+        if (o < margin || o >= m[a] - margin) return false;
+        position /= m[a];
     }
+    return true;
 }
 
-/* 4: the bilinear filler of factor s is half-pixel bilinear resize, but for the border. */
-static void test_bilinear_filler_is_resize_inside(void **state)
+static void filler_is_bilinear_resize(const char *tier)
 {
-    (void)state;
-    for (int round = 0; round < ROUNDS * tier_count; round++) {
-        struct image i = integers(2);
-        int64_t s = check_between(1, 4), k = 2 * s - s % 2, m0 = s - s / 2;
-        double f = ceil((double)k / 2), c = (double)(k - 1) / 2 / f; /* symmetric about its middle */
-        float kernel[64];
-        for (int64_t t = 0; t < k * k; t++)
-            kernel[t] = (float)((1 - fabs((double)(t / k) / f - c)) * (1 - fabs((double)(t % k) / f - c)));
-        struct call a, b;
-        const int64_t kk[2] = {k, k}, ss[2] = {s, s};
-        float *w = depthwise(&a, &i, round % tier_count, kk, ss, kernel);
-        assert_int_equal(ups_desc_set(&a.desc, "pads", (const char *[]){"0", "0", "1", "1", "2"}[s]),
-                         UPS_OK); /* ceil((s - 1)/2) */
-        run(&a);
-        start(&b, UPS_RESIZE, &i, round % tier_count);
-        set(&b, "sizes", i.h * s, i.w * s);
-        run(&b);
-        assert_int_equal(a.out_dims[2], i.h * s);
-        assert_int_equal(a.out_dims[3], i.w * s);
-        for (int64_t o = 0; o < call_out_count(&b); o++) {
-            int64_t x = o % (i.w * s), y = o / (i.w * s) % (i.h * s);
-            if (x >= m0 && x < i.w * s - m0 && y >= m0 && y < i.h * s - m0)
-                assert_true(fabs((double)a.y[o] - (double)b.y[o]) < 1e-4);
-        }
-        call_close(&a), call_close(&b);
-        free(w), free(i.x);
+    struct call resize, deconv;
+    int64_t s[3];
+    random_call(&resize, UPS_RESIZE, 2);
+    const int32_t rank = resize.desc.head.rank;
+    ups_resize_desc *r = &resize.desc.resize;
+    random_factors(s, rank);
+    r->mode = UPS_MODE_LINEAR;
+    r->coordinate_transformation_mode = UPS_HALF_PIXEL;
+    if (call_chance(50)) r->coordinate_arithmetic = UPS_COORDINATES_F64;
+    for (int a = 0; a < rank; a++) r->scales[a] = (double)s[a];
+    resize.x = floats(in_count(&resize));
+    run(&resize, tier);
+    depthwise_like(&deconv, &resize, s);
+    ups_conv_transpose_desc *d = &deconv.desc.conv;
+    for (int a = 0; a < rank; a++) {
+        d->kernel_shape[a] = 2 * s[a] - s[a] % 2;
+        d->pads_begin[a] = d->pads_end[a] = s[a] / 2;
     }
+    deconv.w = bilinear_filler(d, s);
+    run(&deconv, tier);
+    assert_memory_equal(deconv.out_dims, resize.out_dims, sizeof deconv.out_dims);
+    const int64_t n = call_out_count(&resize);
+    const double *want = doubles(resize.y, n);
+    for (int64_t i = 0; i < n; i++)
+        if (interior(i, resize.out_dims + 2, s, rank)) near(&deconv, deconv.y + i, want + i, 2e-5, 1);
 }
 
-/* A dense transposed convolution on whole numbers: returns the weights [ci][co][kh][kw]. */
-static float *dense(struct call *call, const struct image *i, int tier, int64_t out, int64_t k, int64_t s, int64_t d)
+/* ---- 5, 6 and C^T: what a transposed convolution is ---- */
+
+static double dot(const double *a, const float *b, int64_t n)
 {
-    static const char *const algorithms[] = {NULL, "phase", "gemm", "scatter"};
-    float *w = call_integers(i->c * out * k * k, 3);
-    start(call, UPS_CONV_TRANSPOSE, i, tier);
-    call->desc.conv.in_channels = i->c;
-    call->desc.conv.out_channels = out;
-    set(call, "kernel_shape", k, k);
-    set(call, "strides", s, s);
-    set(call, "dilations", d, d);
-    call->w = w;
-    call->algorithm = algorithms[check_between(0, 3)];
-    run(call);
-    return w;
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += a[i] * (double)b[i];
+    return sum;
 }
 
-/* 5: <conv(v), x> = <v, deconv(x)> for any v. 17: the sum of a full deconvolution is the product of the sums. */
-static void test_adjoint_and_sum(void **state)
+static void deconv_is_adjoint(const char *tier)
 {
-    (void)state;
-    for (int round = 0; round < ROUNDS * tier_count; round++) {
-        struct image i = integers(check_between(1, 4));
-        int64_t out = check_between(1, 5), k = check_between(1, 4), s = check_between(1, 3), d = check_between(1, 2);
-        struct call a;
-        float *w = dense(&a, &i, round % tier_count, out, k, s, d);
-        int64_t oh = a.out_dims[2], ow = a.out_dims[3], count = call_out_count(&a);
-        float *v = call_integers(count, 3);
-        double left = 0, right = 0, sum = 0, sums = 0;
-        for (int64_t o = 0; o < count; o++) right += (double)v[o] * (double)a.y[o], sum += (double)a.y[o];
-        for (int64_t n = 0; n < i.n; n++)
-            for (int64_t ci = 0; ci < i.c; ci++) {
-                double total = 0, weights = 0;
-                for (int64_t p = 0; p < i.h * i.w; p++) {
-                    double x = (double)i.x[(n * i.c + ci) * i.h * i.w + p], dot = 0;
-                    for (int64_t co = 0; co < out; co++)
-                        for (int64_t t = 0; t < k * k; t++)
-                            dot +=
-                                (double)w[(ci * out + co) * k * k + t] *
-                                (double)
-                                    v[((n * out + co) * oh + p / i.w * s + t / k * d) * ow + p % i.w * s + t % k * d];
-                    left += x * dot;
-                    total += x;
+    struct call deconv;
+    int64_t out[3];
+    random_conv(&deconv, true, out);
+    run(&deconv, tier);
+    const int64_t n = in_count(&deconv), m = conv_out_count(&deconv, out);
+    double *x = doubles(integers(m, 4), m), *conv = room(n, sizeof *conv);
+    naive_conv(&deconv.desc.conv, deconv.dims, x, deconv.w, out, conv);
+    equal_sums(&deconv, dot(x, deconv.y, m), dot(conv, deconv.x, n));
+}
+
+/* Element u of an axis with s - 1 zeros between its n elements: its index, or -1 for a zero. */
+static int64_t unstuffed(int64_t u, int64_t n, int64_t s)
+{
+    return u < 0 || u % s || u / s >= n ? -1 : u / s;
+}
+
+/* The source element under tap t of output q in the stride-1 convolution of the stuffed input, or -1. */
+static int64_t stuffed_source(const struct call *call, const int64_t *out, int64_t q, int64_t t)
+{
+    const ups_conv_transpose_desc *d = &call->desc.conv;
+    int64_t at = 0, scale = 1;
+    for (int a = d->rank - 1; a >= 0; a--) {
+        const int64_t k = d->kernel_shape[a], n = call->dims[2 + a], extent = d->dilations[a] * (k - 1) + 1;
+        const int64_t u = q % out[a] + t % k * d->dilations[a] - (extent - 1 - d->pads_begin[a]);
+        const int64_t from = unstuffed(u, n, d->strides[a]);
+        if (from < 0) return -1;
+        at += from * scale;
+        scale *= n;
+        q /= out[a];
+        t /= k;
+    }
+    return at;
+}
+
+/* Taps in row-major order, flipped on every axis: the last one first. */
+static double stuffed_output(const struct call *call, const int64_t *out, int64_t b, int64_t o, int64_t q)
+{
+    const ups_conv_transpose_desc *d = &call->desc.conv;
+    const int64_t taps = naive_plane(d->kernel_shape, d->rank), plane = naive_plane(call->dims + 2, d->rank);
+    const int64_t per_group = d->in_channels / d->group, first = o / (d->out_channels / d->group) * per_group;
+    double sum = 0;
+    for (int64_t t = 0; t < taps; t++) {
+        const int64_t from = stuffed_source(call, out, q, t);
+        if (from < 0) continue;
+        for (int64_t i = first; i < first + per_group; i++)
+            sum += (double)call->x[(b * d->in_channels + i) * plane + from] *
+                   (double)call->w[naive_weight_at(d, i, o, taps - 1 - t)];
+    }
+    return sum;
+}
+
+static void deconv_is_conv_of_stuffed(const char *tier)
+{
+    struct call deconv;
+    int64_t out[3];
+    random_conv(&deconv, true, out);
+    run(&deconv, tier);
+    const int64_t O = deconv.desc.conv.out_channels, plane = naive_plane(out, deconv.desc.head.rank);
+    double *want = room(conv_out_count(&deconv, out), sizeof *want);
+    for (int64_t b = 0; b < deconv.dims[0]; b++)
+        for (int64_t o = 0; o < O; o++)
+            for (int64_t q = 0; q < plane; q++) want[(b * O + o) * plane + q] = stuffed_output(&deconv, out, b, o, q);
+    equal(&deconv, deconv.y, want, conv_out_count(&deconv, out));
+}
+
+/* Where the convolution that reads a plane of size out reads for its output p at tap t; -1: in the padding. */
+static int64_t conv_reads(const struct call *call, const int64_t *out, int64_t p, int64_t t)
+{
+    const ups_conv_transpose_desc *d = &call->desc.conv;
+    int64_t at = 0, scale = 1;
+    for (int a = d->rank - 1; a >= 0; a--) {
+        const int64_t n = call->dims[2 + a], k = d->kernel_shape[a];
+        const int64_t q = p % n * d->strides[a] - d->pads_begin[a] + t % k * d->dilations[a];
+        if (q < 0 || q >= out[a]) return -1;
+        at += q * scale;
+        scale *= out[a];
+        p /= n;
+        t /= k;
+    }
+    return at;
+}
+
+/* C: a row for each output (i, p) of the convolution, a column for each of its inputs (o, q). */
+static double *conv_matrix(const struct call *call, const int64_t *out)
+{
+    const ups_conv_transpose_desc *d = &call->desc.conv;
+    const int64_t P = naive_plane(call->dims + 2, d->rank), Q = naive_plane(out, d->rank);
+    const int64_t taps = naive_plane(d->kernel_shape, d->rank), columns = d->out_channels * Q;
+    double *matrix = room(d->in_channels * P * columns, sizeof *matrix);
+    for (int64_t i = 0; i < d->in_channels; i++)
+        for (int64_t o = 0; o < d->out_channels; o++) {
+            if (i / (d->in_channels / d->group) != o / (d->out_channels / d->group)) continue;
+            for (int64_t p = 0; p < P; p++)
+                for (int64_t t = 0; t < taps; t++) {
+                    const int64_t q = conv_reads(call, out, p, t);
+                    if (q >= 0) matrix[(i * P + p) * columns + o * Q + q] += (double)call->w[naive_weight_at(d, i, o, t)];
                 }
-                for (int64_t t = 0; t < out * k * k; t++) weights += (double)w[ci * out * k * k + t];
-                sums += total * weights;
-            }
-        assert_true(left == right);
-        assert_true(sum == sums);
-        call_close(&a);
-        free(w), free(v), free(i.x);
-    }
-}
-
-/* 6: a deconvolution is a convolution at stride 1 of the input with zeros between, kernel flipped, pad E - 1. */
-static void test_zero_insertion(void **state)
-{
-    (void)state;
-    for (int round = 0; round < ROUNDS * tier_count; round++) {
-        struct image i = integers(check_between(1, 3));
-        int64_t out = check_between(1, 3), k = check_between(1, 4), s = check_between(1, 3), d = check_between(1, 2);
-        struct call a;
-        float *w = dense(&a, &i, round % tier_count, out, k, s, d);
-        for (int64_t o = 0; o < call_out_count(&a); o++) {
-            int64_t ox = o % a.out_dims[3], oy = o / a.out_dims[3] % a.out_dims[2],
-                    plane = o / a.out_dims[3] / a.out_dims[2];
-            double sum = 0;
-            for (int64_t ci = 0; ci < i.c; ci++)
-                for (int64_t u = 0; u < k * k;
-                     u++) { /* tap u of the flipped kernel reads the stuffed image at o + u*d - (E - 1) */
-                    int64_t y = oy + u / k * d - d * (k - 1), x = ox + u % k * d - d * (k - 1);
-                    bool real = y >= 0 && x >= 0 && y % s == 0 && x % s == 0 && y / s < i.h && x / s < i.w;
-                    if (real)
-                        sum += (double)w[(ci * out + plane % out) * k * k + (k * k - 1 - u)] *
-                               (double)i.x[((plane / out * i.c + ci) * i.h + y / s) * i.w + x / s];
-                }
-            assert_true(sum == (double)a.y[o]);
         }
-        call_close(&a);
-        free(w), free(i.x);
+    return matrix;
+}
+
+static void small_conv(struct call *call, int64_t out[3])
+{
+    const ups_conv_transpose_desc *d = &call->desc.conv;
+    do {
+        release();
+        random_conv(call, true, out);
+        for (int a = 0; a < d->rank; a++) call->dims[2 + a] = check_between(1, d->rank == 1 ? 12 : 5);
+    } while (d->rank == 3 || !naive_sizes(d, call->dims + 2, out));
+    call->x = integers(in_count(call), 4);
+}
+
+static void deconv_is_transposed_matrix(const char *tier)
+{
+    struct call deconv;
+    int64_t out[3];
+    small_conv(&deconv, out);
+    run(&deconv, tier);
+    const int64_t rows = in_count(&deconv) / deconv.dims[0], columns = conv_out_count(&deconv, out) / deconv.dims[0];
+    const double *matrix = conv_matrix(&deconv, out);
+    double *want = room(columns * deconv.dims[0], sizeof *want);
+    for (int64_t b = 0; b < deconv.dims[0]; b++)
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t c = 0; c < columns; c++)
+                want[b * columns + c] += matrix[r * columns + c] * (double)deconv.x[b * rows + r];
+    equal(&deconv, deconv.y, want, columns * deconv.dims[0]);
+}
+
+/* ---- 8: pool and unpool ---- */
+
+static void disjoint_pool(struct call *pool)
+{
+    int64_t out[3];
+    do {
+        random_call(pool, UPS_MAX_POOL, 2);
+        random_factors(pool->desc.pool.kernel_shape, pool->desc.head.rank);
+        pool->desc.pool.index_type = call_chance(50) ? UPS_I32 : UPS_I64;
+    } while (!naive_sizes(&pool->desc, pool->dims + 2, out));
+}
+
+static float *positive(int64_t n)
+{
+    float *x = floats(n);
+    for (int64_t i = 0; i < n; i++) x[i] = fabsf(x[i]) + 0.125f;
+    return x;
+}
+
+static void unpool_of(struct call *unpool, const struct call *pool)
+{
+    ups_unpool_desc *d = &unpool->desc.unpool;
+    like(unpool, UPS_MAX_UNPOOL, pool);
+    d->index_type = pool->desc.pool.index_type;
+    memcpy(d->kernel_shape, pool->desc.pool.kernel_shape, sizeof d->kernel_shape);
+    memcpy(d->output_shape, pool->dims + 2, sizeof d->output_shape);
+    memcpy(unpool->dims, pool->out_dims, sizeof unpool->dims);
+    unpool->x = pool->y;
+    unpool->index = pool->switches;
+}
+
+/* Flat window of a position of the pooled image, -1 where no window reaches. */
+static int64_t window_of(const struct call *pool, int64_t position)
+{
+    int64_t window = 0, scale = 1;
+    for (int a = pool->desc.head.rank - 1; a >= 0; a--) {
+        const int64_t o = position % pool->dims[2 + a] / pool->desc.pool.kernel_shape[a];
+        if (o >= pool->out_dims[2 + a]) return -1;
+        window += o * scale;
+        scale *= pool->out_dims[2 + a];
+        position /= pool->dims[2 + a];
+    }
+    return window;
+}
+
+/* Every non-zero stands where the image has the same value; each window has exactly one. */
+static void one_in_each_window(const struct call *pool, const struct call *unpool)
+{
+    const int32_t rank = pool->desc.head.rank;
+    const int64_t plane = naive_plane(pool->dims + 2, rank), windows = naive_plane(pool->out_dims + 2, rank);
+    int64_t *found = room(call_out_count(pool), sizeof *found);
+    for (int64_t i = 0; i < in_count(pool); i++) {
+        if (unpool->y[i] == 0) continue;
+        const int64_t window = window_of(pool, i % plane);
+        if (window < 0 || unpool->y[i] != pool->x[i]) fail_msg("a maximum is misplaced\n  %s", call_text(unpool));
+        found[i / plane * windows + window]++;
+    }
+    for (int64_t i = 0; i < call_out_count(pool); i++)
+        if (found[i] != 1) fail_msg("%lld non-zeros in a window\n  %s", (long long)found[i], call_text(unpool));
+}
+
+static void unpool_keeps_maxima(const char *tier)
+{
+    struct call pool, unpool, again;
+    disjoint_pool(&pool);
+    pool.x = positive(in_count(&pool));
+    run(&pool, tier);
+    unpool_of(&unpool, &pool);
+    run(&unpool, tier);
+    one_in_each_window(&pool, &unpool);
+    like(&again, UPS_MAX_POOL, &pool);
+    again.desc = pool.desc;
+    again.x = unpool.y;
+    run(&again, tier);
+    call_same(&again, "pool(unpool(pool))", again.y, pool.y, call_out_count(&pool));
+    call_same_index(&again, "its switch", again.switches, pool.switches, call_out_count(&pool));
+}
+
+/* ---- 11, 12: constants and linearity ---- */
+
+static void random_linear(struct call *call)
+{
+    ups_resize_desc *d = &call->desc.resize;
+    random_call(call, UPS_RESIZE, 1);
+    d->mode = UPS_MODE_LINEAR;
+    d->coordinate_transformation_mode = (int32_t)check_between(UPS_HALF_PIXEL, UPS_ASYMMETRIC);
+    if (call_chance(50)) d->coordinate_arithmetic = UPS_COORDINATES_F64;
+    for (int a = 0; a < d->rank; a++) d->sizes[a] = check_between(1, 3 * call->dims[2 + a]);
+}
+
+static void resize_keeps_constants(const char *tier)
+{
+    struct call resize;
+    random_linear(&resize);
+    const int64_t n = in_count(&resize);
+    float *x = room(n, sizeof *x);
+    const float v = call_gaussian();
+    for (int64_t i = 0; i < n; i++) x[i] = v;
+    resize.x = x;
+    run(&resize, tier);
+    double *want = room(call_out_count(&resize), sizeof *want);
+    for (int64_t i = 0; i < call_out_count(&resize); i++) want[i] = (double)v;
+    near(&resize, resize.y, want, 1e-6 * fabs((double)v), call_out_count(&resize));
+}
+
+/* One call on x, on another x and on 3x - 2 times the other; the combination wanted of the third. */
+static double *combined(struct call *call, const char *tier)
+{
+    struct call other = *call, both = *call;
+    const int64_t n = in_count(call);
+    float *x = integers(n, 4), *sum = room(n, sizeof *sum);
+    for (int64_t i = 0; i < n; i++) sum[i] = 3 * call->x[i] - 2 * x[i];
+    other.x = x;
+    both.x = sum;
+    run(call, tier);
+    run(&other, tier);
+    run(&both, tier);
+    double *want = room(call_out_count(call), sizeof *want);
+    for (int64_t i = 0; i < call_out_count(call); i++) want[i] = 3 * (double)call->y[i] - 2 * (double)other.y[i];
+    *call = both;
+    return want;
+}
+
+static void deconv_is_linear(const char *tier)
+{
+    struct call deconv;
+    int64_t out[3];
+    random_conv(&deconv, true, out);
+    const double *want = combined(&deconv, tier);
+    equal(&deconv, deconv.y, want, call_out_count(&deconv));
+}
+
+static void resize_is_linear(const char *tier)
+{
+    struct call resize;
+    random_linear(&resize);
+    resize.x = integers(in_count(&resize), 4);
+    const double *want = combined(&resize, tier);
+    near(&resize, resize.y, want, 4e-5, call_out_count(&resize));
+}
+
+/* ---- 13: translation ---- */
+
+/* Elements between neighbours of an axis in a dense tensor. */
+static int64_t step_of(const int64_t *dims, int32_t rank, int axis)
+{
+    int64_t step = 1;
+    for (int a = rank - 1; a > axis; a--) step *= dims[2 + a];
+    return step;
+}
+
+/* x moved by `by` along a spatial axis; zeros come in. */
+static float *moved(const float *x, const int64_t *dims, int32_t rank, int axis, int64_t by)
+{
+    const int64_t n = naive_count(dims, rank), step = step_of(dims, rank, axis);
+    float *to = room(n, sizeof *to);
+    for (int64_t i = 0; i < n; i++)
+        if (i / step % dims[2 + axis] >= by) to[i] = x[i - by * step];
+    return to;
+}
+
+/* The last slice along the axis is cleared, so that nothing falls off: then moving x by 1 moves the output by `by`. */
+static void check_translation(struct call *call, const char *tier, int axis, int64_t by)
+{
+    const int32_t rank = call->desc.head.rank;
+    const int64_t n = in_count(call), step = step_of(call->dims, rank, axis);
+    float *x = room(n, sizeof *x);
+    for (int64_t i = 0; i < n; i++)
+        if (i / step % call->dims[2 + axis] + 1 < call->dims[2 + axis]) x[i] = call->x[i];
+    struct call after = *call;
+    call->x = x;
+    after.x = moved(x, call->dims, rank, axis, 1);
+    run(call, tier);
+    run(&after, tier);
+    equal_floats(&after, after.y, moved(call->y, call->out_dims, rank, axis, by), call_out_count(call));
+}
+
+static void deconv_translates(const char *tier)
+{
+    struct call deconv;
+    int64_t out[3];
+    random_conv(&deconv, false, out);
+    const int axis = (int)check_between(0, deconv.desc.head.rank - 1);
+    check_translation(&deconv, tier, axis, deconv.desc.conv.strides[axis]);
+}
+
+static void replicate_translates(const char *tier)
+{
+    struct call replicate;
+    expand_random(&replicate, UPS_REPLICATE);
+    const int axis = (int)check_between(0, replicate.desc.head.rank - 1);
+    check_translation(&replicate, tier, axis, replicate.desc.expand.factor[axis]);
+}
+
+/* ---- 15, 16: resizing by whole factors ---- */
+
+static void nearest_like(struct call *call, const struct call *replicate, int32_t transform, int32_t round)
+{
+    like(call, UPS_RESIZE, replicate);
+    ups_resize_desc *d = &call->desc.resize;
+    d->mode = UPS_MODE_NEAREST;
+    d->coordinate_transformation_mode = transform;
+    d->nearest_mode = round;
+    d->coordinate_arithmetic = UPS_COORDINATES_F64;
+    const bool scaled = call_chance(50);
+    for (int a = 0; a < d->rank; a++) {
+        if (scaled) d->scales[a] = (double)replicate->desc.expand.factor[a];
+        if (!scaled) d->sizes[a] = replicate->desc.expand.factor[a] * replicate->dims[2 + a];
     }
 }
 
-static void pool(struct call *call, const struct image *i, int tier, int64_t k, int64_t s)
+static void nearest_is_replicate(const char *tier)
 {
-    start(call, UPS_MAX_POOL, i, tier);
-    set(call, "kernel_shape", k, k);
-    set(call, "strides", s, s);
-    run(call);
-}
-
-/* 8: unpooling keeps every maximum where it was, one to a window, and pooling again gives the same. 18: indices do not
- * change with positive scaling, values commute with it. */
-static void test_pool_and_unpool(void **state)
-{
-    (void)state;
-    for (int round = 0; round < ROUNDS * tier_count; round++) {
-        int tier = round % tier_count;
-        int64_t k = check_between(1, 3);
-        struct image i = {1, check_between(1, 18), k * check_between(1, 6), k * check_between(1, 12), NULL};
-        struct call a, b, c, scaled;
-        i.x = call_integers(size_of(&i), 50);
-        for (int64_t p = 0; p < size_of(&i); p++) i.x[p] = fabsf(i.x[p]) + 1;
-        pool(&a, &i, tier, k, k);
-        struct image small = {1, i.c, i.h / k, i.w / k, a.y}, large = {1, i.c, i.h, i.w, NULL};
-        start(&b, UPS_MAX_UNPOOL, &small, tier);
-        set(&b, "kernel_shape", k, k);
-        b.index = a.switches;
-        run(&b);
-        large.x = b.y;
-        pool(&c, &large, tier, k, k);
-        call_same(&c, "pooled again", c.y, a.y, call_out_count(&a));
-        call_same_index(&c, "pooled again", c.switches, a.switches, call_out_count(&a));
-        int64_t kept = 0;
-        for (int64_t p = 0; p < size_of(&i); p++) {
-            kept += b.y[p] != 0;
-            assert_true(b.y[p] == 0 || b.y[p] == i.x[p]);
-        }
-        assert_int_equal(kept, call_out_count(&a));
-        for (int64_t p = 0; p < size_of(&i); p++) i.x[p] *= 4;
-        pool(&scaled, &i, tier, k, k);
-        call_same_index(&scaled, "scaled", scaled.switches, a.switches, call_out_count(&a));
-        for (int64_t p = 0; p < call_out_count(&a); p++) assert_true(scaled.y[p] == 4 * a.y[p]);
-        call_close(&a), call_close(&b), call_close(&c), call_close(&scaled);
-        free(i.x);
-    }
-}
-
-static void resize(struct call *call, const struct image *i, int tier, int32_t mode, int32_t transform, int32_t round,
-                   int64_t h, int64_t w)
-{
-    start(call, UPS_RESIZE, i, tier);
-    call->desc.resize.mode = mode;
-    call->desc.resize.coordinate_transformation_mode = transform;
-    call->desc.resize.nearest_mode = round;
-    call->desc.resize.coordinate_arithmetic = UPS_COORDINATES_F64;
-    set(call, "sizes", h, w);
-    run(call);
-}
-
-/* 15: nearest by a whole factor is replication for asymmetric/floor and half_pixel/round_prefer_*, not for half_pixel/floor. */
-static void test_nearest_is_replication(void **state)
-{
-    static const int32_t rules[][2] = {{UPS_ASYMMETRIC, UPS_NEAREST_FLOOR},
+    static const int32_t modes[][2] = {{UPS_ASYMMETRIC, UPS_NEAREST_FLOOR},
                                        {UPS_HALF_PIXEL, UPS_ROUND_PREFER_FLOOR},
-                                       {UPS_HALF_PIXEL, UPS_ROUND_PREFER_CEIL},
-                                       {UPS_HALF_PIXEL, UPS_NEAREST_FLOOR}};
-    (void)state;
-    for (int round = 0; round < ROUNDS * tier_count; round++) {
-        struct image i = integers(3);
-        const int64_t r[2] = {check_between(2, 4), check_between(2, 4)};
-        struct call a, b;
-        for (int64_t p = 0; p < size_of(&i); p++) i.x[p] = (float)p; /* every pixel its own value */
-        expand(&a, UPS_REPLICATE, &i, round % tier_count, r, NULL);
-        for (int rule = 0; rule < 4; rule++) {
-            resize(&b, &i, round % tier_count, UPS_MODE_NEAREST, rules[rule][0], rules[rule][1], i.h * r[0],
-                   i.w * r[1]);
-            bool equal = !memcmp(a.y, b.y, (size_t)call_out_count(&a) * sizeof *a.y);
-            assert_true(equal == (rule < 3 || i.h * i.w == 1));
-            call_close(&b);
-        }
-        call_close(&a);
-        free(i.x);
+                                       {UPS_HALF_PIXEL, UPS_ROUND_PREFER_CEIL}};
+    struct call replicate, nearest;
+    expand_random(&replicate, UPS_REPLICATE);
+    run(&replicate, tier);
+    for (int i = 0; i < 3; i++) {
+        nearest_like(&nearest, &replicate, modes[i][0], modes[i][1]);
+        run(&nearest, tier);
+        assert_memory_equal(nearest.out_dims, replicate.out_dims, sizeof nearest.out_dims);
+        call_same(&nearest, "nearest", nearest.y, replicate.y, call_out_count(&replicate));
     }
 }
 
-/* 11: constants stay constant. 16: half-pixel bilinear to half the size is the mean of 2x2. */
-static void test_linear(void **state)
+static void half_pixel_floor_is_not(const char *tier)
 {
-    (void)state;
-    for (int round = 0; round < ROUNDS * tier_count; round++) {
-        struct image i = {1, 3, 2 * check_between(1, 6), 2 * check_between(1, 12), NULL};
-        struct call a;
-        i.x = call_integers(size_of(&i), 8);
-        resize(&a, &i, round % tier_count, UPS_MODE_LINEAR, UPS_HALF_PIXEL, UPS_NEAREST_FLOOR, i.h / 2, i.w / 2);
-        for (int64_t o = 0; o < call_out_count(&a); o++) {
-            const float *p =
-                i.x + (o / (i.w / 2) / (i.h / 2) * i.h + o / (i.w / 2) % (i.h / 2) * 2) * i.w + o % (i.w / 2) * 2;
-            assert_true((p[0] + p[1] + p[i.w] + p[i.w + 1]) / 4 == a.y[o]);
+    struct call replicate, nearest;
+    random_call(&replicate, UPS_REPLICATE, 2);
+    const int32_t rank = replicate.desc.head.rank;
+    const int64_t n = in_count(&replicate);
+    for (int a = 0; a < rank; a++) replicate.desc.expand.factor[a] = check_between(2, 4);
+    float *x = room(n, sizeof *x);
+    for (int64_t i = 0; i < n; i++) x[i] = (float)i;
+    replicate.x = x;
+    run(&replicate, tier);
+    nearest_like(&nearest, &replicate, UPS_HALF_PIXEL, UPS_NEAREST_FLOOR);
+    run(&nearest, tier);
+    if (check_first_difference(nearest.y, replicate.y, call_out_count(&replicate), 0) < 0)
+        fail_msg("half_pixel with floor gave replicate\n  %s", call_text(&nearest));
+}
+
+/* The mean of the 2^rank elements under a position of the halved image. */
+static double mean_of_two(const struct call *call, int64_t position)
+{
+    const int32_t rank = call->desc.head.rank;
+    const int64_t channel = position / naive_plane(call->out_dims + 2, rank);
+    double sum = 0;
+    for (int corner = 0; corner < 1 << rank; corner++) {
+        int64_t at = channel * naive_plane(call->dims + 2, rank), rest = position, scale = 1;
+        for (int a = rank - 1; a >= 0; a--) {
+            at += (2 * (rest % call->out_dims[2 + a]) + (corner >> a & 1)) * scale;
+            rest /= call->out_dims[2 + a];
+            scale *= call->dims[2 + a];
         }
-        call_close(&a);
-        for (int64_t p = 0; p < size_of(&i); p++) i.x[p] = 0.7f;
-        resize(&a, &i, round % tier_count, UPS_MODE_LINEAR, (int32_t)check_between(1, 3), UPS_NEAREST_FLOOR,
-               check_between(1, 30), check_between(1, 30));
-        for (int64_t o = 0; o < call_out_count(&a); o++) assert_true(fabsf(a.y[o] - 0.7f) < 1e-6f);
-        call_close(&a);
-        free(i.x);
+        sum += (double)call->x[at];
+    }
+    return ldexp(sum, -rank);
+}
+
+static void halving_is_mean(const char *tier)
+{
+    struct call resize;
+    random_call(&resize, UPS_RESIZE, 1);
+    ups_resize_desc *d = &resize.desc.resize;
+    d->mode = UPS_MODE_LINEAR;
+    d->coordinate_transformation_mode = UPS_HALF_PIXEL;
+    if (call_chance(50)) d->coordinate_arithmetic = UPS_COORDINATES_F64;
+    for (int a = 0; a < d->rank; a++) {
+        d->sizes[a] = resize.dims[2 + a];
+        resize.dims[2 + a] *= 2;
+    }
+    resize.x = integers(in_count(&resize), 100);
+    run(&resize, tier);
+    const int64_t m = call_out_count(&resize);
+    double *want = room(m, sizeof *want);
+    for (int64_t i = 0; i < m; i++) want[i] = mean_of_two(&resize, i);
+    equal(&resize, resize.y, want, m);
+}
+
+/* ---- 17: the sum of everything ---- */
+
+static double sum_of(const float *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (double)x[i];
+    return sum;
+}
+
+static double weights_of_input(const ups_conv_transpose_desc *d, const float *w, int64_t i)
+{
+    const int64_t per_group = d->out_channels / d->group, first = i / (d->in_channels / d->group) * per_group;
+    double sum = 0;
+    for (int64_t o = first; o < first + per_group; o++)
+        for (int64_t t = 0; t < naive_plane(d->kernel_shape, d->rank); t++)
+            sum += (double)w[naive_weight_at(d, i, o, t)];
+    return sum;
+}
+
+static void full_deconv_sums(const char *tier)
+{
+    struct call deconv;
+    int64_t out[3];
+    random_conv(&deconv, false, out);
+    run(&deconv, tier);
+    const ups_conv_transpose_desc *d = &deconv.desc.conv;
+    const int64_t plane = naive_plane(deconv.dims + 2, d->rank);
+    double want = 0;
+    for (int64_t c = 0; c < deconv.dims[0] * d->in_channels; c++)
+        want += sum_of(deconv.x + c * plane, plane) * weights_of_input(d, deconv.w, c % d->in_channels);
+    equal_sums(&deconv, sum_of(deconv.y, call_out_count(&deconv)), want);
+}
+
+/* ---- 18: pool and increasing maps ---- */
+
+static void random_pool(struct call *pool)
+{
+    ups_pool_desc *d = &pool->desc.pool;
+    int64_t out[3];
+    do {
+        random_call(pool, UPS_MAX_POOL, 1);
+        for (int a = 0; a < d->rank; a++) {
+            d->kernel_shape[a] = check_between(1, 4);
+            d->strides[a] = check_between(1, 4);
+            d->dilations[a] = call_chance(25) ? check_between(1, 3) : 1;
+            const int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
+            if (call_chance(30)) d->pads_begin[a] = check_between(0, extent - 1);
+            if (call_chance(30)) d->pads_end[a] = check_between(0, extent - 1);
+        }
+        d->ceil_mode = call_chance(30);
+        d->index_type = call_chance(50) ? UPS_I32 : UPS_I64;
+    } while (!naive_sizes(d, pool->dims + 2, out));
+}
+
+static float cube(float v)
+{
+    return v * v * v;
+}
+
+static float scale_and_shift(float v)
+{
+    return 3 * v + 7;
+}
+
+static void pool_commutes(const char *tier)
+{
+    float (*const maps[])(float) = {cube, scale_and_shift};
+    struct call pool;
+    random_pool(&pool);
+    const int64_t n = in_count(&pool);
+    pool.x = integers(n, call_chance(50) ? 3 : 100);
+    struct call mapped = pool;
+    float (*map)(float) = maps[check_between(0, 1)];
+    float *x = room(n, sizeof *x);
+    for (int64_t i = 0; i < n; i++) x[i] = map(pool.x[i]);
+    mapped.x = x;
+    run(&pool, tier);
+    run(&mapped, tier);
+    const int64_t m = call_out_count(&pool);
+    float *want = room(m, sizeof *want);
+    for (int64_t i = 0; i < m; i++) want[i] = map(pool.y[i]);
+    call_same(&mapped, "maximum of mapped values", mapped.y, want, m);
+    call_same_index(&mapped, "switch of mapped values", mapped.switches, pool.switches, m);
+}
+
+/* ---- 19: layouts ---- */
+
+/* Both layouts, from and to dense arrays: equal to the bit. */
+static void both_layouts(struct call *call, const char *tier)
+{
+    struct call last = *call;
+    call->desc.head.layout = UPS_CHANNELS_FIRST;
+    last.desc.head.layout = UPS_CHANNELS_LAST;
+    run(call, tier);
+    run(&last, tier);
+    const int64_t n = call_out_count(call);
+    assert_memory_equal(call->out_dims, last.out_dims, sizeof last.out_dims);
+    call_same(&last, "channels last", last.y, call->y, n);
+    if (call->switches) call_same_index(&last, "channels last", last.switches, call->switches, n);
+}
+
+static void layouts_of_pool_and_unpool(const char *tier)
+{
+    struct call pool, unpool;
+    random_pool(&pool);
+    pool.x = hold(call_values(in_count(&pool)));
+    both_layouts(&pool, tier);
+    disjoint_pool(&pool);
+    pool.x = hold(call_values(in_count(&pool)));
+    run(&pool, tier);
+    unpool_of(&unpool, &pool);
+    both_layouts(&unpool, tier);
+}
+
+static void layouts_of_expansions(const char *tier)
+{
+    for (int32_t op = UPS_REPLICATE; op <= UPS_BED_OF_NAILS; op++) {
+        struct call expand;
+        expand_random(&expand, op);
+        expand.x = hold(call_values(in_count(&expand)));
+        both_layouts(&expand, tier);
     }
 }
 
-/* 12, 13: deconvolution is linear, and moving the input by one moves the output by the stride. */
-static void test_linearity_and_translation(void **state)
+static void layouts_of_nearest(const char *tier)
 {
-    (void)state;
-    for (int round = 0; round < ROUNDS * tier_count; round++) {
-        struct image i = integers(2), moved = i, sum = i;
-        int64_t s = check_between(1, 3), k = check_between(1, 4), plane = i.h * i.w;
-        struct call a, b, c;
-        moved.x = calloc((size_t)size_of(&i), sizeof(float));
-        sum.x = malloc((size_t)size_of(&i) * sizeof(float));
-        for (int64_t p = 0; p < size_of(&i); p++)
-            if (p % plane % i.w == i.w - 1) i.x[p] = 0; /* nothing falls off the edge */
-        for (int64_t p = 1; p < size_of(&i); p++) moved.x[p] = p % i.w ? i.x[p - 1] : 0;
-        for (int64_t p = 0; p < size_of(&i); p++) sum.x[p] = i.x[p] - 2 * moved.x[p];
-        float *w = dense(&a, &i, round % tier_count, 3, k, s, 1);
-        b = a, c = a;
-        b.x = moved.x, c.x = sum.x;
-        run(&b);
-        run(&c);
-        int64_t width = a.out_dims[3];
-        for (int64_t o = 0; o < call_out_count(&a); o++) {
-            assert_true(c.y[o] == a.y[o] - 2 * b.y[o]);
-            assert_true(b.y[o] == (o % width >= s ? a.y[o - s] : 0));
-        }
-        call_close(&a), call_close(&b), call_close(&c);
-        free(w), free(i.x), free(moved.x), free(sum.x);
-    }
+    struct call nearest;
+    random_linear(&nearest);
+    nearest.desc.resize.mode = UPS_MODE_NEAREST;
+    nearest.desc.resize.nearest_mode = (int32_t)check_between(UPS_NEAREST_FLOOR, UPS_ROUND_PREFER_CEIL);
+    nearest.x = hold(call_values(in_count(&nearest)));
+    both_layouts(&nearest, tier);
 }
 
-/* 19: both layouts agree bit for bit, values and indices. */
-static void test_layouts_agree(void **state)
+static void layouts_of_deconv(const char *tier)
 {
-    (void)state;
-    for (int round = 0; round < ROUNDS * tier_count; round++) {
-        struct image i = {2, check_between(1, 19), check_between(3, 9), check_between(3, 20), NULL};
-        struct call call[2];
-        int op = round % 4;
-        i.x = call_floats(size_of(&i));
-        float *w = call_floats(i.c * 7 * 9);
-        for (int l = 0; l < 2; l++) {
-            struct call *c = &call[l];
-            start(c, op < 2 ? UPS_MAX_POOL : op == 2 ? UPS_RESIZE : UPS_CONV_TRANSPOSE, &i, round / 4 % tier_count);
-            c->desc.head.layout = l ? UPS_CHANNELS_LAST : UPS_CHANNELS_FIRST;
-            if (op != 2) set(c, "kernel_shape", op == 0 ? 2 : 3, op == 0 ? 2 : 3);
-            if (op == 2) c->desc.resize.mode = UPS_MODE_NEAREST, set(c, "sizes", 2 * i.h + 1, 3 * i.w / 2);
-            if (op == 3) {
-                c->desc.conv.in_channels = i.c, c->desc.conv.out_channels = 7;
-                set(c, "strides", 2, 2);
-                c->w = w;
-                c->policy = UPS_POLICY_REPRODUCIBLE;
-            }
-            run(c);
-        }
-        call_same(&call[1], "channels last", call[1].y, call[0].y, call_out_count(&call[0]));
-        if (op < 2)
-            call_same_index(&call[1], "channels last", call[1].switches, call[0].switches, call_out_count(&call[0]));
-        call_close(&call[0]), call_close(&call[1]);
-        free(w), free(i.x);
-    }
+    static const char *const names[] = {NULL, "phase", "scatter"};
+    struct call deconv;
+    int64_t out[3];
+    random_conv(&deconv, true, out);
+    deconv.policy = UPS_POLICY_REPRODUCIBLE;
+    deconv.algorithm = names[check_between(0, 2)];
+    deconv.x = floats(in_count(&deconv));
+    deconv.w = floats(weight_count(&deconv.desc.conv));
+    if (call_chance(50)) deconv.bias = floats(deconv.desc.conv.out_channels);
+    both_layouts(&deconv, tier);
 }
+
+/* ---- all of them ---- */
+
+static void repeat(void (*identity)(const char *tier))
+{
+    const int cases = check_quick() ? 8 : 150;
+    for (int t = 0; t < tier_count; t++)
+        for (int i = 0; i < cases; i++) {
+            release();
+            identity(tiers[t]);
+        }
+    release();
+}
+
+#define IDENTITIES(X)                                                                                                  \
+    X(ones_is_replicate)                                                                                               \
+    X(delta_is_bed_of_nails)                                                                                           \
+    X(convolved_nails_are_replicate)                                                                                   \
+    X(filler_is_bilinear_resize)                                                                                       \
+    X(deconv_is_adjoint)                                                                                               \
+    X(deconv_is_conv_of_stuffed)                                                                                       \
+    X(deconv_is_transposed_matrix)                                                                                     \
+    X(unpool_keeps_maxima)                                                                                             \
+    X(resize_keeps_constants)                                                                                          \
+    X(deconv_is_linear)                                                                                                \
+    X(resize_is_linear)                                                                                                \
+    X(deconv_translates)                                                                                               \
+    X(replicate_translates)                                                                                            \
+    X(nearest_is_replicate)                                                                                            \
+    X(half_pixel_floor_is_not)                                                                                         \
+    X(halving_is_mean)                                                                                                 \
+    X(full_deconv_sums)                                                                                                \
+    X(pool_commutes)                                                                                                   \
+    X(layouts_of_pool_and_unpool)                                                                                      \
+    X(layouts_of_expansions)                                                                                           \
+    X(layouts_of_nearest)                                                                                              \
+    X(layouts_of_deconv)
+
+#define DEFINE(name)                       \
+    static void test_##name(void **unused) \
+    {                                      \
+        (void)unused;                      \
+        repeat(name);                      \
+    }
+IDENTITIES(DEFINE)
+
+#define LIST(name) cmocka_unit_test(test_##name),
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_replication_and_nails_are_deconvolutions),
-        cmocka_unit_test(test_bilinear_filler_is_resize_inside),
-        cmocka_unit_test(test_adjoint_and_sum),
-        cmocka_unit_test(test_zero_insertion),
-        cmocka_unit_test(test_pool_and_unpool),
-        cmocka_unit_test(test_nearest_is_replication),
-        cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_linearity_and_translation),
-        cmocka_unit_test(test_layouts_agree),
-    };
+    const struct CMUnitTest tests[] = {IDENTITIES(LIST)};
     tier_count = call_tiers(tiers);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
