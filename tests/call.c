@@ -75,9 +75,7 @@ void block_free(struct block *block)
 
 static bool patterned(const unsigned char *from, const unsigned char *to)
 {
-    for (; from < to; from++)
-        if (*from != PATTERN) return false;
-    return true;
+    return from == to || (*from == PATTERN && memcmp(from, from + 1, (size_t)(to - from) - 1) == 0);
 }
 
 /* ---- tensors ---- */
@@ -123,15 +121,22 @@ static int64_t tensor_count(const ups_tensor *t)
     return n;
 }
 
-/* Element offset of the dense position i. */
-static int64_t tensor_at(const ups_tensor *t, int64_t i)
+/* A walk over a tensor in dense order: where[] is the position, offset its element. Tensors may be large and are walked
+ * often, so it counts instead of dividing. */
+struct walk {
+    const ups_tensor *tensor;
+    int64_t where[5], offset;
+};
+
+static void walk_on(struct walk *w)
 {
-    int64_t at = 0;
+    const ups_tensor *t = w->tensor;
     for (int a = t->rank + 1; a >= 0; a--) {
-        at += i % t->dims[a] * t->strides[a];
-        i /= t->dims[a];
+        w->offset += t->strides[a];
+        if (++w->where[a] < t->dims[a]) return;
+        w->offset -= t->dims[a] * t->strides[a];
+        w->where[a] = 0;
     }
-    return at;
 }
 
 static void tensor_make(struct tensor *tensor, const struct call *call, const int64_t *dims, int32_t margin)
@@ -143,8 +148,9 @@ static void tensor_make(struct tensor *tensor, const struct call *call, const in
 static void tensor_put(struct tensor *tensor, const float *dense)
 {
     float *to = (float *)tensor->memory.data;
-    for (int64_t i = 0; i < tensor_count(&tensor->shape); i++)
-        memcpy(&to[tensor_at(&tensor->shape, i)], &dense[i], sizeof *dense);
+    struct walk at = {.tensor = &tensor->shape};
+    for (int64_t i = 0, n = tensor_count(&tensor->shape); i < n; i++, walk_on(&at))
+        memcpy(&to[at.offset], &dense[i], sizeof *dense);
 }
 
 /* Fetches the slice and checks that all between its elements is still the pattern. */
@@ -153,10 +159,10 @@ static void tensor_get(const struct tensor *tensor, float *dense)
     const float *from = (const float *)tensor->memory.data;
     unsigned char *rest = take(tensor->memory.bytes);
     memcpy(rest, tensor->memory.data, tensor->memory.bytes);
-    for (int64_t i = 0; i < tensor_count(&tensor->shape); i++) {
-        int64_t at = tensor_at(&tensor->shape, i);
-        memcpy(&dense[i], &from[at], sizeof *dense);
-        memset(rest + at * (int64_t)sizeof *dense, PATTERN, sizeof *dense);
+    struct walk at = {.tensor = &tensor->shape};
+    for (int64_t i = 0, n = tensor_count(&tensor->shape); i < n; i++, walk_on(&at)) {
+        memcpy(&dense[i], &from[at.offset], sizeof *dense);
+        memset(rest + at.offset * (int64_t)sizeof *dense, PATTERN, sizeof *dense);
     }
     if (!patterned(rest, rest + tensor->memory.bytes)) fail_msg("written between the elements of a slice");
     free(rest);
@@ -178,13 +184,13 @@ static void index_put(struct call *call, const int64_t *dense)
 {
     ups_tensor t;
     tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->dims, 0);
-    for (int64_t i = 0; i < tensor_count(&t); i++) {
-        int64_t at = tensor_at(&t, i);
+    struct walk at = {.tensor = &t};
+    for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at)) {
         int32_t small = (int32_t)dense[i];
         if (index_type(call) == UPS_I32)
-            memcpy(call->indices.data + at * 4, &small, 4);
+            memcpy(call->indices.data + at.offset * 4, &small, 4);
         else
-            memcpy(call->indices.data + at * 8, &dense[i], 8);
+            memcpy(call->indices.data + at.offset * 8, &dense[i], 8);
     }
 }
 
@@ -192,14 +198,14 @@ static void index_get(const struct call *call, int64_t *dense)
 {
     ups_tensor t;
     tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->out_dims, 0);
-    for (int64_t i = 0; i < tensor_count(&t); i++) {
-        int64_t at = tensor_at(&t, i);
+    struct walk at = {.tensor = &t};
+    for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at)) {
         int32_t small;
         if (index_type(call) == UPS_I32) {
-            memcpy(&small, call->indices.data + at * 4, 4);
+            memcpy(&small, call->indices.data + at.offset * 4, 4);
             dense[i] = small;
         } else {
-            memcpy(&dense[i], call->indices.data + at * 8, 8);
+            memcpy(&dense[i], call->indices.data + at.offset * 8, 8);
         }
     }
 }

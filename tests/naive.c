@@ -244,7 +244,7 @@ static double coordinate_f64(const struct axis *a, int64_t o)
     }
 }
 
-/* PyTorch: the ratio input / output, once, in f32; then f32 operations. In 2-D half_pixel is fused. */
+/* PyTorch: the ratio input / output, once, in f32; then f32 operations. 2-D linear is fused. */
 static float ratio_torch(const struct axis *a)
 {
     return a->scaled ? (float)(1.0 / a->scale) : (float)a->n / (float)a->m;
@@ -256,8 +256,10 @@ static float coordinate_torch(const struct axis *a, int64_t o)
     switch (a->transform) {
     case UPS_ALIGN_CORNERS: return a->m == 1 ? 0 : times((float)o, (float)(a->n - 1) / (float)(a->m - 1));
     case UPS_ASYMMETRIC: return times((float)o, ratio);
-    default: return a->rank == 2 ? fmaf(middle, ratio, -0.5f) : plus(times(middle, ratio), -0.5f);
+    default: break;
     }
+    bool fused = a->rank == 2 && a->mode == UPS_MODE_LINEAR;
+    return fused ? fmaf(middle, ratio, -0.5f) : plus(times(middle, ratio), -0.5f);
 }
 
 static int64_t clamp(int64_t v, int64_t lo, int64_t hi)

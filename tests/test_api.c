@@ -1372,8 +1372,6 @@ static const struct setting settings[] = {
     {UPS_RESIZE, "coordinate_arithmetic", "f64", NULL},
     {UPS_RESIZE, "sizes", "64,33", NULL},
     {UPS_RESIZE, "sizes", "by_preset", NULL},
-    {UPS_RESIZE, "sizes", "-1,7", NULL}, /* by preset on one axis alone */
-    {UPS_RESIZE, "sizes", "7,-1", NULL},
     {UPS_RESIZE, "scales", "2,0.5", NULL},
     {UPS_RESIZE, "scales", "1.5", "1.5,1.5"},
     {UPS_RESIZE, "scales", "by_preset", NULL},
@@ -1506,7 +1504,8 @@ static const struct setting bad_settings[] = {
     {UPS_RESIZE, "mode", "by_preset", "linear"},
     {UPS_RESIZE, "nearest_mode", "ceiling", "ceil"},
     {UPS_RESIZE, "scales", "0", "0"},
-    {UPS_RESIZE, "scales", "-2,2", "0"},
+    {UPS_RESIZE, "scales", "-1,2", "0"}, /* the word by_preset stands for the whole array */
+    {UPS_RESIZE, "sizes", "-1,7", "by_preset"},
     {UPS_RESIZE, "scales", "nan", "0"},
     {UPS_RESIZE, "scales", "inf", "0"},
     {UPS_RESIZE, "scales", "1,2,3", "legal"},
