@@ -367,8 +367,7 @@ static int32_t run_parts(struct call *call)
         ups_buffers buffers;
         call_buffers(call, &buffers);
         int32_t part = call->order ? call->order[i] : i;
-        int32_t status =
-            ups_run_part(call->plan, &buffers, call->work, call->work_bytes, part, call->parts);
+        int32_t status = ups_run_part(call->plan, &buffers, call->work, call->work_bytes, part, call->parts);
         if (status != UPS_OK) worst = status;
         call->bad_count += buffers.bad_count;
         if (buffers.bad_first >= 0 && (call->bad_first < 0 || buffers.bad_first < call->bad_first))
@@ -425,7 +424,8 @@ const char *call_text(const struct call *call)
     snprintf(text, sizeof text, "%s", ups_op_word(call->desc.head.op));
     for (int i = 0; ups_desc_field(call->desc.head.op, i); i++) {
         const char *field = ups_desc_field(call->desc.head.op, i);
-        if (ups_desc_get(&call->desc, field, value, sizeof value) >= 0) append(text, sizeof text, " %s=%s", field, value);
+        if (ups_desc_get(&call->desc, field, value, sizeof value) >= 0)
+            append(text, sizeof text, " %s=%s", field, value);
     }
     append(text, sizeof text, " in=");
     for (int a = 0; a < rank + 2; a++) append(text, sizeof text, a ? ",%lld" : "%lld", (long long)call->dims[a]);

@@ -31,7 +31,7 @@ struct block {
 };
 
 void block_make(struct block *block, size_t bytes, size_t element, enum check_place place); /* filled with a pattern */
-void block_keep(struct block *block);                                                       /* from now on it must not change */
+void block_keep(struct block *block); /* from now on it must not change */
 void block_free(struct block *block); /* checks the canaries around it and block_keep's promise */
 
 /* ---- a call ---- */
@@ -60,10 +60,11 @@ struct call {
     const int64_t *index;
     /* How. */
     const char *isa, *algorithm;
-    int32_t policy;     /* 0: the default */
+    int32_t policy; /* 0: the default */
     bool weights_at_run;
-    bool values_only;   /* max_pool without switches */
-    int32_t src_margin, dst_margin; /* the tensor is a slice of one that is larger by this in each axis but the outermost */
+    bool values_only; /* max_pool without switches */
+    int32_t src_margin,
+        dst_margin; /* the tensor is a slice of one that is larger by this in each axis but the outermost */
     enum check_place place;
     const int32_t *order; /* the order of parts, NULL: 0, 1, … */
     int32_t parts;        /* 0: ups_run */
@@ -121,9 +122,9 @@ double call_sum_bound(const ups_conv_transpose_desc *desc);
 /* ---- data ---- */
 
 /* New arrays, for free(). */
-float *call_floats(int64_t n);           /* gaussian */
+float *call_floats(int64_t n);            /* gaussian */
 float *call_integers(int64_t n, int max); /* whole numbers in [-max, max] */
-float *call_values(int64_t n);           /* any of check.h's fills: plain, with ties, or with everything special */
+float *call_values(int64_t n);            /* any of check.h's fills: plain, with ties, or with everything special */
 
 /* The tiers this machine runs, lowest first; how many. Prints those it does not. */
 int call_tiers(const char *names[8]);

@@ -319,8 +319,8 @@ static double linear(const struct axis *a, int64_t o, int64_t tap[2])
     return x - (double)i;
 }
 
-static void axes_of(const ups_resize_desc *desc, const int64_t *in, const int64_t *out, struct axis axes[3], int64_t n[3],
-                    int64_t m[3])
+static void axes_of(const ups_resize_desc *desc, const int64_t *in, const int64_t *out, struct axis axes[3],
+                    int64_t n[3], int64_t m[3])
 {
     int missing = 3 - desc->rank;
     spread(desc->rank, in, 1, n);
@@ -554,7 +554,8 @@ void naive_conv(const ups_conv_transpose_desc *desc, const int64_t *dims, const 
         for (int64_t o = g * c.out_group; o < (g + 1) * c.out_group; o++)
             for (int64_t tap = 0; tap < product(c.k); tap++) {
                 unflat(tap, c.k, t);
-                if (lands(&c, p, t, q)) x[at] += y[(b * O + o) * m + flat(q, c.m)] * w[naive_weight_at(desc, i, o, tap)];
+                if (lands(&c, p, t, q))
+                    x[at] += y[(b * O + o) * m + flat(q, c.m)] * w[naive_weight_at(desc, i, o, tap)];
             }
     }
 }

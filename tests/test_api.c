@@ -362,7 +362,11 @@ static void test_bad_activations(void **unused)
     static const struct {
         int32_t kind;
         double alpha, beta;
-    } bad[] = {{UPS_CLIP, 2, 1}, {UPS_CLIP, NAN, 1}, {UPS_CLIP, 0, NAN}, {UPS_LEAKY_RELU, NAN, 0}, {UPS_LEAKY_RELU, INFINITY, 0}};
+    } bad[] = {{UPS_CLIP, 2, 1},
+               {UPS_CLIP, NAN, 1},
+               {UPS_CLIP, 0, NAN},
+               {UPS_LEAKY_RELU, NAN, 0},
+               {UPS_LEAKY_RELU, INFINITY, 0}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct rig rig;
         rig_start(&rig, UPS_CONV_TRANSPOSE);
@@ -481,7 +485,8 @@ static void test_no_default_where_none_makes_sense(void **unused)
         float w[4] = {0};
         if (!needed[i]) continue;
         ups_desc_init(&desc, sizeof desc, all_ops[i], NULL);
-        is_status("after init", ups_op_create(&desc, all_ops[i] == UPS_CONV_TRANSPOSE ? w : NULL, NULL, NULL, &op), UPS_INVALID);
+        is_status("after init", ups_op_create(&desc, all_ops[i] == UPS_CONV_TRANSPOSE ? w : NULL, NULL, NULL, &op),
+                  UPS_INVALID);
         assert_null(op);
         explains("after init", needed[i], "0", "1");
     }
@@ -726,8 +731,8 @@ static void test_options(void **unused)
 
 struct bad_tensor {
     const char *name;
-    int role;            /* UPS_ROLE_SRC or UPS_ROLE_DST */
-    int what;            /* 'd' dims, 's' strides, or the field */
+    int role; /* UPS_ROLE_SRC or UPS_ROLE_DST */
+    int what; /* 'd' dims, 's' strides, or the field */
     int at;
     int64_t value;
     int32_t status;
@@ -797,8 +802,10 @@ static void test_bad_tensors(void **unused)
             ups_tensor src = rig.src, dst = rig.dst;
             spoil_tensor(bad->role == UPS_ROLE_SRC ? &src : &dst, bad);
             ups_plan *plan = rig.plan;
-            snprintf(what, sizeof what, "%s %s: %s = %lld", ups_op_word(all_ops[k]), bad->name, bad->field, (long long)bad->value);
-            is_status(what, ups_plan_create(rig.op, &src, bad->role == UPS_ROLE_DST ? &dst : NULL, NULL, &plan), bad->status);
+            snprintf(what, sizeof what, "%s %s: %s = %lld", ups_op_word(all_ops[k]), bad->name, bad->field,
+                     (long long)bad->value);
+            is_status(what, ups_plan_create(rig.op, &src, bad->role == UPS_ROLE_DST ? &dst : NULL, NULL, &plan),
+                      bad->status);
             assert_null(plan);
             snprintf(value, sizeof value, "%lld", (long long)bad->value);
             bool sizes_first = strstr(ups_last_error(), "out_sizes"); /* a dst's sizes are asked for as out_sizes */
@@ -882,11 +889,16 @@ static void test_no_legal_output(void **unused)
         const char *field, *value;
         int64_t in;
     } rows[] = {
-        {UPS_MAX_POOL, "kernel_shape", "5", 4},          {UPS_MAX_POOL, "dilations", "4", 4},
-        {UPS_CONV_TRANSPOSE, "pads", "4", 4},            {UPS_CONV_TRANSPOSE, "pads", "5", 4},
-        {UPS_RESIZE, "scales", "0.2", 4},                {UPS_RESIZE, "scales", "1e18", 4},
-        {UPS_REPLICATE, "factor", "2147483647", 4},      {UPS_CONV_TRANSPOSE, "strides", "2147483647", 4},
-        {UPS_MAX_UNPOOL, "strides", "2147483647", 4},    {UPS_CONV_TRANSPOSE, "dilations", "2147483647", 4},
+        {UPS_MAX_POOL, "kernel_shape", "5", 4},
+        {UPS_MAX_POOL, "dilations", "4", 4},
+        {UPS_CONV_TRANSPOSE, "pads", "4", 4},
+        {UPS_CONV_TRANSPOSE, "pads", "5", 4},
+        {UPS_RESIZE, "scales", "0.2", 4},
+        {UPS_RESIZE, "scales", "1e18", 4},
+        {UPS_REPLICATE, "factor", "2147483647", 4},
+        {UPS_CONV_TRANSPOSE, "strides", "2147483647", 4},
+        {UPS_MAX_UNPOOL, "strides", "2147483647", 4},
+        {UPS_CONV_TRANSPOSE, "dilations", "2147483647", 4},
         {UPS_BED_OF_NAILS, "factor", "1073741824", 4},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -963,7 +975,8 @@ static void test_tensor_init(void **unused)
     is_status("large", ups_tensor_init(&t, sizeof t, UPS_F32, 3, UPS_CHANNELS_FIRST, big), UPS_INVALID);
     is_status("zero", ups_tensor_init(&t, sizeof t, UPS_F32, 1, UPS_CHANNELS_FIRST, (int64_t[]){1, 0, 3}), UPS_INVALID);
     explains("zero", "dims[1]", "0", "1 to");
-    is_status("negative", ups_tensor_init(&t, sizeof t, UPS_F32, 1, UPS_CHANNELS_FIRST, (int64_t[]){-1, 1, 3}), UPS_INVALID);
+    is_status("negative", ups_tensor_init(&t, sizeof t, UPS_F32, 1, UPS_CHANNELS_FIRST, (int64_t[]){-1, 1, 3}),
+              UPS_INVALID);
     assert_memory_equal(&t, &before, sizeof t);
     is_status("null", ups_tensor_init(NULL, sizeof t, UPS_F32, 2, UPS_CHANNELS_FIRST, dims), UPS_INVALID);
 
@@ -1031,7 +1044,7 @@ static const char *const pointer_names[] = {"", "src", "dst", "indices_in", "ind
 struct bad_buffer {
     int32_t op;
     bool at_run;
-    int which, to; /* to 0: NULL; else: the other pointer's memory */
+    int which, to;   /* to 0: NULL; else: the other pointer's memory */
     ptrdiff_t bytes; /* away from there */
     const char *range;
 };
@@ -1133,12 +1146,16 @@ static void test_bad_run_arguments(void **unused)
         const struct {
             int32_t part, parts;
             const char *field;
-        } bad[] = {{-1, 2, "part = -1"}, {2, 2, "part = 2"},     {0, 0, "parts = 0"},
-                   {0, -1, "parts = -1"}, {INT32_MAX, 3, "part = 2147483647"}};
+        } bad[] = {{-1, 2, "part = -1"},
+                   {2, 2, "part = 2"},
+                   {0, 0, "parts = 0"},
+                   {0, -1, "parts = -1"},
+                   {INT32_MAX, 3, "part = 2147483647"}};
         size_t bytes = ups_plan_workspace(rig.plan, 4);
         void *workspace = malloc(bytes + 1);
         for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
-            is_status(bad[k].field, ups_run_part(rig.plan, &rig.buffers, workspace, bytes, bad[k].part, bad[k].parts), UPS_INVALID);
+            is_status(bad[k].field, ups_run_part(rig.plan, &rig.buffers, workspace, bytes, bad[k].part, bad[k].parts),
+                      UPS_INVALID);
             explains(bad[k].field, bad[k].field, NULL, "");
         }
         free(workspace);
@@ -1696,7 +1713,8 @@ static void test_bad_shape(void **unused)
 static void test_random_lengths(void **unused)
 {
     (void)unused;
-    static const char *const lengths[] = {"1", "2", "3", "7", "1000", "65536", "46341", "1073741824", "2147483646", "2147483647"};
+    static const char *const lengths[] = {"1",     "2",     "3",          "7",          "1000",
+                                          "65536", "46341", "1073741824", "2147483646", "2147483647"};
     for (int n = 0; n < (check_quick() ? 300 : 20000); n++) {
         union desc desc;
         int32_t op = all_ops[check_between(0, OPS - 1)];
@@ -1756,8 +1774,8 @@ static void has_keys(const char *text, const char *const *keys)
 static void test_describe(void **unused)
 {
     (void)unused;
-    static const char *const every[] = {"\"op\"", "\"isa\"", "\"src\"", "\"dst\"", "\"workspace_bytes\"", "\"policy\"",
-                                        "\"algorithm\"", "\"kernels\"", NULL};
+    static const char *const every[] = {"\"op\"",     "\"isa\"",       "\"src\"",     "\"dst\"", "\"workspace_bytes\"",
+                                        "\"policy\"", "\"algorithm\"", "\"kernels\"", NULL};
     static const char *const conv[] = {"\"reason\"", "\"refused\"", "\"tile\"", "\"macs\"", "\"packed_bytes\"", NULL};
     for (int i = 0; i < OPS; i++) {
         struct rig rig;

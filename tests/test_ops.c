@@ -389,6 +389,31 @@ static void test_resize_nearest(void **unused)
     }
 }
 
+/* Recorded from PyTorch 2.15.0: nearest-exact 2 -> 41 and 4 -> 82 at output 20, which of pixels 0 and 1 by rank. */
+static void test_nearest_exact_as_recorded(void **unused)
+{
+    (void)unused;
+    static const float x[] = {0, 1, 2, 3}, recorded[] = {1, 0, 1};
+    for (int32_t rank = 1; rank <= 3; rank++)
+        for (int64_t n = 2; n <= 4; n += 2)
+            for (int t = 0; t < tier_count; t++) {
+                struct call call;
+                ups_resize_desc *d = &call.desc.resize;
+                call_init(&call, UPS_RESIZE, rank);
+                d->mode = UPS_MODE_NEAREST;
+                d->coordinate_transformation_mode = UPS_HALF_PIXEL;
+                d->nearest_mode = UPS_ROUND_PREFER_CEIL;
+                for (int a = 0; a < rank; a++) d->sizes[a] = call.dims[2 + a] = 1;
+                call.dims[0] = call.dims[1] = 1;
+                call.dims[rank + 1] = n;
+                d->sizes[rank - 1] = n * 41 / 2;
+                call.x = x;
+                run_on(&call, tiers[t]);
+                call_same(&call, "pixel", &call.y[20], &recorded[rank - 1], 1);
+                call_close(&call);
+            }
+}
+
 /* Three passes of a rounded weight, a product and a sum each; torch's coordinates add what an f32 coordinate may miss
  * (semantics.md 4.2: some torch paths fuse, some do not). */
 static void linear_bounds(const struct call *call, double *bound, int64_t n)
@@ -756,8 +781,9 @@ static void compare_sampled(struct call *call, const int64_t *out)
         for (int j = 1; j < 5; j++) {
             run_algorithm(call, algorithms[j], tiers[i]);
             for (int64_t at = 0; at < n; at += step) {
-                double magnitude, y = naive_conv_transpose_at(&call->desc.conv, call->dims, call->x, call->w, call->bias,
-                                                              out, at / plane / O, at / plane % O, at % plane, &magnitude);
+                double magnitude,
+                    y = naive_conv_transpose_at(&call->desc.conv, call->dims, call->x, call->w, call->bias, out,
+                                                at / plane / O, at / plane % O, at % plane, &magnitude);
                 call_near(call, &call->y[at], &y, &magnitude, call_sum_bound(&call->desc.conv), 1);
             }
             call_close(call);
@@ -947,15 +973,20 @@ static void test_accuracy_contract(void **unused)
 static void test_batch_of_none(void **unused)
 {
     (void)unused;
-    static const int32_t ops[] = {UPS_MAX_POOL, UPS_MAX_UNPOOL, UPS_REPLICATE, UPS_BED_OF_NAILS, UPS_RESIZE, UPS_CONV_TRANSPOSE};
+    static const int32_t ops[] = {UPS_MAX_POOL,     UPS_MAX_UNPOOL, UPS_REPLICATE,
+                                  UPS_BED_OF_NAILS, UPS_RESIZE,     UPS_CONV_TRANSPOSE};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         for (int32_t layout = FIRST; layout <= LAST; layout++) {
             struct call call;
             float none = 0, w[4] = {1, 2, 3, 4};
             call_init(&call, ops[i], 2);
             call.desc.head.layout = layout;
-            assert_int_equal(ups_desc_set(&call.desc, ops[i] == UPS_REPLICATE || ops[i] == UPS_BED_OF_NAILS ? "factor"
-                                                      : ops[i] == UPS_RESIZE ? "scales" : "kernel_shape", "2"), UPS_OK);
+            assert_int_equal(ups_desc_set(&call.desc,
+                                          ops[i] == UPS_REPLICATE || ops[i] == UPS_BED_OF_NAILS ? "factor"
+                                          : ops[i] == UPS_RESIZE                                ? "scales"
+                                                                                                : "kernel_shape",
+                                          "2"),
+                             UPS_OK);
             if (ops[i] == UPS_CONV_TRANSPOSE) call.desc.conv.in_channels = call.desc.conv.out_channels = 1;
             memcpy(call.dims, (int64_t[]){0, 1, 4, 4}, 4 * sizeof *call.dims);
             call.x = &none;
@@ -983,6 +1014,7 @@ int main(void)
         cmocka_unit_test(test_unpool_of_pool),
         cmocka_unit_test(test_expand),
         cmocka_unit_test(test_resize_nearest),
+        cmocka_unit_test(test_nearest_exact_as_recorded),
         cmocka_unit_test(test_resize_linear),
         cmocka_unit_test(test_conv_transpose),
         cmocka_unit_test(test_conv_transpose_sizes),

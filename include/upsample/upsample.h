@@ -181,7 +181,7 @@ typedef struct ups_conv_transpose_desc {
     int32_t weights_layout;    /* UPS_IOHW whatever the activations' layout: [I, O/G, k…] dense; OIHW [O, I/G, k…], HWOI
                                   [k…, O, I/G], OHWI [O, k…, I/G], HWIO [k…, I, O/G]: of I and O the one named first counts
                                   all channels, the other those of one group */
-    int32_t activation;        /* UPS_NO_ACTIVATION; UPS_RELU; UPS_LEAKY_RELU: v > 0 ? v : v*alpha; UPS_CLIP to [alpha, beta] */
+    int32_t activation;        /* UPS_NO_ACTIVATION; UPS_RELU; UPS_LEAKY_RELU: v < 0 ? v*alpha : v; UPS_CLIP to [alpha, beta] */
     double activation_alpha;   /* leaky relu's slope (0.01 after init), or clip's lower end */
     double activation_beta;    /* clip's upper end (0 after init) */
 } ups_conv_transpose_desc;

@@ -5,6 +5,7 @@
 Descriptors are made and filled by name. Of the structs only ups_tensor and ups_buffers are written out here.
 """
 import ctypes
+import json
 import random
 import sys
 from ctypes import POINTER, Structure, byref, c_char_p, c_float, c_int32, c_int64, c_size_t, c_uint32, c_void_p
@@ -13,6 +14,7 @@ OK, INVALID, BAD_INDEX = 0, 1, 4
 F32, I64 = 1, 6
 CHANNELS_FIRST = 1
 DST, INDICES = 2, 3
+JSON = 2
 
 
 class Tensor(Structure):
@@ -41,6 +43,8 @@ def load(path):
             ("ups_plan_destroy", None, c_void_p),
             ("ups_plan_tensor", c_int32, c_void_p, c_int32, c_void_p),
             ("ups_plan_workspace", c_size_t, c_void_p, c_int32),
+            ("ups_plan_describe", c_int64, c_void_p, c_int32, c_char_p, c_size_t),
+            ("ups_cpu_info", c_int64, c_int32, c_char_p, c_size_t),
             ("ups_buffers_init", c_int32, c_void_p, c_size_t),
             ("ups_run", c_int32, c_void_p, c_void_p, c_void_p, c_size_t),
             ("ups_last_error", c_char_p)]:
@@ -63,6 +67,14 @@ def product(numbers):
 
 def floats(values):
     return (c_float * len(values))(*values)
+
+
+def from_json(say, *arguments):
+    """What a describing function says, parsed; like snprintf it tells the length first."""
+    needed = say(*arguments, JSON, None, 0)
+    text = ctypes.create_string_buffer(needed + 1)
+    check(say(*arguments, JSON, text, needed + 1), needed, "length of a description")
+    return json.loads(text.value)
 
 
 class Desc:
@@ -112,6 +124,9 @@ class Desc:
             check((shape.dtype, list(shape.dims[:len(dims)])), (I64, out_dims), "shape of the indices")
             given = (c_int64 * len(y))()
             buffers.indices_out = ctypes.addressof(given)
+        described = from_json(ups.ups_plan_describe, plan)
+        check((described["src"], described["dst"]), (list(dims), out_dims), "sizes in the description")
+        check(described["isa"] in from_json(ups.ups_cpu_info)["compiled"], True, "a tier of this build")
         needed = ups.ups_plan_workspace(plan, 1)
         work = ctypes.create_string_buffer(needed) if needed else None
         check(ups.ups_run(plan, byref(buffers), work, needed), want, "ups_run")
