@@ -103,11 +103,8 @@ static int32_t check_run(const ups_plan *plan, const ups_buffers *b, const void 
     if (b->size < sizeof *b)
         return ups_error(UPS_INVALID, "buffers.size = %" PRIu32 "; legal: sizeof(ups_buffers) = %zu", b->size,
                          sizeof *b);
-    for (size_t i = sizeof *b; i < b->size; i++)
-        if (((const char *)b)[i])
-            return ups_error(UPS_INVALID,
-                             "buffers.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes", b->size,
-                             i, sizeof *b);
+    int32_t status = ups_check_tail("buffers", b, b->size, sizeof *b);
+    if (status) return status;
     if (b->reserved) return ups_error(UPS_INVALID, "buffers.reserved = %" PRIu32 "; legal: 0", b->reserved);
     if (parts < 1) return ups_error(UPS_INVALID, "parts = %" PRId32 "; legal: 1 or more", parts);
     if (!plan->units) return UPS_OK; /* N = 0 */
@@ -189,14 +186,11 @@ int32_t ups_run_parallel(const ups_plan *plan, ups_buffers *buffers, void *works
     if (parallel->size < sizeof *parallel)
         return ups_error(UPS_INVALID, "parallel.size = %" PRIu32 "; legal: sizeof(ups_parallel) = %zu", parallel->size,
                          sizeof *parallel);
-    for (size_t i = sizeof *parallel; i < parallel->size; i++)
-        if (((const char *)parallel)[i])
-            return ups_error(UPS_INVALID,
-                             "parallel.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes",
-                             parallel->size, i, sizeof *parallel);
+    int32_t status = ups_check_tail("parallel", parallel, parallel->size, sizeof *parallel);
+    if (status) return status;
     if (parallel->parts < 1 || parallel->parts > 1024)
         return ups_error(UPS_INVALID, "parallel.parts = %" PRId32 "; legal: 1 to 1024", parallel->parts);
-    int32_t status = check_run(plan, buffers, workspace, workspace_bytes, parallel->parts);
+    status = check_run(plan, buffers, workspace, workspace_bytes, parallel->parts);
     if (status) return status;
     struct team team = {.plan = plan, .buffers = buffers, .workspace = workspace, .parts = parallel->parts};
     atomic_init(&team.bad_count, 0);

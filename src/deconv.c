@@ -70,12 +70,6 @@ static int32_t set_geometry(struct ups_deconv *d, const ups_conv_transpose_desc 
     return UPS_OK;
 }
 
-void ups_inputs_of(const struct ups_deconv_axis *a, int64_t n, int64_t lo, int64_t hi, int64_t *first, int64_t *last)
-{
-    *first = ups_max(0, ups_ceil_div(lo + a->pad - (a->k - 1) * a->d, a->s));
-    *last = ups_max(*first, ups_min(n, ups_ceil_div(hi + a->pad, a->s)));
-}
-
 /* ---- choice ---- */
 
 static int find_algorithm(const char *name)
@@ -127,9 +121,10 @@ static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char 
 static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
                  float *to)
 {
-    for (int64_t g = 0; g < d->groups; g++)
-        d->algorithm->pack(d, kernels, weights + g * d->w.group, bias ? bias + g * d->out : NULL,
-                           to + (size_t)g * d->packed_floats);
+    for (int64_t g = 0; g < d->groups; g++, to += d->packed_floats) {
+        for (int64_t i = 0; i < d->out; i++) to[i] = bias ? bias[g * d->out + i] : 0;
+        d->algorithm->pack(d, kernels, weights + g * d->w.group, to);
+    }
 }
 
 static void unmake_deconv(struct ups_op *op)

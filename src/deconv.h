@@ -71,9 +71,8 @@ struct ups_deconv_algorithm {
     double (*work)(const struct ups_deconv *d, const struct ups_kernels *kernels);
     /* Lays out the packed floats of one convolution group: sets packed_floats and what else it needs. */
     int32_t (*layout)(const struct ups_op *op, struct ups_deconv *d);
-    /* Packs one convolution group. weights point at the group's; bias at its `out` values, or NULL. */
-    void (*pack)(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
-                 float *to);
+    /* Packs the weights of one convolution group behind its plain bias, which stands there already. */
+    void (*pack)(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to);
     /* Bytes for boxes of at most `width` outputs along W, on top of nothing. */
     size_t (*workspace)(const ups_plan *plan, int64_t width);
     void (*run)(const struct ups_deconv_run *run, const struct ups_box *box);
@@ -83,8 +82,18 @@ extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_
 
 /* ---- what more than one algorithm needs (deconv.c, gemm.c) ---- */
 
-/* The inputs [*first, *last) along one axis that some tap brings to outputs [lo, hi); within [0, n). */
-void ups_inputs_of(const struct ups_deconv_axis *a, int64_t n, int64_t lo, int64_t hi, int64_t *first, int64_t *last);
+/* The input of n that tap t brings to output o along one axis, or -1. */
+static inline int64_t ups_source_of(const struct ups_deconv_axis *a, int64_t o, int64_t t, int64_t n)
+{
+    int64_t from = o + a->pad - t * a->d;
+    return from >= 0 && from % a->s == 0 && from / a->s < n ? from / a->s : -1;
+}
+
+/* The plain bias, which stands first in a convolution group's packed floats. */
+static inline size_t ups_bias_floats(const struct ups_deconv *d)
+{
+    return (size_t)ups_round_up(d->out, 16);
+}
 
 /* Source rows of one convolution group, packed [pixel][channel] with zeros outside the image, in a small ring: slots follow
  * from the row's position, so that the rows of one cell never share one. */

@@ -23,25 +23,18 @@ static double work(const struct ups_deconv *d, const struct ups_kernels *kernels
     return rows * ((double)d->in * (double)ups_round_up(columns_of(d), kernels->nr) + addition * columns);
 }
 
-static size_t bias_floats(const struct ups_deconv *d)
-{
-    return (size_t)ups_round_up(d->out, 16);
-}
-
 static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
 {
     size_t kernel_row = (size_t)(ups_round_up(columns_of(d), op->kernels->nr) * d->in);
-    d->packed_floats = bias_floats(d) + (size_t)(d->axis[0].k * d->axis[1].k) * kernel_row;
+    d->packed_floats = ups_bias_floats(d) + (size_t)(d->axis[0].k * d->axis[1].k) * kernel_row;
     return UPS_OK;
 }
 
 /* Per kernel row (td, th): panels of the columns (tw, output channel). */
-static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
-                 float *to)
+static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to)
 {
     int64_t nr = kernels->nr, columns = columns_of(d), column[UPS_MAX_NR];
-    for (int64_t i = 0; i < d->out; i++) to[i] = bias ? bias[i] : 0;
-    to += bias_floats(d);
+    to += ups_bias_floats(d);
     for (int64_t row = 0; row < d->axis[0].k * d->axis[1].k; row++) {
         const float *from = weights + row / d->axis[1].k * d->w.tap[0] + row % d->axis[1].k * d->w.tap[1];
         for (int64_t first = 0; first < columns; first += nr, to += d->in * nr) {
@@ -96,11 +89,11 @@ static void add_columns(const struct ups_deconv_run *run, const float *columns, 
         run->kernels->axpy.run(out, 1, columns + t * out, line + (base + t * w->d - lo) * out);
 }
 
-/* The input position that tap t brings to output o, or -1. */
-static int64_t source_of(const struct ups_deconv_axis *a, int64_t o, int64_t t, int64_t n)
+/* The inputs [*first, *last) along one axis that some tap brings to outputs [lo, hi); within [0, n). */
+static void inputs_of(const struct ups_deconv_axis *a, int64_t n, int64_t lo, int64_t hi, int64_t *first, int64_t *last)
 {
-    int64_t from = o + a->pad - t * a->d;
-    return from >= 0 && from % a->s == 0 && from / a->s < n ? from / a->s : -1;
+    *first = ups_max(0, ups_ceil_div(lo + a->pad - (a->k - 1) * a->d, a->s));
+    *last = ups_max(*first, ups_min(n, ups_ceil_div(hi + a->pad, a->s)));
 }
 
 static void run_gemm(const struct ups_deconv_run *run, const struct ups_box *box)
@@ -109,7 +102,7 @@ static void run_gemm(const struct ups_deconv_run *run, const struct ups_box *box
     const struct ups_deconv_axis *a = d->axis;
     const struct ups_view *x = &run->plan->x;
     int64_t first, last, width = box->hi[2] - box->lo[2], pitch = ups_round_up(columns_of(d), run->kernels->nr);
-    ups_inputs_of(&a[2], x->size[2], box->lo[2], box->hi[2], &first, &last);
+    inputs_of(&a[2], x->size[2], box->lo[2], box->hi[2], &first, &last);
     char *at = run->workspace;
     struct ups_rows rows;
     float *line = ups_take(&at, (size_t)(width * d->out) * sizeof *line);
@@ -122,11 +115,11 @@ static void run_gemm(const struct ups_deconv_run *run, const struct ups_box *box
             for (int64_t oh = box->lo[1]; oh < box->hi[1]; oh++) {
                 memset(line, 0, (size_t)(width * d->out) * sizeof *line);
                 for (int64_t row = 0; row < a[0].k * a[1].k; row++) {
-                    int64_t id = source_of(&a[0], od, row / a[1].k, x->size[0]),
-                            ih = source_of(&a[1], oh, row % a[1].k, x->size[1]);
+                    int64_t id = ups_source_of(&a[0], od, row / a[1].k, x->size[0]),
+                            ih = ups_source_of(&a[1], oh, row % a[1].k, x->size[1]);
                     if (id < 0 || ih < 0) continue;
                     const float *pixels = ups_rows_get(&rows, run, box->n, g, id, ih);
-                    multiply(run, pixels, last - first, packed + bias_floats(d) + (size_t)(row * pitch * d->in),
+                    multiply(run, pixels, last - first, packed + ups_bias_floats(d) + (size_t)(row * pitch * d->in),
                              columns, pitch);
                     for (int64_t i = first; i < last; i++)
                         add_columns(run, columns + (i - first) * pitch, i, box->lo[2], box->hi[2], line);

@@ -89,7 +89,7 @@ static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
     for (int a = 0; a < 3; a++) count *= kinds(&d->axis[a], a >= merged);
     d->phase_group = ups_allocate(&op->memory, (size_t)count * sizeof *d->phase_group);
     if (!d->phase_group) return UPS_NO_MEMORY;
-    size_t at = (size_t)ups_round_up(d->out, 16); /* the plain bias stands first */
+    size_t at = ups_bias_floats(d);
     struct kind kd, kh, kw;
     for (int64_t i = 0; kind_of(&d->axis[0], 0 >= merged, i, &kd); i++)
         for (int64_t j = 0; kind_of(&d->axis[1], 1 >= merged, j, &kh); j++)
@@ -122,7 +122,7 @@ static void column_of(const struct ups_phase_group *p, int64_t out, int64_t j, i
 }
 
 static void pack_group(const struct ups_deconv *d, const struct ups_phase_group *p, int64_t nr, const float *weights,
-                       const float *bias, float *to)
+                       float *to)
 {
     int64_t depth = group_depth(p) * d->in, column[UPS_MAX_NR], t0[3], channel;
     for (int64_t first = 0; first < p->columns; first += nr) {
@@ -131,7 +131,7 @@ static void pack_group(const struct ups_deconv *d, const struct ups_phase_group 
         for (int64_t j = 0; j < columns; j++) {
             column_of(p, d->out, first + j, t0, &channel);
             column[j] = channel * d->w.out + t0[0] * d->w.tap[0] + t0[1] * d->w.tap[1] + t0[2] * d->w.tap[2];
-            to[p->bias + (size_t)(first + j)] = bias ? bias[channel] : 0;
+            to[p->bias + (size_t)(first + j)] = to[channel];
         }
         for (int64_t j = columns; j < nr; j++) to[p->bias + (size_t)(first + j)] = 0;
         /* input channels outermost: the taps of one weight share cache lines in most layouts */
@@ -148,11 +148,9 @@ static void pack_group(const struct ups_deconv *d, const struct ups_phase_group 
     }
 }
 
-static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
-                 float *to)
+static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to)
 {
-    for (int64_t i = 0; i < d->out; i++) to[i] = bias ? bias[i] : 0;
-    for (int64_t i = 0; i < d->phase_groups; i++) pack_group(d, &d->phase_group[i], kernels->nr, weights, bias, to);
+    for (int64_t i = 0; i < d->phase_groups; i++) pack_group(d, &d->phase_group[i], kernels->nr, weights, to);
 }
 
 /* ---- run ---- */

@@ -26,27 +26,20 @@ static double work(const struct ups_deconv *d, const struct ups_kernels *kernels
            (taps * (double)d->in * (double)d->out + (double)d->out * (double)ups_max(0, d->axis[2].s - d->axis[2].k));
 }
 
-static size_t bias_floats(const struct ups_deconv *d)
-{
-    return (size_t)ups_round_up(d->out, 16);
-}
-
 static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
 {
     (void)op;
     d->packed_floats =
-        bias_floats(d) + (size_t)ups_round_up(d->axis[0].k * d->axis[1].k * d->axis[2].k * d->out * d->in, 16);
+        ups_bias_floats(d) + (size_t)ups_round_up(d->axis[0].k * d->axis[1].k * d->axis[2].k * d->out * d->in, 16);
     return UPS_OK;
 }
 
 /* [tap][output channel][input channel] */
-static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
-                 float *to)
+static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to)
 {
     const struct ups_deconv_axis *a = d->axis;
     (void)kernels;
-    for (int64_t i = 0; i < d->out; i++) to[i] = bias ? bias[i] : 0;
-    to += bias_floats(d);
+    to += ups_bias_floats(d);
     for (int64_t t = 0; t < a[0].k * a[1].k * a[2].k; t++) {
         int64_t tw = t % a[2].k, th = t / a[2].k % a[1].k, td = t / a[2].k / a[1].k;
         const float *from = weights + td * d->w.tap[0] + th * d->w.tap[1] + tw * d->w.tap[2];
@@ -133,12 +126,10 @@ static void run_line(struct line *l, const struct ups_box *box, int64_t g, int64
     memset(l->sums, 0, (size_t)(d->out * a[2].s * l->cells) * sizeof *l->sums);
     for (int64_t td = 0; td < a[0].k; td++)
         for (int64_t th = 0; th < a[1].k; th++) {
-            int64_t fd = od + a[0].pad - td * a[0].d, fh = oh + a[1].pad - th * a[1].d;
-            if (fd < 0 || fd % a[0].s || fd / a[0].s >= x->size[0] || fh < 0 || fh % a[1].s ||
-                fh / a[1].s >= x->size[1])
-                continue;
-            const float *row = planar_row(l, box->n, g, fd / a[0].s, fh / a[1].s, &stride);
-            add_row(l, row, stride, packed + bias_floats(d) + (td * a[1].k + th) * kernel_row);
+            int64_t id = ups_source_of(&a[0], od, td, x->size[0]), ih = ups_source_of(&a[1], oh, th, x->size[1]);
+            if (id < 0 || ih < 0) continue;
+            const float *row = planar_row(l, box->n, g, id, ih, &stride);
+            add_row(l, row, stride, packed + ups_bias_floats(d) + (td * a[1].k + th) * kernel_row);
         }
     int64_t columns = a[2].s * l->cells;
     l->run->kernels->finish.run(l->sums, d->out, columns, columns, packed, 1, 0, &d->activation);

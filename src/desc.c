@@ -234,11 +234,8 @@ static int32_t copy_in(union ups_desc *to, const void *from)
     if (status) return status;
     const ups_desc_head *head = from;
     size_t size = ups_desc_size(head->op);
-    for (size_t i = size; i < head->size; i++)
-        if (((const char *)from)[i])
-            return ups_error(UPS_INVALID, "desc.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes",
-                             head->size, i, size);
-    status = ups_preset_fill(to, head->op, ups_preset_name(head->preset));
+    status = ups_check_tail("desc", from, head->size, size);
+    if (!status) status = ups_preset_fill(to, head->op, ups_preset_name(head->preset));
     if (status) return status;
     memcpy(to, from, head->size < size ? head->size : size);
     to->head.size = (uint32_t)size;

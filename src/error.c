@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "error.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -30,4 +31,13 @@ const char *ups_status_string(int32_t status)
     case UPS_BAD_INDEX: return "index out of range";
     default: return "unknown status";
     }
+}
+
+int32_t ups_check_tail(const char *name, const void *caller, uint32_t size, size_t known)
+{
+    for (size_t i = known; i < size; i++)
+        if (((const char *)caller)[i])
+            return ups_error(UPS_INVALID, "%s.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes",
+                             name, size, i, known);
+    return UPS_OK;
 }

@@ -66,11 +66,8 @@ static int32_t read_options(ups_options *to, const ups_options *from)
     if (!from) return UPS_OK;
     if (from->size < sizeof from->size)
         return ups_error(UPS_INVALID, "options.size = %" PRIu32 "; legal: as set by ups_options_init", from->size);
-    for (size_t i = sizeof *to; i < from->size; i++)
-        if (((const char *)from)[i])
-            return ups_error(UPS_INVALID,
-                             "options.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes",
-                             from->size, i, sizeof *to);
+    int32_t status = ups_check_tail("options", from, from->size, sizeof *to);
+    if (status) return status;
     memcpy(to, from, from->size < sizeof *to ? from->size : sizeof *to);
     if (to->flags & ~(uint32_t)UPS_WEIGHTS_AT_RUN)
         return ups_error(UPS_INVALID, "options.flags = %#" PRIx32 "; legal: 0 or UPS_WEIGHTS_AT_RUN", to->flags);

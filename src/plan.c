@@ -85,10 +85,8 @@ static int32_t read_tensor(ups_tensor *to, const ups_tensor *from, const char *n
     if (from->size < sizeof *from)
         return ups_error(UPS_INVALID, "%s.size = %" PRIu32 "; legal: sizeof(ups_tensor) = %zu", name, from->size,
                          sizeof *from);
-    for (size_t i = sizeof *from; i < from->size; i++)
-        if (((const char *)from)[i])
-            return ups_error(UPS_INVALID, "%s.size = %" PRIu32 " and byte %zu is not 0; this library knows %zu bytes",
-                             name, from->size, i, sizeof *from);
+    int32_t status = ups_check_tail(name, from, from->size, sizeof *from);
+    if (status) return status;
     *to = *from;
     to->size = sizeof *to;
     if (to->reserved) return ups_error(UPS_INVALID, "%s.reserved = %" PRId32 "; legal: 0", name, to->reserved);
@@ -98,7 +96,7 @@ static int32_t read_tensor(ups_tensor *to, const ups_tensor *from, const char *n
     if (to->rank != desc->head.rank)
         return ups_error(UPS_INVALID, "%s.rank = %" PRId32 "; legal: %" PRId32 ", the op's", name, to->rank,
                          desc->head.rank);
-    int32_t status = check_dims(to, name);
+    status = check_dims(to, name);
     if (!status) status = check_extent(to, name);
     return status ? status : check_unit_stride(to, name, desc->head.layout);
 }
@@ -163,18 +161,11 @@ static int32_t place_destination(ups_plan *p, const ups_tensor *dst, const int64
     const union ups_desc *desc = &p->op->desc;
     int32_t rank = desc->head.rank, status = UPS_OK;
     int64_t dims[5] = {p->src.dims[0], channels_out(desc, p->src.dims[1])};
+    const int64_t *asked = out_sizes || !dst ? out_sizes : p->dst.dims + 2;
     if (dst) status = read_tensor(&p->dst, dst, "dst", desc);
-    if (!status)
-        status = ups_output_sizes(desc, p->src.dims + 2,
-                                  out_sizes ? out_sizes
-                                  : dst     ? p->dst.dims + 2
-                                            : NULL,
-                                  dims + 2);
+    if (!status) status = ups_output_sizes(desc, p->src.dims + 2, asked, dims + 2);
     if (status) return status;
-    if (!dst) {
-        status = ups_tensor_init(&p->dst, sizeof p->dst, UPS_F32, rank, desc->head.layout, dims);
-        return status;
-    }
+    if (!dst) return ups_tensor_init(&p->dst, sizeof p->dst, UPS_F32, rank, desc->head.layout, dims);
     for (int i = 0; i < rank + 2; i++)
         if (p->dst.dims[i] != dims[i])
             return ups_error(UPS_INVALID, "dst.dims[%d] (%s) = %" PRId64 "; legal: %" PRId64, i, axis_name(i),

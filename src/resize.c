@@ -113,10 +113,7 @@ static void linear_taps(const struct rule *r, const struct axis *a, int64_t o)
 {
     int64_t left;
     float t;
-    if (torch_copies(r, a->n, a->m, 1)) {
-        left = o;
-        t = 0;
-    } else if (r->arithmetic == UPS_COORDINATES_TORCH) {
+    if (r->arithmetic == UPS_COORDINATES_TORCH) {
         float x = fmaxf(coordinate_torch(r, o, a->n, a->m), 0);
         left = (int64_t)fminf(floorf(x), (float)(a->n - 1));
         left = ups_min(left, a->n - 1);
@@ -154,18 +151,16 @@ static void fill_axis(const struct rule *r, struct axis *a)
 
 /* ---- plan ---- */
 
-static struct rule rule_of(const ups_resize_desc *d, int axis)
+/* The rule of an axis of the descriptor, n to m elements; of an axis the rank lacks (axis < 0), and of one that linear
+ * leaves as it is, a copy: nearest by asymmetric, floor. */
+static struct rule rule_of(const ups_resize_desc *d, int axis, int64_t n, int64_t m)
 {
     struct rule r = {d->mode, d->coordinate_transformation_mode, d->nearest_mode, d->coordinate_arithmetic, d->rank, 0};
-    if (d->scales[axis] != UPS_BY_PRESET) r.scale = d->scales[axis];
+    if (axis >= 0 && d->scales[axis] != UPS_BY_PRESET) r.scale = d->scales[axis];
+    bool same = r.scale <= 0 && n == m; /* without a scale every linear rule is then the identity */
+    if (axis < 0 || (r.mode == UPS_MODE_LINEAR && (same || torch_copies(&r, n, m, 1))))
+        r = (struct rule){UPS_MODE_NEAREST, UPS_ASYMMETRIC, UPS_NEAREST_FLOOR, UPS_COORDINATES_F64, d->rank, 0};
     return r;
-}
-
-/* Two taps for linear, one where a copy is exact. */
-static int64_t taps_of(const struct rule *r, int64_t n, int64_t m)
-{
-    bool plain = r->scale <= 0 && n == m; /* every rule is then the identity */
-    return r->mode == UPS_MODE_NEAREST || plain || torch_copies(r, n, m, 1) ? 1 : 2;
 }
 
 static size_t row_floats(const ups_plan *plan)
@@ -180,15 +175,9 @@ static int32_t plan_resize(ups_plan *plan)
     struct axis axes[3];
     size_t entries = 0;
     for (int i = 0; i < 3; i++) {
-        bool missing = i < 3 - d->rank;
         struct axis a = {plan->x.size[i], plan->y.size[i], 1, NULL, NULL, false, false};
-        rules[i] = missing ? (struct rule){UPS_MODE_NEAREST,    UPS_ASYMMETRIC, UPS_NEAREST_FLOOR,
-                                           UPS_COORDINATES_F64, d->rank,        0}
-                           : rule_of(d, i - (3 - d->rank));
-        a.taps = taps_of(&rules[i], a.n, a.m);
-        if (a.taps == 1 && rules[i].mode == UPS_MODE_LINEAR) /* a copy */
-            rules[i] =
-                (struct rule){UPS_MODE_NEAREST, UPS_ASYMMETRIC, UPS_NEAREST_FLOOR, UPS_COORDINATES_F64, d->rank, 0};
+        rules[i] = rule_of(d, i - (3 - d->rank), a.n, a.m);
+        a.taps = rules[i].mode == UPS_MODE_LINEAR ? 2 : 1;
         axes[i] = a;
         entries += (size_t)(a.taps * a.m);
     }

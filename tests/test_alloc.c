@@ -161,9 +161,9 @@ static void test_failing_allocator(void **state)
     }
 }
 
-static void test_run_allocates_nothing(void **state)
+/* Every call in both layouts, opened: `body` gets its plan and buffers. */
+static void each_call(void (*body)(const ups_plan *plan, ups_buffers *b))
 {
-    (void)state;
     for (int i = 0; i < CALLS; i++)
         for (int32_t layout = UPS_CHANNELS_FIRST; layout <= UPS_CHANNELS_LAST; layout++) {
             ups_op *op;
@@ -171,16 +171,26 @@ static void test_run_allocates_nothing(void **state)
             ups_buffers b;
             assert_int_equal(open_call(i, layout, NULL, &op, &plan), UPS_OK);
             fill_buffers(i, &b);
-            assert_true(ups_plan_workspace(plan, 3) <= sizeof workspace);
-            int before = allocations;
-            int32_t status = ups_run(plan, &b, workspace, sizeof workspace);
-            for (int32_t part = 0; part < 3; part++)
-                status |= ups_run_part(plan, &b, workspace, sizeof workspace, part, 3);
-            assert_int_equal(allocations, before);
-            assert_int_equal(status, UPS_OK);
+            body(plan, &b);
             ups_plan_destroy(plan);
             ups_op_destroy(op);
         }
+}
+
+static void allocates_nothing(const ups_plan *plan, ups_buffers *b)
+{
+    assert_true(ups_plan_workspace(plan, 3) <= sizeof workspace);
+    int before = allocations;
+    int32_t status = ups_run(plan, b, workspace, sizeof workspace);
+    for (int32_t part = 0; part < 3; part++) status |= ups_run_part(plan, b, workspace, sizeof workspace, part, 3);
+    assert_int_equal(allocations, before);
+    assert_int_equal(status, UPS_OK);
+}
+
+static void test_run_allocates_nothing(void **state)
+{
+    (void)state;
+    each_call(allocates_nothing);
     if (COUNTED) {
         int before = allocations;
         free(malloc(1));
@@ -210,24 +220,19 @@ static int strict_status(const ups_plan *plan, ups_buffers *b, bool stray)
     return status;
 }
 
+static void makes_no_system_call(const ups_plan *plan, ups_buffers *b)
+{
+    int status = strict_status(plan, b, false);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), UPS_OK);
+    status = strict_status(plan, b, true);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL); /* a system call would have been seen */
+}
+
 static void test_run_makes_no_system_call(void **state)
 {
     (void)state;
-    for (int i = 0; i < CALLS; i++)
-        for (int32_t layout = UPS_CHANNELS_FIRST; layout <= UPS_CHANNELS_LAST; layout++) {
-            ups_op *op;
-            ups_plan *plan;
-            ups_buffers b;
-            assert_int_equal(open_call(i, layout, NULL, &op, &plan), UPS_OK);
-            fill_buffers(i, &b);
-            int status = strict_status(plan, &b, false);
-            assert_true(WIFEXITED(status));
-            assert_int_equal(WEXITSTATUS(status), UPS_OK);
-            status = strict_status(plan, &b, true);
-            assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL); /* a system call would have been seen */
-            ups_plan_destroy(plan);
-            ups_op_destroy(op);
-        }
+    each_call(makes_no_system_call);
 }
 
 int main(void)
