@@ -50,6 +50,7 @@ static int allocations;
 
 struct allocator {
     int calls, fail_at, outstanding;
+    size_t bytes; /* asked for in all */
 };
 
 static void *allocate(void *context, size_t bytes)
@@ -57,6 +58,7 @@ static void *allocate(void *context, size_t bytes)
     struct allocator *a = context;
     if (++a->calls == a->fail_at) return NULL;
     a->outstanding++;
+    a->bytes += bytes;
     return malloc(bytes);
 }
 
@@ -142,7 +144,7 @@ static void test_failing_allocator(void **state)
         int32_t status = UPS_NO_MEMORY;
         int k = 1;
         for (; status == UPS_NO_MEMORY; k++) {
-            struct allocator a = {0, k, 0};
+            struct allocator a = {.fail_at = k};
             ups_op *op = (ups_op *)&a;
             ups_plan *plan = (ups_plan *)&a;
             status = open_call(i, UPS_CHANNELS_FIRST, &a, &op, &plan);
@@ -159,6 +161,36 @@ static void test_failing_allocator(void **state)
         }
         assert_true(k > 2); /* an op and a plan at least */
     }
+}
+
+/* 200 lengths through one op of 1026 * 1024 weights: a plan never packs, so it asks for next to no memory. */
+static void test_new_sizes_never_repack(void **state)
+{
+    static float many[1026 * 1024];
+    struct allocator a = {0};
+    ups_conv_transpose_desc desc;
+    ups_options options;
+    ups_op *op;
+    (void)state;
+    ups_desc_init(&desc, sizeof desc, UPS_CONV_TRANSPOSE, NULL);
+    desc.rank = 1;
+    desc.in_channels = 1026, desc.out_channels = 1;
+    desc.kernel_shape[0] = 1024, desc.strides[0] = 256;
+    ups_options_init(&options, sizeof options);
+    options.allocate = allocate, options.release = release, options.context = &a;
+    assert_int_equal(ups_op_create(&desc, many, NULL, &options, &op), UPS_OK);
+    assert_true(a.bytes >= sizeof many);
+    for (int64_t length = 1; length <= 200; length++) {
+        ups_tensor src;
+        ups_plan *plan;
+        size_t before = a.bytes;
+        ups_tensor_init(&src, sizeof src, UPS_F32, 1, UPS_CHANNELS_FIRST, (int64_t[]){1, 1026, length});
+        assert_int_equal(ups_plan_create(op, &src, NULL, NULL, &plan), UPS_OK);
+        assert_true(a.bytes - before < 4096);
+        ups_plan_destroy(plan);
+    }
+    ups_op_destroy(op);
+    assert_int_equal(a.outstanding, 0);
 }
 
 /* Every call in both layouts, opened: `body` gets its plan and buffers. */
@@ -239,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failing_allocator),
+        cmocka_unit_test(test_new_sizes_never_repack),
         cmocka_unit_test(test_run_allocates_nothing),
         cmocka_unit_test(test_run_makes_no_system_call),
     };
