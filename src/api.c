@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "error.h"
+#include "index.h"
 #include "plan.h"
 #include "size.h"
 #if defined(__x86_64__)
@@ -39,7 +40,7 @@ static size_t tensor_bytes(const ups_tensor *t)
 {
     int64_t last = 0;
     for (int i = 0; i < t->rank + 2; i++) last += (t->dims[i] - 1) * t->strides[i];
-    return (size_t)(last + 1) * (t->dtype == UPS_I64 ? 8 : 4);
+    return (size_t)(last + 1) * ups_index_bytes(t->dtype);
 }
 
 enum { SPANS = 7 };
@@ -51,7 +52,7 @@ static void list_spans(const ups_plan *p, const ups_buffers *b, const void *work
     bool unpool = desc->head.op == UPS_MAX_UNPOOL, pool = desc->head.op == UPS_MAX_POOL;
     bool at_run = p->op->flags & UPS_WEIGHTS_AT_RUN;
     size_t index_bytes = unpool || pool ? tensor_bytes(&p->indices) : 0;
-    size_t index_alignment = p->indices.dtype == UPS_I64 ? 8 : 4;
+    size_t index_alignment = ups_index_bytes(p->indices.dtype);
     const ups_conv_transpose_desc *c = &desc->conv_transpose;
     size_t bias_bytes = at_run ? (size_t)c->out_channels * 4 : 0;
     size_t weight_bytes = at_run ? (size_t)(c->in_channels * (c->out_channels / c->group)) * 4 : 0;
@@ -137,8 +138,8 @@ static int32_t outcome(const ups_buffers *b)
 {
     if (!b->bad_count) return UPS_OK;
     return ups_error(UPS_BAD_INDEX,
-                     "%" PRId64
-                     " indices lie outside the output plane and were skipped, the first at source position %" PRId64,
+                     "%" PRId64 " indices lie outside the output, or on one that is taken, and were skipped, the first "
+                                "at source position %" PRId64,
                      b->bad_count, b->bad_first);
 }
 

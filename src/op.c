@@ -87,8 +87,11 @@ static int32_t read_options(ups_options *to, const ups_options *from)
 static const struct ups_family *family_of(int32_t op)
 {
     switch (op) {
-    case UPS_MAX_POOL: return &ups_pool_family;
+    case UPS_MAX_POOL:
+    case UPS_AVG_POOL: return &ups_pool_family;
     case UPS_MAX_UNPOOL: return &ups_unpool_family;
+    case UPS_PIXEL_SHUFFLE:
+    case UPS_PIXEL_UNSHUFFLE: return &ups_shuffle_family;
     case UPS_RESIZE: return &ups_resize_family;
     case UPS_CONV_TRANSPOSE: return &ups_deconv_family;
     default: return &ups_expand_family;

@@ -45,8 +45,8 @@ struct ups_family {
     void (*describe)(const struct ups_plan *plan, struct ups_report *report);
 };
 
-extern const struct ups_family ups_pool_family, ups_unpool_family, ups_expand_family, ups_resize_family,
-    ups_deconv_family;
+extern const struct ups_family ups_pool_family, ups_unpool_family, ups_expand_family, ups_shuffle_family,
+    ups_resize_family, ups_deconv_family;
 
 struct ups_op {
     atomic_int references;

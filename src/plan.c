@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "index.h"
 #include "shape.h"
 #include "size.h"
 
@@ -110,8 +111,8 @@ int32_t ups_tensor_init(ups_tensor *tensor, size_t size, int32_t dtype, int32_t 
     if (rank < 1 || rank > 3) return ups_error(UPS_INVALID, "rank = %" PRId32 "; legal: 1 to 3", rank);
     if (layout != UPS_CHANNELS_FIRST && layout != UPS_CHANNELS_LAST)
         return ups_error(UPS_INVALID, "layout = %" PRId32 "; legal: UPS_CHANNELS_FIRST 1, UPS_CHANNELS_LAST 2", layout);
-    if (dtype != UPS_F32 && dtype != UPS_I32 && dtype != UPS_I64)
-        return ups_error(UPS_INVALID, "dtype = %" PRId32 "; legal: UPS_F32 1, UPS_I32 5, UPS_I64 6", dtype);
+    if (dtype != UPS_F32 && dtype != UPS_U8 && dtype != UPS_I32 && dtype != UPS_I64)
+        return ups_error(UPS_INVALID, "dtype = %" PRId32 "; legal: UPS_F32 1, UPS_U8 4, UPS_I32 5, UPS_I64 6", dtype);
     ups_tensor t = {.size = (uint32_t)size, .dtype = dtype, .rank = rank};
     int64_t stride = 1;
     for (int k = rank + 1; k >= 0; k--) {
@@ -142,9 +143,22 @@ static struct ups_view view_of(const ups_tensor *t)
 
 /* ---- planning ---- */
 
+static bool is_shuffle(const union ups_desc *desc)
+{
+    return desc->head.op == UPS_PIXEL_SHUFFLE || desc->head.op == UPS_PIXEL_UNSHUFFLE;
+}
+
 static int64_t channels_out(const union ups_desc *desc, int64_t in)
 {
-    return desc->head.op == UPS_CONV_TRANSPOSE ? desc->conv_transpose.out_channels : in;
+    int64_t cell = 1; /* channels of a shuffle's block */
+    for (int i = 0; i < desc->head.rank && is_shuffle(desc); i++)
+        cell *= ups_min(desc->shuffle.blocksize, UPS_MAX_LENGTH / cell);
+    switch (desc->head.op) {
+    case UPS_CONV_TRANSPOSE: return desc->conv_transpose.out_channels;
+    case UPS_PIXEL_SHUFFLE: return in / cell;
+    case UPS_PIXEL_UNSHUFFLE: return in * cell;
+    default: return in;
+    }
 }
 
 static int32_t check_channels(const union ups_desc *desc, const ups_tensor *src)
@@ -152,7 +166,23 @@ static int32_t check_channels(const union ups_desc *desc, const ups_tensor *src)
     if (desc->head.op == UPS_CONV_TRANSPOSE && src->dims[1] != desc->conv_transpose.in_channels)
         return ups_error(UPS_INVALID, "src.dims[1] (C) = %" PRId64 "; legal: in_channels = %" PRId64, src->dims[1],
                          desc->conv_transpose.in_channels);
+    int64_t cell = 1;
+    for (int i = 0; i < desc->head.rank && desc->head.op == UPS_PIXEL_SHUFFLE; i++)
+        if (!ups_multiply(&cell, desc->shuffle.blocksize) || src->dims[1] % cell)
+            return ups_error(UPS_INVALID,
+                             "src.dims[1] (C) = %" PRId64 "; legal: a multiple of blocksize^rank = %" PRId64
+                             "^%" PRId32,
+                             src->dims[1], desc->shuffle.blocksize, desc->head.rank);
     return UPS_OK;
+}
+
+/* What is not 0 to UPS_MAX_LENGTH has no tensor. */
+static int32_t check_channels_out(const union ups_desc *desc, int64_t channels)
+{
+    if (channels <= UPS_MAX_LENGTH) return UPS_OK;
+    return ups_error(UPS_INVALID,
+                     "the output would have %" PRId64 " channels by blocksize = %" PRId64 "; legal: 1 to %" PRId64,
+                     channels, desc->shuffle.blocksize, UPS_MAX_LENGTH);
 }
 
 /* The destination: the caller's, checked against the sizes, or a dense one. */
@@ -164,6 +194,8 @@ static int32_t place_destination(ups_plan *p, const ups_tensor *dst, const int64
     const int64_t *asked = out_sizes || !dst ? out_sizes : p->dst.dims + 2;
     if (dst) status = read_tensor(&p->dst, dst, "dst", desc);
     if (!status) status = ups_output_sizes(desc, p->src.dims + 2, asked, dims + 2);
+    if (!status) status = check_channels_out(desc, dims[1]);
+    if (!status && desc->head.strict) status = ups_limits_sizes(desc, p->src.dims + 2, dims + 2);
     if (status) return status;
     if (!dst) return ups_tensor_init(&p->dst, sizeof p->dst, UPS_F32, rank, desc->head.layout, dims);
     for (int i = 0; i < rank + 2; i++)
@@ -173,12 +205,33 @@ static int32_t place_destination(ups_plan *p, const ups_tensor *dst, const int64
     return check_disjoint(&p->dst, "dst");
 }
 
-/* Fits: check_extent has bounded the whole tensor. */
-static int64_t plane_elements(const ups_tensor *t)
+/* The begin pads, which may depend on the sizes. */
+static void place_pads(ups_plan *p)
 {
-    int64_t elements = 1;
-    for (int i = 2; i < t->rank + 2; i++) elements *= t->dims[i];
-    return elements;
+    const union ups_desc *desc = &p->op->desc;
+    struct ups_pads pads;
+    int32_t rank = desc->head.rank;
+    for (int i = 0; i < rank; i++) {
+        ups_axis_pads(desc, i, p->src.dims[2 + i], p->dst.dims[2 + i], &pads);
+        p->pad[3 - rank + i] = pads.begin;
+    }
+}
+
+/* The index tensor of pooling, shaped as its output, and of unpooling, shaped as its input. */
+static int32_t place_indices(ups_plan *p)
+{
+    const union ups_desc *desc = &p->op->desc;
+    bool pool = desc->head.op == UPS_MAX_POOL;
+    int32_t type = pool ? desc->pool.index_type : desc->unpool.index_type;
+    int64_t largest = pool ? ups_index_largest(&desc->pool, p->src.dims) : 0;
+    if (!pool && desc->head.op != UPS_MAX_UNPOOL) return UPS_OK;
+    if (largest > ups_index_most(type))
+        return ups_error(UPS_INVALID,
+                         "index_type = %s cannot hold index %" PRId64 " (%s); legal: indices up to %" PRId64 ", or i64",
+                         ups_field_word(desc->head.op, "index_type", type), largest,
+                         ups_field_word(desc->head.op, "index", desc->pool.index), ups_index_most(type));
+    return ups_tensor_init(&p->indices, sizeof p->indices, type, desc->head.rank, desc->head.layout,
+                           pool ? p->dst.dims : p->src.dims);
 }
 
 static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tensor *dst, const int64_t *out_sizes)
@@ -188,16 +241,8 @@ static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tenso
     if (!status) status = check_channels(desc, &p->src);
     if (!status) status = place_destination(p, dst, out_sizes);
     if (status) return status;
-    if (desc->head.op == UPS_MAX_POOL && desc->pool.index_type == UPS_I32 && plane_elements(&p->src) > UPS_MAX_LENGTH)
-        return ups_error(UPS_INVALID,
-                         "index_type = i32 cannot address a plane of %" PRId64 " elements; legal: at most %" PRId64
-                         ", or i64",
-                         plane_elements(&p->src), UPS_MAX_LENGTH);
-    if (desc->head.op == UPS_MAX_POOL || desc->head.op == UPS_MAX_UNPOOL) {
-        bool pool = desc->head.op == UPS_MAX_POOL;
-        status = ups_tensor_init(&p->indices, sizeof p->indices, pool ? desc->pool.index_type : desc->unpool.index_type,
-                                 desc->head.rank, desc->head.layout, pool ? p->dst.dims : p->src.dims);
-    }
+    place_pads(p);
+    status = place_indices(p);
     p->x = view_of(&p->src);
     p->y = view_of(&p->dst);
     return status;

@@ -21,6 +21,7 @@ struct ups_plan {
     struct ups_op *op;
     ups_tensor src, dst, indices; /* indices: size 0 when the operation has none */
     struct ups_view x, y;         /* of src and dst */
+    int64_t pad[3];               /* at the begin of each axis; negative: zeros in front */
     int64_t units;                /* independent shares of the output, dealt to parts in contiguous runs */
     size_t part_workspace;        /* bytes for one part, a multiple of UPS_ALIGNMENT */
     void *state;                  /* the family's tables, from ups_allocate */

@@ -52,29 +52,105 @@ enum {
 
 /* Operations. The words ("max_pool") are the same in every language and on the command line. */
 enum {
-    UPS_MAX_POOL = 1,      /* max_pool: ups_pool_desc */
-    UPS_MAX_UNPOOL = 3,    /* max_unpool: ups_unpool_desc */
-    UPS_REPLICATE = 4,     /* replicate: ups_expand_desc */
-    UPS_BED_OF_NAILS = 5,  /* bed_of_nails: ups_expand_desc */
-    UPS_RESIZE = 8,        /* resize: ups_resize_desc */
-    UPS_CONV_TRANSPOSE = 9 /* conv_transpose: ups_conv_transpose_desc */
+    UPS_MAX_POOL = 1,        /* max_pool: ups_pool_desc */
+    UPS_AVG_POOL = 2,        /* avg_pool: ups_pool_desc */
+    UPS_MAX_UNPOOL = 3,      /* max_unpool: ups_unpool_desc */
+    UPS_REPLICATE = 4,       /* replicate: ups_expand_desc */
+    UPS_BED_OF_NAILS = 5,    /* bed_of_nails: ups_expand_desc */
+    UPS_PIXEL_SHUFFLE = 6,   /* pixel_shuffle: ups_shuffle_desc */
+    UPS_PIXEL_UNSHUFFLE = 7, /* pixel_unshuffle: ups_shuffle_desc */
+    UPS_RESIZE = 8,          /* resize: ups_resize_desc */
+    UPS_CONV_TRANSPOSE = 9   /* conv_transpose: ups_conv_transpose_desc */
 };
 
-enum { UPS_F32 = 1, UPS_I32 = 5, UPS_I64 = 6 }; /* dtype, index_type; the gaps belong to f16, bf16, s8, u8 */
-enum { UPS_CHANNELS_FIRST = 1, UPS_CHANNELS_LAST = 2 }; /* layout: N C spatial, or N spatial C, in memory */
-enum { UPS_INDEX_PLANE = 1 };                           /* index: h*W + w within the plane (torch); 3-D (d*H + h)*W + w */
-enum { UPS_MODE_NEAREST = 1, UPS_MODE_LINEAR = 2 };
-enum { UPS_HALF_PIXEL = 1, UPS_ALIGN_CORNERS = 2, UPS_ASYMMETRIC = 3 };
-enum { UPS_NEAREST_FLOOR = 1, UPS_NEAREST_CEIL = 2, UPS_ROUND_PREFER_FLOOR = 3, UPS_ROUND_PREFER_CEIL = 4 };
-enum { UPS_COORDINATES_F64 = 1, UPS_COORDINATES_TORCH = 2 };
+enum { UPS_F32 = 1, UPS_U8 = 4, UPS_I32 = 5, UPS_I64 = 6 }; /* dtype, index_type; the gaps belong to f16, bf16, s8 */
+enum { UPS_CHANNELS_FIRST = 1, UPS_CHANNELS_LAST = 2 };     /* layout: N C spatial, or N spatial C, in memory */
+
+/* auto_pad: pads as given | total T = (m-1)*s + E - n for m = ceil(n/s) windows (never less than 0), the odd element at
+ * the end (upper) or at the begin (lower) | none. For conv_transpose see ups_conv_transpose_desc. */
+enum { UPS_NOTSET = 1, UPS_SAME_UPPER = 2, UPS_SAME_LOWER = 3, UPS_VALID = 4 };
+
+/* round: how many windows. floor | ceil | ceil, less one when the last window would start beyond n + pb (PyTorch, ONNX) |
+ * the same, but only if some pad is not 0 (Caffe). */
+enum { UPS_ROUND_FLOOR = 1, UPS_ROUND_CEIL = 2, UPS_ROUND_CEIL_CLIP = 3, UPS_ROUND_CEIL_CAFFE = 4 };
+
+/* nan: the last NaN of a window wins (PyTorch) | the first tap is taken, then greater ones: a NaN wins only in front
+ * (ONNX, ORT, XNNPACK) | greater ones than the lowest float: NaN never wins (TensorFlow's max_pool2d, oneDNN, Caffe). */
+enum { UPS_NAN_LAST = 1, UPS_NAN_SEED = 2, UPS_NAN_SKIP = 3 };
+
+/* scan: the order in which a window is searched, whose first maximum gives the switch: the last axis runs fastest, or the
+ * first axis (XNNPACK). */
+enum { UPS_SCAN_ROW_MAJOR = 1, UPS_SCAN_COLUMN_MAJOR = 2 };
+
+/* index: what a switch says of position (n, c, d, h, w) in a tensor N C D H W (a lower rank lacks the first axes), or of
+ * tap (kd, kh, kw) of its window, counted from the window's start before it is cut at the image. */
+enum {
+    UPS_INDEX_PLANE = 1,         /* (d*H + h)*W + w: PyTorch, Caffe */
+    UPS_INDEX_TENSOR = 2,        /* (n*C + c)*D*H*W + plane: ONNX */
+    UPS_INDEX_TENSOR_COLUMN = 3, /* (n*C + c)*D*H*W + d + h*D + w*D*H: ONNX, storage_order 1 */
+    UPS_INDEX_CHANNEL = 4,       /* c*D*H*W + plane: OpenVINO, axis 1 */
+    UPS_INDEX_NHWC = 5,          /* plane*C + c: TensorFlow */
+    UPS_INDEX_NHWC_BATCH = 6,    /* (n*D*H*W + plane)*C + c: TensorFlow, include_batch_in_index */
+    UPS_INDEX_WINDOW = 7,        /* (kd*KH + kh)*KW + kw: oneDNN's workspace */
+    UPS_INDEX_WINDOW_COLUMN = 8  /* kd + kh*KD + kw*KD*KH: XNNPACK */
+};
+
+enum { UPS_SPACE_OUTPUT = 1, UPS_SPACE_INFERRED = 2 }; /* index_space: see ups_unpool_desc */
+enum { UPS_OVERLAP_LAST = 1, UPS_OVERLAP_FIRST = 2, UPS_OVERLAP_SUM = 3, UPS_OVERLAP_ERROR = 4 }; /* overlap */
+enum { UPS_UNPOOL_TORCH = 1, UPS_UNPOOL_ONNX = 2, UPS_UNPOOL_DECONVNET = 3 }; /* ups_unpool_desc.size_rule */
+enum { UPS_CRD = 1, UPS_DCR = 2 };                                             /* shuffle */
+enum {
+    UPS_MODE_NEAREST = 1,
+    UPS_MODE_LINEAR = 2,
+    UPS_MODE_CUBIC = 3,
+    UPS_MODE_AREA = 4,
+    UPS_MODE_LANCZOS = 5,
+    UPS_MODE_BOX = 6,
+    UPS_MODE_HAMMING = 7
+};
+enum {
+    UPS_HALF_PIXEL = 1,
+    UPS_ALIGN_CORNERS = 2,
+    UPS_ASYMMETRIC = 3,
+    UPS_PYTORCH_HALF_PIXEL = 4,
+    UPS_HALF_PIXEL_SYMMETRIC = 5,
+    UPS_TF_HALF_PIXEL_FOR_NN = 6,
+    UPS_TF_CROP_AND_RESIZE = 7
+};
+enum {
+    UPS_NEAREST_FLOOR = 1,
+    UPS_NEAREST_CEIL = 2,
+    UPS_ROUND_PREFER_FLOOR = 3,
+    UPS_ROUND_PREFER_CEIL = 4,
+    UPS_NEAREST_SIMPLE = 5
+};
+enum {
+    UPS_COORDINATES_F64 = 1,
+    UPS_COORDINATES_TORCH = 2,
+    UPS_COORDINATES_ORT = 3,
+    UPS_COORDINATES_TF = 4,
+    UPS_COORDINATES_F32 = 5,
+    UPS_COORDINATES_ACCUMULATED = 6,
+    UPS_COORDINATES_OPENCV = 7
+};
+enum { UPS_AREA_CELLS = 1, UPS_AREA_OVERLAP = 2, UPS_AREA_OVERLAP_OR_LINEAR = 3 }; /* area_rule */
+enum { UPS_STRETCH = 1, UPS_NOT_LARGER = 2, UPS_NOT_SMALLER = 3 };                 /* keep_aspect_ratio_policy */
+enum {
+    UPS_SHAPE_TORCH = 1,
+    UPS_SHAPE_ONNX = 2,
+    UPS_SHAPE_ORT = 3,
+    UPS_SHAPE_TF = 4,
+    UPS_SHAPE_OPENVINO = 5
+}; /* ups_conv_transpose_desc.shape_rule */
 enum { UPS_IOHW = 1, UPS_OIHW = 2, UPS_HWOI = 3, UPS_OHWI = 4, UPS_HWIO = 5 };
 enum { UPS_NO_ACTIVATION = 1, UPS_RELU = 2, UPS_LEAKY_RELU = 3, UPS_CLIP = 4 };
 enum { UPS_POLICY_ACCURATE = 1, UPS_POLICY_FAST = 2, UPS_POLICY_REPRODUCIBLE = 3 };
 enum { UPS_TEXT = 1, UPS_JSON = 2 };
 
 /* A field whose value follows from the descriptor's preset and its other fields: resolved when the op is made;
- * ups_desc_get shows the resolved value. */
+ * ups_desc_get shows the resolved value. Of an array, every entry or none. */
 #define UPS_BY_PRESET (-1)
+#define UPS_REAL_BY_PRESET (-1e30) /* for cubic_coeff_a, where -1 means itself */
 
 /* ------------------------------------------------------------------------------------------------------------
  * Descriptors: what an operation computes
@@ -92,42 +168,64 @@ enum { UPS_TEXT = 1, UPS_JSON = 2 };
     int32_t dtype;  /* UPS_F32 */                                                                                  \
     int32_t rank;   /* spatial axes, 1 to 3; 2 after init */                                                       \
     int32_t layout; /* UPS_CHANNELS_FIRST after init, or UPS_CHANNELS_LAST */                                      \
-    int32_t preset  /* the preset it was started from: resolves UPS_BY_PRESET. Read only. */
+    int32_t preset; /* the preset it was started from: resolves UPS_BY_PRESET. Read only. */                       \
+    int32_t strict; /* 1: also refuse what that framework refuses; 0 */                                            \
+    int32_t reserved /* 0 */
 
 typedef struct ups_desc_head {
     UPS_DESC_HEAD;
 } ups_desc_head;
 
-/* max_pool: y[o] = max of x[o*s - pb + t*d] over taps t in [0, k) that lie inside the image; padding never wins.
- * Equal values: the first in row-major scan order. NaN wins, and the last NaN of a window gives the index
- * (PyTorch, every dtype and layout). A window of padding alone gives -inf and the index -1.
- * Size: (n + pb + pe - E) / s + 1, rounded down; with ceil_mode up, less one when the last window would start
- * beyond n + pb (PyTorch, ONNX). */
+/* max_pool: y[o] = max of x[o*s - pb + t*d] over taps t in [0, k) that lie inside the image; padding never wins. Equal
+ * values (-0 and +0 are equal): the first in scan order. A window of padding alone gives -inf (nan last) or the lowest
+ * float, and the index -1 (u8: 255), and so does a window in which nothing is taken (nan skip).
+ * avg_pool: the sum of those taps in row-major order, in f32, divided once, by the number of
+ *     count_include_pad 0: taps inside the image;
+ *     1: taps before n + pe, so head padding counts, tail padding up to the pad, what rounding up adds does not;
+ *     window: all taps of the window (ncnn with its padding counted).
+ * or by `divisor` where that is given (PyTorch's divisor_override). No tap counted: 0.
+ * Size: (n + pb + pe - E)/s + 1 rounded as `round` says; with auto_pad same ceil(n/s); with auto_pad valid floor, no pads.
+ * Sources: PyTorch max_pool, avg_pool; ONNX MaxPool, AveragePool; Caffe PoolingLayer; oneDNN pooling. */
 typedef struct ups_pool_desc {
     UPS_DESC_HEAD;
-    int64_t kernel_shape[3]; /* k >= 1; no default: 0 after init, which is refused */
-    int64_t strides[3];      /* s >= 1; after init UPS_BY_PRESET: torch means kernel_shape */
-    int64_t dilations[3];    /* d >= 1; 1 */
-    int64_t pads_begin[3];   /* 0 <= pb < E; 0 */
-    int64_t pads_end[3];     /* 0 <= pe < E; 0 */
-    int32_t ceil_mode;       /* 0 or 1; 0 */
-    int32_t index;           /* convention of the recorded switches: UPS_INDEX_PLANE */
-    int32_t index_type;      /* UPS_I64 (torch) or UPS_I32 */
+    int64_t kernel_shape[3];   /* k >= 1; no default: 0 after init, which is refused */
+    int64_t strides[3];        /* s >= 1; after init UPS_BY_PRESET: kernel_shape for torch, tf, xnnpack; else 1 */
+    int64_t dilations[3];      /* d >= 1; 1 */
+    int64_t pads_begin[3];     /* 0 <= pb < E; after init UPS_BY_PRESET: by auto_pad, 0 for notset. With another */
+    int64_t pads_end[3];       /* auto_pad only UPS_BY_PRESET is legal. */
+    int32_t auto_pad;          /* UPS_NOTSET; UPS_SAME_UPPER, UPS_SAME_LOWER, UPS_VALID */
+    int32_t ceil_mode;         /* 0 or 1: what `round` follows while it is UPS_BY_PRESET; 1 for caffe and ncnn, else 0 */
+    int32_t round;             /* UPS_BY_PRESET: ceil_mode 0 floor; 1 ceil_clip, caffe ceil_caffe, ncnn and openvino ceil */
+    int32_t count_include_pad; /* avg_pool: 0, 1, or 2 for "window" */
+    int64_t divisor;           /* avg_pool: >= 1; after init UPS_BY_PRESET: the count above */
+    int32_t nan;               /* max_pool: UPS_NAN_LAST (torch), … */
+    int32_t scan;              /* max_pool: UPS_SCAN_ROW_MAJOR, … */
+    int32_t index;             /* max_pool: convention of the recorded switches: UPS_INDEX_PLANE (torch), … */
+    int32_t index_type;        /* max_pool: UPS_I64 (torch), UPS_I32; UPS_U8 for the window conventions, up to 255 taps;
+                                  UPS_F32 (Caffe's masks), for indices below 2^24. One that does not fit is an error */
 } ups_pool_desc;
 
-/* max_unpool: y = 0; then for every input element in row-major order y[index] = x. Values are copied bit by bit
- * and on duplicates the last one wins (PyTorch, ONNX: assignment, not addition). Size: (n-1)*s - pb - pe + k, or
- * the given output_shape, which must lie less than s away from that (PyTorch). An index outside the output plane
- * is never written: see ups_buffers.bad_count. */
+/* max_unpool: y = 0; then for every input element in row-major order (N C spatial) y[index] = x. Values are copied bit by
+ * bit. An index outside the output is never written: see ups_buffers.bad_count.
+ * overlap: of several elements for one place the last stays (PyTorch, ONNX: assignment, not addition) | the first | their
+ * sum, in that order | the first, and each further one is reported like a bad index.
+ * Size by size_rule: torch (n-1)*s - pb - pe + E, or output_shape less than s away from it; onnx the same, or any
+ * output_shape not smaller; deconvnet max(that, n*s - pb + 1), or any output_shape.
+ * index_space: with an output_shape that is not the derived size, an index addresses the output | the derived shape, whose
+ * block then stands at the origin of the output (the text of ONNX). */
 typedef struct ups_unpool_desc {
     UPS_DESC_HEAD;
     int64_t kernel_shape[3]; /* k >= 1; no default */
-    int64_t strides[3];      /* s >= 1; after init UPS_BY_PRESET: torch means kernel_shape */
-    int64_t pads_begin[3];   /* 0 <= pb < k; 0 */
-    int64_t pads_end[3];     /* 0 <= pe < k; 0 */
+    int64_t strides[3];      /* s >= 1; after init UPS_BY_PRESET, as for pooling */
+    int64_t dilations[3];    /* d >= 1; 1. Of the window conventions; E = d*(k-1) + 1 */
+    int64_t pads_begin[3];   /* 0 <= pb < E; 0 */
+    int64_t pads_end[3];     /* 0 <= pe < E; 0 */
     int64_t output_shape[3]; /* after init UPS_BY_PRESET: the size above */
-    int32_t index;           /* UPS_INDEX_PLANE, of the output plane */
-    int32_t index_type;      /* type of indices_in: UPS_I64 or UPS_I32 */
+    int32_t size_rule;       /* UPS_UNPOOL_TORCH, … */
+    int32_t index;           /* UPS_INDEX_PLANE (torch), … */
+    int32_t index_type;      /* type of indices_in: UPS_I64, UPS_I32, UPS_U8 (window conventions), UPS_F32 */
+    int32_t index_space;     /* UPS_SPACE_OUTPUT, UPS_SPACE_INFERRED */
+    int32_t overlap;         /* UPS_OVERLAP_LAST, … */
 } ups_unpool_desc;
 
 /* replicate: y[o] = x[o / factor]. bed_of_nails: y[o*factor + offset] = x[o], every other element 0. m = n*factor. */
@@ -137,26 +235,75 @@ typedef struct ups_expand_desc {
     int64_t offset[3]; /* bed_of_nails: 0 <= offset < factor; 0. replicate: 0 */
 } ups_expand_desc;
 
-/* resize: separable interpolation. With x(o) the source coordinate of output o and sc the scale (output / input):
+/* pixel_shuffle: channels into space by blocksize b on every axis: C' = C/b^rank, m = n*b,
+ *     CRD  y[c, h*b + i, w*b + j] = x[(c*b + i)*b + j, h, w]     (PyTorch, ONNX mode CRD)
+ *     DCR  y[c, h*b + i, w*b + j] = x[(i*b + j)*C' + c, h, w]    (ONNX's default, TensorFlow's depth_to_space)
+ * pixel_unshuffle is the inverse: C' = C*b^rank, m = n/b. */
+typedef struct ups_shuffle_desc {
+    UPS_DESC_HEAD;
+    int64_t blocksize; /* b >= 1; no default */
+    int32_t shuffle;   /* UPS_CRD (torch), UPS_DCR */
+    int32_t reserved2; /* 0 */
+} ups_shuffle_desc;
+
+/* resize: separable interpolation. With x(o) the source coordinate of output o, sc the scale (output / input), L = sc*n:
  *
- *     half_pixel     x = (o + 0.5)/sc - 0.5
- *     align_corners  x = o*(n-1)/(m-1), 0 when m = 1
- *     asymmetric     x = o/sc
+ *     half_pixel            x = (o + 0.5)/sc - 0.5
+ *     pytorch_half_pixel    the same, 0 when m = 1
+ *     half_pixel_symmetric  x = n/2*(1 - m/L) + (o + 0.5)/sc - 0.5
+ *     align_corners         x = o*(n-1)/(L-1), 0 when L = 1 (ort, torch, tf: m for L)
+ *     asymmetric            x = o/sc
+ *     tf_half_pixel_for_nn  x = (o + 0.5)/sc
+ *     tf_crop_and_resize    x = r0*(n-1) + o*(r1-r0)*(n-1)/(L-1), (r0+r1)/2*(n-1) when L = 1 (ort: m for L); r0, r1 of roi.
+ *                           Outside [0, n-1] on any axis the output is extrapolation_value
  *
- * nearest takes x[clamp(round(x(o)))] with nearest_mode floor, ceil, round_prefer_floor ceil(x - 0.5),
- * round_prefer_ceil floor(x + 0.5); linear blends the two neighbours, border pixels repeat.
+ * nearest takes x[clamp(r(x))], r: floor, ceil, round_prefer_floor ceil(x - 0.5), round_prefer_ceil floor(x + 0.5), simple:
+ * ceil if sc < 1, else floor (Resize-10, Upsample). The other modes weight the pixels i around x by F((i - x)*q), q = 1;
+ * antialias: q = min(sc, 1) stretches F when it shrinks. F:
+ *
+ *     linear   1 - |t|                                                                         |t| < 1
+ *     cubic    |t| <= 1: (a+2)|t|^3 - (a+3)|t|^2 + 1;  else a|t|^3 - 5a|t|^2 + 8a|t| - 4a      |t| < 2
+ *     lanczos  sinc(t) sinc(t/radius)                                                          |t| < radius
+ *     box      1                                                                        -0.5 < t <= 0.5
+ *     hamming  sinc(t) (0.54 + 0.46 cos(pi t))                                                 |t| < 1
+ *
+ * sinc(t) = sin(pi t)/(pi t). Weights of a row are divided by their sum where it is not 1 by construction. Pixels outside
+ * the image repeat the border; with exclude_outside they weigh 0 and the rest is divided by its sum.
+ * area: cells, the mean of pixels floor(o*n/m) up to ceil((o+1)*n/m) (PyTorch's adaptive average); overlap, each pixel weighs
+ * the length it shares with [o*n/m, (o+1)*n/m); overlap_or_linear, overlap unless an axis grows, then OpenCV's linear
+ * variant on both.
+ *
  * sizes and scales are two fields: sizes gives m; scales, when given, enters the formula as sc. Without sizes
  * m = floor(n*scale); without scales sc = m/n. Sizes given to ups_plan_create stand in for sizes.
- * coordinate_arithmetic torch: ratios rounded to f32, formulas in f32, linear clamped at 0 before it is split, and
- * PyTorch's copies: linear on an axis with n = m; nearest floor/asymmetric in 2-D with n = m or m = 2n. */
+ * keep_aspect_ratio_policy not_larger, not_smaller: sc is the min, max of sizes/n over the axes, m = floor(sc*n + 0.5).
+ *
+ * coordinate_arithmetic, how x is computed and rounded; for nearest it decides which pixel is taken:
+ *     f64          the formulas above in double (ONNX)
+ *     torch        ratios rounded to f32, formulas in f32, linear clamped at 0 before it is split, and PyTorch's copies:
+ *                  linear on an axis with n = m; nearest floor/asymmetric in 2-D with n = m or m = 2n
+ *     ort          the formulas in f32 as written, m for L, ties of nearest within 1e-6; a copy where no size changes
+ *     tf           f32, ratio first; cubic's fraction rounded to 1/1024
+ *     f32          the formulas in f32 (OpenVINO, oneDNN)
+ *     accumulated  nearest: a running sum in double of steps n/m from half a step (Pillow, OpenCV NEAREST_EXACT); else f64
+ *     opencv       nearest: floor(o * (1/(m/n))) in double (OpenCV NEAREST); else f64 */
 typedef struct ups_resize_desc {
     UPS_DESC_HEAD;
-    int32_t mode;                           /* UPS_MODE_LINEAR, or UPS_MODE_NEAREST */
-    int32_t coordinate_transformation_mode; /* after init UPS_BY_PRESET: torch means asymmetric for nearest, half_pixel for linear */
-    int32_t nearest_mode;                   /* after init UPS_BY_PRESET: torch means floor */
-    int32_t coordinate_arithmetic;          /* UPS_COORDINATES_TORCH (torch), UPS_COORDINATES_F64 (the formulas above in double) */
+    int32_t mode;                           /* UPS_MODE_NEAREST, …; after init the framework's own default */
+    int32_t coordinate_transformation_mode; /* after init UPS_BY_PRESET: by preset and mode */
+    int32_t nearest_mode;                   /* after init UPS_BY_PRESET */
+    int32_t coordinate_arithmetic;          /* after init UPS_BY_PRESET */
     int64_t sizes[3];                       /* m >= 1; after init UPS_BY_PRESET: from scales or from the plan */
     double scales[3];                       /* sc > 0; after init UPS_BY_PRESET: from sizes */
+    int32_t antialias;                      /* 0 or 1; 1 for pillow. Not for nearest and area */
+    int32_t exclude_outside;                /* 0 or 1; after init UPS_BY_PRESET: by preset, mode and antialias */
+    double cubic_coeff_a;                   /* after init UPS_REAL_BY_PRESET: by preset and antialias */
+    int32_t lanczos_radius;                 /* 1 to 8; after init UPS_BY_PRESET: 4 for opencv, else 3 */
+    int32_t area_rule;                      /* after init UPS_BY_PRESET: torch cells, opencv overlap_or_linear, else overlap */
+    int32_t keep_aspect_ratio_policy;       /* UPS_STRETCH, UPS_NOT_LARGER, UPS_NOT_SMALLER; needs sizes */
+    int32_t axes;                           /* which spatial axes are resized, bit i for axis i; 7. The others keep their
+                                               length: sizes and scales are ignored there. As text "0,1" */
+    double roi[6];                          /* tf_crop_and_resize: rank begins, from roi[0], rank ends, from roi[3], as parts of n - 1; 0 and 1 */
+    double extrapolation_value;             /* 0 */
 } ups_resize_desc;
 
 /* conv_transpose, with group = G:
@@ -164,9 +311,19 @@ typedef struct ups_resize_desc {
  *     full[co, o*s + t*d] += sum over ci of x[ci, o] * w[ci, co, t]         y[q] = act(full[q + pb] + bias[co])
  *
  * m = s*(n-1) + E - pb - pe + output_padding. The kernel is not flipped; positions no tap reaches are act(bias).
- * Input channels g*I/G…, output channels g*O/G… belong to group g. Sizes given to ups_plan_create choose the output
- * padding (PyTorch's output_size). Weights are taken as finite: a product with a zero outside the image may be
- * computed or not. */
+ * Input channels g*I/G…, output channels g*O/G… belong to group g. Weights are taken as finite: a product with a zero
+ * outside the image may be computed or not.
+ *
+ * A wanted size (output_shape, or sizes given to ups_plan_create) and auto_pad decide pads or output padding by shape_rule.
+ * With T = s*(n-1) + output_padding + E - m:
+ *     torch     pads stay, the size chooses the output padding, 0 <= op < max(s, d). auto_pad as onnx without a wanted size
+ *     onnx      pb = floor(T/2) for same_upper, T - floor(T/2) for all others, notset too. Any m. same: m = n*s if not given
+ *     ort       as onnx with T = max(T, 0), then same without a wanted size gives m = s*(n-1) + output_padding + E; m may
+ *               not exceed that; explicit pads are used where no size is wanted
+ *     tf        same: m in ((n-1)*s, n*s], pb = floor(max(T, 0)/2). valid: m in [(n-1)*s + E, n*s + E - 1], pb = 0. Not
+ *               given: n*s, (n-1)*s + max(E, s). notset: pads stay
+ *     openvino  pb = T - floor(T/2) for same_upper, floor(T/2) for all others
+ * ups_solve_pads tells the result. valid without a wanted size: no pads. */
 typedef struct ups_conv_transpose_desc {
     UPS_DESC_HEAD;
     int64_t in_channels;       /* I >= 1; no default; a multiple of group */
@@ -175,12 +332,15 @@ typedef struct ups_conv_transpose_desc {
     int64_t kernel_shape[3];   /* k >= 1; no default */
     int64_t strides[3];        /* s >= 1; 1 */
     int64_t dilations[3];      /* d >= 1; 1 */
-    int64_t pads_begin[3];     /* pb >= 0; 0 */
-    int64_t pads_end[3];       /* pe >= 0; 0 */
+    int64_t pads_begin[3];     /* pb >= 0; after init UPS_BY_PRESET: by auto_pad and output_shape, 0 for notset without a */
+    int64_t pads_end[3];       /* wanted size. Given ones are legal only with notset */
     int64_t output_padding[3]; /* 0 <= op < max(s, d) (PyTorch); 0 */
+    int64_t output_shape[3];   /* >= 1; after init UPS_BY_PRESET: none wanted */
+    int32_t auto_pad;          /* UPS_NOTSET (tf: UPS_SAME_UPPER) */
+    int32_t shape_rule;        /* UPS_SHAPE_TORCH, … */
     int32_t weights_layout;    /* UPS_IOHW whatever the activations' layout: [I, O/G, k…] dense; OIHW [O, I/G, k…], HWOI
                                   [k…, O, I/G], OHWI [O, k…, I/G], HWIO [k…, I, O/G]: of I and O the one named first counts
-                                  all channels, the other those of one group */
+                                  all channels, the other those of one group. ncnn, onednn OIHW; tf HWOI; tflite, xnnpack OHWI */
     int32_t activation;        /* UPS_NO_ACTIVATION; UPS_RELU; UPS_LEAKY_RELU: v < 0 ? v*alpha : v; UPS_CLIP to [alpha, beta] */
     double activation_alpha;   /* leaky relu's slope (0.01 after init), or clip's lower end */
     double activation_beta;    /* clip's upper end (0 after init) */
@@ -193,8 +353,11 @@ UPS_API const char *ups_op_word(int32_t op);
 /* Bytes of the descriptor of an operation; 0 for an operation this library does not know. */
 UPS_API size_t ups_desc_size(int32_t op);
 
-/* Starts a descriptor of `size` bytes (ups_desc_size(op), or sizeof the struct). preset NULL means "torch", the only
- * one so far. UPS_INVALID: unknown op, unknown preset, size less than the head's. */
+/* Starts a descriptor of `size` bytes (ups_desc_size(op), or sizeof the struct). preset NULL means "torch"; the others:
+ * onnx-7 onnx-9 onnx-10 onnx-11 onnx-13 onnx-18 onnx-19 (the operators as of that opset), onnx (the newest), ort, tf, tf1
+ * (TensorFlow 1's raw kernels), tflite, caffe, opencv, pillow, openvino, ncnn, onednn, xnnpack. UPS_INVALID: unknown op,
+ * unknown preset, size less than the head's. UPS_UNSUPPORTED: that framework has no such operation; the sentence says what
+ * it has instead. replicate and bed_of_nails are no framework's, and the same under every preset. */
 UPS_API int32_t ups_desc_init(void *desc, size_t size, int32_t op, const char *preset);
 
 /* Sets one field from text: integers and words as named above; arrays "2,2" with one value per axis, or one value for
@@ -207,13 +370,48 @@ UPS_API int32_t ups_desc_set(void *desc, const char *name, const char *value);
  * (without its NUL), like snprintf; capacity 0 asks only. -1: no such field. */
 UPS_API int64_t ups_desc_get(const void *desc, const char *name, char *text, size_t capacity);
 
-/* The i-th field name of an operation, NULL past the last. */
+/* The i-th field name of an operation, NULL past the last. The i-th preset's name, from 0, NULL past the last. */
 UPS_API const char *ups_desc_field(int32_t op, int32_t i);
+UPS_API const char *ups_preset(int32_t i);
+
+/* What a field means: legal values, each with its meaning, and what frameworks call it; UPS_TEXT, or UPS_JSON: one object
+ * with name, legal, meaning, by_preset (true where it may be), known_as (a list of {framework, name}) and, for words, words
+ * (a list of {word, meaning}). Returns the length needed, as snprintf. -1: no such operation or field. */
+UPS_API int64_t ups_desc_explain(int32_t op, const char *name, int32_t format, char *text, size_t capacity);
+
+/* In which fields two descriptors of one operation and rank differ, by-preset values resolved: a line for each, with both
+ * values, what they mean, and what the field decides. "" when they compute the same. Length needed, as snprintf; -1 after
+ * an error: different operations or ranks, a field out of range. */
+UPS_API int64_t ups_desc_difference(const void *a, const void *b, char *text, size_t capacity);
 
 /* Output sizes for an input size (spatial, rank entries), without an op: the smallest and largest size that may be
- * asked for, and the one taken when none is asked for (0: none is legal without asking). Any of the outputs may be NULL. resize without sizes and
- * scales: defaults are 0, every size from 1 is legal. */
+ * asked for, and the one taken when none is asked for (0: none is legal without asking). Any of the outputs may be NULL.
+ * resize without sizes and scales: standard is 0, every size from 1 is legal. */
 UPS_API int32_t ups_shape(const void *desc, const int64_t *in, int64_t *smallest, int64_t *standard, int64_t *largest);
+
+/* The pads (rank begins, then rank ends; a negative one adds zeros) and output padding (rank; NULL allowed, and for
+ * pooling) with which an operation takes `in` to `want` under its descriptor's auto_pad, output_shape and shape_rule: what a
+ * framework that knows only explicit pads has to be told. want NULL: the standard size. conv_transpose, pooling, max_unpool.
+ * UPS_INVALID: no pads give that size; the sentence says which sizes are legal. */
+UPS_API int32_t ups_solve_pads(const void *desc, const int64_t *in, const int64_t *want, int64_t *pads,
+                               int64_t *output_padding);
+
+/* Switches of a max_pool descriptor, for an input of `dims` (N, C, spatial), from its index convention and type to others:
+ * arrays dense in the descriptor's layout, shaped as the pooled tensor, not overlapping. An index that points outside the
+ * image (or its window, for a window convention) becomes -1 (u8: 255), is counted in *bad_count, and *bad_first is the
+ * smallest position of one in N, C, spatial order, -1 if none; the status is then UPS_BAD_INDEX. Both may be NULL.
+ * UPS_INVALID: a type that cannot hold the convention's largest index. */
+UPS_API int32_t ups_convert_indices(const void *desc, const int64_t *dims, const void *indices, int32_t to_index,
+                                    int32_t to_index_type, void *converted, int64_t *bad_count, int64_t *bad_first);
+
+/* Weights with which a conv_transpose descriptor (in_channels = out_channels, any group and weights_layout) is upsampling,
+ * each channel from itself. `weights` receives in_channels * out_channels/group * kernel values.
+ *     UPS_FILL_BILINEAR      product over axes of 1 - |t/f - c|, f = ceil(k/2), c = (2f - 1 - f%2)/(2f): Caffe's filler. For
+ *                            factor s take k = 2s - s%2, pads ceil((s-1)/2) begin and end: m = n*s, in the interior half-pixel linear
+ *     UPS_FILL_REPLICATE     1 for taps below the stride (k >= s): replication
+ *     UPS_FILL_BED_OF_NAILS  1 at tap 0: bed of nails; a pad moves it */
+enum { UPS_FILL_BILINEAR = 1, UPS_FILL_REPLICATE = 2, UPS_FILL_BED_OF_NAILS = 3 };
+UPS_API int32_t ups_fill_weights(const void *desc, int32_t kind, float *weights);
 
 /* ------------------------------------------------------------------------------------------------------------
  * Tensors
@@ -315,7 +513,7 @@ typedef struct ups_buffers {
     void *indices_out;      /* max_pool: receives the switches, or NULL: values alone */
     const float *weights;   /* only with UPS_WEIGHTS_AT_RUN */
     const float *bias;
-    int64_t bad_count;      /* out, max_unpool: how many indices were outside the output plane, and skipped */
+    int64_t bad_count;      /* out, max_unpool: how many indices were outside the output (overlap error: or taken), and skipped */
     int64_t bad_first;      /* out: the smallest position of one, counting source elements in N, C, spatial order; -1 */
 } ups_buffers;
 
