@@ -88,10 +88,62 @@ static int64_t resize_size(const ups_resize_desc *d, int a, int64_t n)
     return d->scales[a] == UPS_BY_PRESET ? 0 : (int64_t)floor((double)n * d->scales[a]);
 }
 
+/* Pads whose sum is T: the odd element at the begin, or at the end. */
+static void split(struct naive_fit *f, int64_t total, bool odd_at_begin)
+{
+    int64_t less = floor_div(total, 2);
+    f->begin = odd_at_begin ? total - less : less;
+    f->end = odd_at_begin ? less : total - less;
+}
+
+/* TensorFlow: the forward convolution must take m back to n. */
+static bool tf_legal(bool same, int64_t n, int64_t m, int64_t s, int64_t extent)
+{
+    return n == -floor_div(same ? -m : -(m - extent + 1), s) && (same || m >= extent);
+}
+
+bool naive_conv_fit(const ups_conv_transpose_desc *d, int a, int64_t n, int64_t wanted, struct naive_fit *f)
+{
+    int64_t s = d->strides[a], dilation = d->dilations[a], extent = dilation * (d->kernel_shape[a] - 1) + 1;
+    int64_t full = (n - 1) * s + extent, op = d->output_padding[a], most = s > dilation ? s : dilation;
+    bool upper = d->auto_pad == UPS_SAME_UPPER, same = upper || d->auto_pad == UPS_SAME_LOWER;
+    bool given = d->pads_begin[a] != UPS_BY_PRESET, asked = wanted != 0, shaped = d->output_shape[a] != UPS_BY_PRESET;
+    struct naive_fit shape;
+    if (asked && shaped && !naive_conv_fit(d, a, n, 0, &shape)) return false; /* both must be legal */
+    if (!asked && shaped) wanted = d->output_shape[a];
+    *f = (struct naive_fit){.begin = given ? d->pads_begin[a] : 0, .end = given ? d->pads_end[a] : 0};
+    switch (d->shape_rule) {
+    case UPS_SHAPE_TF:
+        if (d->auto_pad == UPS_NOTSET) break;
+        f->m = wanted ? wanted : same ? n * s : (n - 1) * s + (extent > s ? extent : s);
+        if (same) split(f, full + op > f->m ? full + op - f->m : 0, false);
+        f->output_padding = f->m - (full - f->begin - f->end);
+        return tf_legal(same, n, f->m, s, extent);
+    case UPS_SHAPE_TORCH: break;
+    default: /* pads from the wanted size; pads that were given fix the size, but for output_shape */
+        if (given && !shaped) {
+            f->output_padding = op;
+            f->m = full - f->begin - f->end + op;
+            return f->m >= 1 && (!wanted || wanted == f->m);
+        }
+        f->m = wanted ? wanted : same ? n * s : full + op;
+        if (d->shape_rule == UPS_SHAPE_ORT && !wanted && f->m > full + op) f->m = full + op;
+        split(f, full + op - f->m, d->shape_rule == UPS_SHAPE_OPENVINO ? upper : !upper);
+        f->output_padding = op;
+        return f->m >= 1 && (d->shape_rule != UPS_SHAPE_ORT || f->m <= full + op);
+    }
+    /* the pads stay, the size chooses the output padding */
+    if (same) split(f, full + op - n * s, !upper);
+    int64_t bare = full - f->begin - f->end;
+    f->m = wanted ? wanted : bare + op;
+    f->output_padding = f->m - bare;
+    return f->m >= 1 && f->output_padding >= 0 && f->output_padding < most;
+}
+
 static int64_t conv_size(const ups_conv_transpose_desc *d, int a, int64_t n)
 {
-    int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-    return d->strides[a] * (n - 1) + extent - d->pads_begin[a] - d->pads_end[a] + d->output_padding[a];
+    struct naive_fit fit;
+    return naive_conv_fit(d, a, n, 0, &fit) ? fit.m : 0;
 }
 
 bool naive_sizes(const void *desc, const int64_t *in, int64_t *out)
@@ -393,9 +445,13 @@ static struct deconv deconv_of(const ups_conv_transpose_desc *desc, const int64_
     spread(desc->rank, desc->kernel_shape, 1, c.k);
     spread(desc->rank, desc->strides, 1, c.s);
     spread(desc->rank, desc->dilations, 1, c.d);
-    spread(desc->rank, desc->pads_begin, 0, c.pb);
     spread(desc->rank, in, 1, c.n);
     spread(desc->rank, out, 1, c.m);
+    for (int a = 0; a < desc->rank; a++) {
+        struct naive_fit fit;
+        naive_conv_fit(desc, a, in[a], out[a], &fit);
+        c.pb[a + 3 - desc->rank] = fit.begin;
+    }
     return c;
 }
 

@@ -19,6 +19,13 @@
 /* Output sizes of any descriptor for the input sizes `in`. false: no legal output. */
 bool naive_sizes(const void *desc, const int64_t *in, int64_t *out);
 
+/* A transposed convolution along axis a, by shape_rule and auto_pad: from n to the wanted size, or with 0 to its own. What
+ * comes of it, as if the pads (negative: zeros) and the output padding had been given. false: no legal size. */
+struct naive_fit {
+    int64_t m, begin, end, output_padding;
+};
+bool naive_conv_fit(const ups_conv_transpose_desc *desc, int a, int64_t n, int64_t wanted, struct naive_fit *fit);
+
 /* Switches are plane indices. */
 void naive_max_pool(const ups_pool_desc *desc, const int64_t *dims, const float *x, float *y, int64_t *index);
 

@@ -156,6 +156,7 @@ static void random_axis(ups_conv_transpose_desc *d, int a, bool cropped)
     d->kernel_shape[a] = check_between(1, d->rank == 1 ? 7 : 4);
     d->strides[a] = check_between(1, 3);
     if (call_chance(30)) d->dilations[a] = check_between(1, 3);
+    d->pads_begin[a] = d->pads_end[a] = 0;
     if (!cropped) return;
     const int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
     if (call_chance(50)) d->pads_begin[a] = check_between(0, extent);
@@ -243,6 +244,7 @@ static void convolved_nails_are_replicate(const char *tier)
     for (int a = 0; a < d->rank; a++) {
         d->strides[a] = 1;
         d->pads_begin[a] = d->kernel_shape[a] - 1;
+        d->pads_end[a] = 0;
     }
     const int64_t n = call_out_count(&nails), weights = weight_count(d);
     float *w = room(weights, sizeof *w);
@@ -422,7 +424,8 @@ static double *conv_matrix(const struct call *call, const int64_t *out)
             for (int64_t p = 0; p < P; p++)
                 for (int64_t t = 0; t < taps; t++) {
                     const int64_t q = conv_reads(call, out, p, t);
-                    if (q >= 0) matrix[(i * P + p) * columns + o * Q + q] += (double)call->w[naive_weight_at(d, i, o, t)];
+                    if (q >= 0)
+                        matrix[(i * P + p) * columns + o * Q + q] += (double)call->w[naive_weight_at(d, i, o, t)];
                 }
         }
     return matrix;
@@ -783,8 +786,8 @@ static void random_pool(struct call *pool)
             d->strides[a] = check_between(1, 4);
             d->dilations[a] = call_chance(25) ? check_between(1, 3) : 1;
             const int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-            if (call_chance(30)) d->pads_begin[a] = check_between(0, extent - 1);
-            if (call_chance(30)) d->pads_end[a] = check_between(0, extent - 1);
+            d->pads_begin[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
+            d->pads_end[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
         }
         d->ceil_mode = call_chance(30);
         d->index_type = call_chance(50) ? UPS_I32 : UPS_I64;
@@ -898,28 +901,28 @@ static void repeat(void (*identity)(const char *tier))
     release();
 }
 
-#define IDENTITIES(X)                                                                                                  \
-    X(ones_is_replicate)                                                                                               \
-    X(delta_is_bed_of_nails)                                                                                           \
-    X(convolved_nails_are_replicate)                                                                                   \
-    X(filler_is_bilinear_resize)                                                                                       \
-    X(deconv_is_adjoint)                                                                                               \
-    X(deconv_is_conv_of_stuffed)                                                                                       \
-    X(deconv_is_transposed_matrix)                                                                                     \
-    X(unpool_keeps_maxima)                                                                                             \
-    X(resize_keeps_constants)                                                                                          \
-    X(deconv_is_linear)                                                                                                \
-    X(resize_is_linear)                                                                                                \
-    X(deconv_translates)                                                                                               \
-    X(replicate_translates)                                                                                            \
-    X(nearest_is_replicate)                                                                                            \
-    X(half_pixel_floor_is_not)                                                                                         \
-    X(halving_is_mean)                                                                                                 \
-    X(full_deconv_sums)                                                                                                \
-    X(pool_commutes)                                                                                                   \
-    X(layouts_of_pool_and_unpool)                                                                                      \
-    X(layouts_of_expansions)                                                                                           \
-    X(layouts_of_nearest)                                                                                              \
+#define IDENTITIES(X)                \
+    X(ones_is_replicate)             \
+    X(delta_is_bed_of_nails)         \
+    X(convolved_nails_are_replicate) \
+    X(filler_is_bilinear_resize)     \
+    X(deconv_is_adjoint)             \
+    X(deconv_is_conv_of_stuffed)     \
+    X(deconv_is_transposed_matrix)   \
+    X(unpool_keeps_maxima)           \
+    X(resize_keeps_constants)        \
+    X(deconv_is_linear)              \
+    X(resize_is_linear)              \
+    X(deconv_translates)             \
+    X(replicate_translates)          \
+    X(nearest_is_replicate)          \
+    X(half_pixel_floor_is_not)       \
+    X(halving_is_mean)               \
+    X(full_deconv_sums)              \
+    X(pool_commutes)                 \
+    X(layouts_of_pool_and_unpool)    \
+    X(layouts_of_expansions)         \
+    X(layouts_of_nearest)            \
     X(layouts_of_deconv)
 
 #define DEFINE(name)                       \

@@ -100,8 +100,8 @@ static void random_pool(struct call *call)
         if (call_chance(60) && !usual) d->strides[a] = check_between(1, 4);
         if (call_chance(25) && !usual) d->dilations[a] = check_between(1, 3);
         int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-        if (call_chance(30)) d->pads_begin[a] = check_between(0, extent - 1);
-        if (call_chance(30)) d->pads_end[a] = check_between(0, extent - 1);
+        d->pads_begin[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
+        d->pads_end[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
     }
     d->ceil_mode = call_chance(30);
     d->index_type = call_chance(50) ? UPS_I32 : UPS_I64;
@@ -480,10 +480,26 @@ static void random_conv_axis(ups_conv_transpose_desc *d, int a)
     d->strides[a] = call_chance(15) ? check_between(1, 9) : check_between(1, 3);
     if (call_chance(25)) d->dilations[a] = check_between(1, 4);
     int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-    if (call_chance(50)) d->pads_begin[a] = check_between(0, extent);
-    if (call_chance(50)) d->pads_end[a] = check_between(0, extent);
+    d->pads_begin[a] = call_chance(50) ? check_between(0, extent) : 0;
+    d->pads_end[a] = call_chance(50) ? check_between(0, extent) : 0;
     int64_t most = d->strides[a] > d->dilations[a] ? d->strides[a] : d->dilations[a];
     if (call_chance(40)) d->output_padding[a] = check_between(0, most - 1);
+}
+
+/* Pads by another rule, from a size that may need zeros on either side, or that the rule refuses. */
+static void random_shape_rule(struct call *call)
+{
+    ups_conv_transpose_desc *d = &call->desc.conv;
+    bool wanted = call_chance(60), given;
+    d->shape_rule = (int32_t)check_between(UPS_SHAPE_TORCH, UPS_SHAPE_OPENVINO);
+    d->auto_pad = (int32_t)check_between(UPS_NOTSET, UPS_VALID);
+    given = d->auto_pad == UPS_NOTSET && call_chance(50);
+    for (int a = 0; a < d->rank; a++) {
+        int64_t n = call->dims[2 + a], s = d->strides[a];
+        if (!given) d->pads_begin[a] = d->pads_end[a] = UPS_BY_PRESET;
+        if (wanted)
+            d->output_shape[a] = call_chance(70) ? n * s - check_between(0, s - 1) : check_between(1, n * s + 9);
+    }
 }
 
 static void random_conv(struct call *call)
@@ -498,6 +514,7 @@ static void random_conv(struct call *call)
     for (int a = 0; a < rank; a++) random_conv_axis(d, a);
     if (rank == 3 || d->out_channels > 30) call->dims[rank + 1] = check_between(1, 9);
     call->dims[1] = d->in_channels;
+    if (call_chance(40)) random_shape_rule(call);
     d->weights_layout = (int32_t)check_between(UPS_IOHW, UPS_HWIO);
     random_activation(d);
     call->weights_at_run = call_chance(25);
@@ -576,8 +593,12 @@ static void test_conv_transpose_sizes(void **unused)
         random_conv(&call);
         ups_conv_transpose_desc *d = &call.desc.conv;
         int64_t sizes[3];
-        for (int a = 0; a < d->rank; a++) d->output_padding[a] = check_between(0, d->strides[a] - 1);
-        if (!naive_sizes(d, call.dims + 2, sizes)) continue;
+        d->shape_rule = UPS_SHAPE_TORCH;
+        for (int a = 0; a < d->rank; a++) {
+            d->output_padding[a] = check_between(0, d->strides[a] - 1);
+            d->output_shape[a] = UPS_BY_PRESET;
+        }
+        if (d->auto_pad != UPS_NOTSET || !naive_sizes(d, call.dims + 2, sizes)) continue;
         float *x = call_floats(in_count(&call)), *w = call_floats(weight_count(d));
         call.x = x;
         call.w = w;
