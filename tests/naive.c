@@ -251,6 +251,51 @@ void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float 
     }
 }
 
+/* ---- shuffles ---- */
+
+void naive_shuffle_dims(const ups_shuffle_desc *desc, const int64_t *dims, int64_t *out)
+{
+    int64_t b = desc->blocksize;
+    out[0] = dims[0];
+    out[1] = dims[1];
+    for (int a = 0; a < desc->rank; a++) {
+        bool widens = desc->op == UPS_PIXEL_SHUFFLE;
+        out[1] = widens ? out[1] / b : out[1] * b;
+        out[2 + a] = widens ? dims[2 + a] * b : dims[2 + a] / b;
+    }
+}
+
+/* An element (c, wide position) of the wide tensor: its flat place in the deep one, as the header's formulas say. */
+static int64_t deep_place(const ups_shuffle_desc *desc, int64_t channels, int64_t c, const int64_t at[3],
+                          const int64_t deep[3])
+{
+    int64_t cell = 0, cells = 1, from[3];
+    for (int a = 0; a < 3; a++) {
+        int64_t b = a < 3 - desc->rank ? 1 : desc->blocksize;
+        cell = cell * b + at[a] % b;
+        cells *= b;
+        from[a] = at[a] / b;
+    }
+    int64_t channel = desc->shuffle == UPS_CRD ? c * cells + cell : cell * channels + c;
+    return channel * product(deep) + flat(from, deep);
+}
+
+void naive_shuffle(const ups_shuffle_desc *desc, const int64_t *dims, const float *x, float *y)
+{
+    bool widens = desc->op == UPS_PIXEL_SHUFFLE;
+    int64_t out[5], wide[3], deep[3];
+    naive_shuffle_dims(desc, dims, out);
+    spread(desc->rank, (widens ? out : dims) + 2, 1, wide);
+    spread(desc->rank, (widens ? dims : out) + 2, 1, deep);
+    int64_t channels = widens ? out[1] : dims[1], image = channels * product(wide);
+    for (int64_t i = 0; i < dims[0] * image; i++) {
+        int64_t at[3];
+        unflat(i % product(wide), wide, at);
+        int64_t other = i / image * image + deep_place(desc, channels, i / product(wide) % channels, at, deep);
+        memcpy(&y[widens ? i : other], &x[widens ? other : i], sizeof *x);
+    }
+}
+
 /* ---- resize ---- */
 
 /* One axis of a resize, by-preset values resolved. */

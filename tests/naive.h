@@ -36,6 +36,10 @@ int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const
 /* replicate and bed of nails: which one stands in the descriptor. */
 void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y);
 
+/* pixel_shuffle and pixel_unshuffle: which one stands in the descriptor. naive_shuffle_dims: N, C, spatial of the result. */
+void naive_shuffle_dims(const ups_shuffle_desc *desc, const int64_t *dims, int64_t *out);
+void naive_shuffle(const ups_shuffle_desc *desc, const int64_t *dims, const float *x, float *y);
+
 void naive_nearest(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, float *y);
 
 /* magnitude receives sum |weight * x| of each output: the scale its error is measured by. */

@@ -323,6 +323,44 @@ static void test_expand(void **unused)
     }
 }
 
+/* ---- pixel_shuffle, pixel_unshuffle ---- */
+
+static void check_shuffle(int32_t op)
+{
+    struct call call;
+    random_call(&call, op);
+    ups_shuffle_desc *d = &call.desc.shuffle;
+    int64_t out[5] = {0};
+    d->blocksize = call_chance(50) ? 2 : check_between(1, d->rank == 3 ? 3 : 5);
+    d->shuffle = call_chance(50) ? UPS_CRD : UPS_DCR;
+    for (int a = 0; a < d->rank; a++) {
+        if (op == UPS_PIXEL_SHUFFLE) call.dims[1] *= d->blocksize;
+        if (op == UPS_PIXEL_UNSHUFFLE) call.dims[2 + a] *= d->blocksize;
+    }
+    naive_shuffle_dims(d, call.dims, out);
+    int64_t n = in_count(&call);
+    float *x = call_values(n), *y = room(n, sizeof *y);
+    call.x = x;
+    naive_shuffle(d, call.dims, x, y);
+    for (int i = 0; i < tier_count; i++) {
+        run_on(&call, tiers[i]);
+        call_same_index(&call, "dims", call.out_dims, out, d->rank + 2);
+        call_same(&call, "shuffled", call.y, y, n);
+        call_close(&call);
+    }
+    free(x);
+    free(y);
+}
+
+static void test_shuffle(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(400); i++) {
+        check_shuffle(UPS_PIXEL_SHUFFLE);
+        check_shuffle(UPS_PIXEL_UNSHUFFLE);
+    }
+}
+
 /* ---- resize ---- */
 
 static double random_scale(void)
@@ -994,22 +1032,22 @@ static void test_accuracy_contract(void **unused)
 static void test_batch_of_none(void **unused)
 {
     (void)unused;
-    static const int32_t ops[] = {UPS_MAX_POOL,     UPS_MAX_UNPOOL, UPS_REPLICATE,
-                                  UPS_BED_OF_NAILS, UPS_RESIZE,     UPS_CONV_TRANSPOSE};
+    static const struct {
+        int32_t op;
+        const char *field;
+    } ops[] = {{UPS_MAX_POOL, "kernel_shape"}, {UPS_MAX_UNPOOL, "kernel_shape"},    {UPS_REPLICATE, "factor"},
+               {UPS_BED_OF_NAILS, "factor"},   {UPS_PIXEL_SHUFFLE, "blocksize"},    {UPS_PIXEL_UNSHUFFLE, "blocksize"},
+               {UPS_RESIZE, "scales"},         {UPS_CONV_TRANSPOSE, "kernel_shape"}};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         for (int32_t layout = FIRST; layout <= LAST; layout++) {
             struct call call;
-            float none = 0, w[4] = {1, 2, 3, 4};
-            call_init(&call, ops[i], 2);
+            float none = 0, w[16] = {0};
+            call_init(&call, ops[i].op, 2);
             call.desc.head.layout = layout;
-            assert_int_equal(ups_desc_set(&call.desc,
-                                          ops[i] == UPS_REPLICATE || ops[i] == UPS_BED_OF_NAILS ? "factor"
-                                          : ops[i] == UPS_RESIZE                                ? "scales"
-                                                                                                : "kernel_shape",
-                                          "2"),
-                             UPS_OK);
-            if (ops[i] == UPS_CONV_TRANSPOSE) call.desc.conv.in_channels = call.desc.conv.out_channels = 1;
-            memcpy(call.dims, (int64_t[]){0, 1, 4, 4}, 4 * sizeof *call.dims);
+            assert_int_equal(ups_desc_set(&call.desc, ops[i].field, "2"), UPS_OK);
+            memcpy(call.dims, (int64_t[]){0, 4, 4, 4}, 4 * sizeof *call.dims);
+            if (ops[i].op == UPS_CONV_TRANSPOSE)
+                call.desc.conv.in_channels = call.desc.conv.out_channels = call.desc.conv.group = 4;
             call.x = &none;
             call.w = w;
             call.index = &(int64_t){0};
@@ -1034,6 +1072,7 @@ int main(void)
         cmocka_unit_test(test_max_unpool),
         cmocka_unit_test(test_unpool_of_pool),
         cmocka_unit_test(test_expand),
+        cmocka_unit_test(test_shuffle),
         cmocka_unit_test(test_resize_nearest),
         cmocka_unit_test(test_nearest_exact_as_recorded),
         cmocka_unit_test(test_resize_linear),
