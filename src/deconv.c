@@ -46,7 +46,7 @@ static void weight_strides(struct ups_deconv *d, const ups_conv_transpose_desc *
     d->w.tap[0] = d->w.tap[1] * d->axis[1].k;
 }
 
-static int32_t set_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *c)
+int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *c)
 {
     int64_t k[3], s[3], dilation[3], elements = c->in_channels;
     ups_axes3(k, c->kernel_shape, c->rank, 1);
@@ -143,7 +143,7 @@ static int32_t make_deconv(struct ups_op *op, const float *weights, const float 
 {
     struct ups_deconv *d = op->deconv = ups_allocate(&op->memory, sizeof *d);
     if (!d) return UPS_NO_MEMORY;
-    int32_t status = set_geometry(d, &op->desc.conv_transpose);
+    int32_t status = ups_deconv_geometry(d, &op->desc.conv_transpose);
     if (!status) status = choose(d, op, algorithm);
     if (!status) status = d->algorithm->layout(op, d);
     if (status || (op->flags & UPS_WEIGHTS_AT_RUN)) return status;

@@ -81,6 +81,9 @@ struct ups_deconv_algorithm {
 
 extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter;
 
+/* Axes, channels and the strides of the weights, of a checked descriptor, into a zeroed struct. */
+int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *desc);
+
 /* ---- what more than one algorithm needs (deconv.c, gemm.c) ---- */
 
 /* The input of n that tap t brings to output o along one axis, or -1. */
