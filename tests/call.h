@@ -41,6 +41,7 @@ union desc {
     ups_pool_desc pool;
     ups_unpool_desc unpool;
     ups_expand_desc expand;
+    ups_shuffle_desc shuffle;
     ups_resize_desc resize;
     ups_conv_transpose_desc conv;
 };
