@@ -87,6 +87,9 @@ struct call {
 /* Starts a call: descriptor of the torch preset with that rank; everything else 0. */
 void call_init(struct call *call, int32_t op, int32_t rank);
 
+/* Starts a call in words, as ups_desc_set takes them: "resize", "tf", "rank=1 mode=cubic sizes=6". */
+int32_t call_say(struct call *call, const char *op, const char *preset, const char *words);
+
 /* The three steps of call_run, for those who run in ways of their own. call_open returns the status of the step that
  * failed, nothing is open then. call_buffers fills in the pointers. call_read fetches the outputs and checks the margins. */
 int32_t call_open(struct call *call);
