@@ -241,7 +241,7 @@ def shuffle(rng, quick, op, preset):
         layout=layout(rng),
         expected=expected,
         bound=0,
-        what=operator if preset == "tflite" else function.__name__,
+        what=operator if preset == "tflite" else f"tf.nn {operator.lower()}",
     )
 
 
