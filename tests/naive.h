@@ -19,13 +19,6 @@
 /* Output sizes of any descriptor for the input sizes `in`. false: no legal output. */
 bool naive_sizes(const void *desc, const int64_t *in, int64_t *out);
 
-/* Switches are plane indices. */
-void naive_max_pool(const ups_pool_desc *desc, const int64_t *dims, const float *x, float *y, int64_t *index);
-
-/* Returns how many indices are outside the output plane; *first is the smallest source position of one, else -1. */
-int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const float *x, const int64_t *index,
-                         const int64_t *out, float *y, int64_t *first);
-
 /* replicate and bed of nails: which one stands in the descriptor. */
 void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y);
 

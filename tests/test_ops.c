@@ -16,6 +16,7 @@
 
 #include "call.h"
 #include "naive.h"
+#include "naive_pool.h"
 
 static const char *tiers[8];
 static int tier_count;
@@ -100,8 +101,8 @@ static void random_pool(struct call *call)
         if (call_chance(60) && !usual) d->strides[a] = check_between(1, 4);
         if (call_chance(25) && !usual) d->dilations[a] = check_between(1, 3);
         int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-        if (call_chance(30)) d->pads_begin[a] = check_between(0, extent - 1);
-        if (call_chance(30)) d->pads_end[a] = check_between(0, extent - 1);
+        d->pads_begin[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
+        d->pads_end[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
     }
     d->ceil_mode = call_chance(30);
     d->index_type = call_chance(50) ? UPS_I32 : UPS_I64;
