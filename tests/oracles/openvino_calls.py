@@ -7,7 +7,7 @@ import openvino
 import openvino.opset11 as opset11
 import openvino.opset14 as opset14
 
-from calls import Call
+from calls import Call, data, integers, layout, whole
 
 CORE = openvino.Core()
 CONFIG = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
@@ -15,27 +15,6 @@ CONFIG = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
 
 def VERSION():
     return openvino.__version__
-
-
-def layout(rng):
-    return str(rng.choice(["first", "last"]))
-
-
-def integers(rng, low, high, count):
-    return [int(i) for i in rng.integers(low, high, count)]
-
-
-def data(rng, shape, nan=False):
-    """Small whole numbers (ties, exact sums) or gaussians, a few NaN."""
-    x = rng.integers(-4, 5, shape) if rng.random() < 0.5 else rng.standard_normal(shape)
-    x = x.astype(np.float32)
-    if nan and rng.random() < 0.4:
-        x[rng.random(shape) < 0.15] = np.nan
-    return x
-
-
-def whole(*arrays):
-    return all((a == np.rint(a)).all() for a in arrays)
 
 
 def infer(x, build):
@@ -85,7 +64,7 @@ def windows(rng, quick):
 
 def max_pool(rng, quick):
     rank, shape, keys, (kernel, strides, dilations, begin, end, rounding, auto_pad) = windows(rng, quick)
-    x = data(rng, shape, nan=True)
+    x = data(rng, shape, special=0.4)
     axis = int(rng.integers(0, 3))
     index_type = str(rng.choice(["i64", "i32"]))
     outputs = infer(
@@ -154,7 +133,7 @@ def depth_to_space(rng, quick, op):
         shape, build = [channels * block**rank, *size], opset14.depth_to_space
     else:
         shape, build = [channels, *(n * block for n in size)], opset14.space_to_depth
-    x = data(rng, [int(rng.integers(1, 3)), *shape], nan=True)
+    x = data(rng, [int(rng.integers(1, 3)), *shape], special=0.4)
     outputs = infer(x, lambda p: build(p, mode, block))
     if outputs is None:
         return None

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
-from calls import Call
+from calls import Call, data, integers, layout, whole
 
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -19,27 +19,6 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 
 def VERSION():
     return tf.__version__
-
-
-def layout(rng):
-    return str(rng.choice(["first", "last"]))
-
-
-def integers(rng, low, high, count):
-    return [int(i) for i in rng.integers(low, high, count)]
-
-
-def data(rng, shape, nan=False):
-    """Small whole numbers (ties, exact sums) or gaussians, a few NaN."""
-    x = rng.integers(-4, 5, shape) if rng.random() < 0.5 else rng.standard_normal(shape)
-    x = x.astype(np.float32)
-    if nan and rng.random() < 0.4:
-        x[rng.random(shape) < 0.15] = np.nan
-    return x
-
-
-def whole(*arrays):
-    return all((a == np.rint(a)).all() for a in arrays)
 
 
 def channels_last(x):
@@ -142,9 +121,8 @@ def pool(rng, quick, op, preset):
         keys["strides"] = strides
     if padding == "SAME":
         keys["auto_pad"] = "same_upper"
-    x = data(rng, [int(rng.integers(1, 3)), int(rng.integers(1, 5)), *size])
-    if op == "max_pool" and rank < 3 and rng.random() < 0.4:  # max_pool3d promises nothing about NaN
-        x[rng.random(x.shape) < 0.15] = np.nan
+    special = 0.4 if op == "max_pool" and rank < 3 else 0  # max_pool3d promises nothing about NaN
+    x = data(rng, [int(rng.integers(1, 3)), int(rng.integers(1, 5)), *size], special)
     source, indices = channels_last(x), None
     arguments, what = padding, VALUES[op][rank].__name__
     if preset == "tflite":
@@ -225,7 +203,7 @@ def shuffle(rng, quick, op, preset):
             "SPACE_TO_DEPTH",
             "SpaceToDepth",
         )
-    x = data(rng, [int(rng.integers(1, 3)), *shape], nan=True)
+    x = data(rng, [int(rng.integers(1, 3)), *shape], special=0.4)
     if preset == "tflite":
         expected = lite(operator, options(kind, blockSize=block), channels_last(x))
     else:
