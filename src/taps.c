@@ -34,13 +34,15 @@ static double coordinate_f64(const struct ups_sampling *s, double o)
     }
 }
 
-/* As written, in f32, with the output's own length (ONNX Runtime, OpenVINO, oneDNN). */
+/* As written, in f32, with the output's own length (ONNX Runtime, OpenVINO, oneDNN); OpenVINO divides the lengths first. */
 static float coordinate_f32(const struct ups_sampling *s, float o)
 {
     float n = (float)s->n, m = (float)s->m, scale = (float)s->scale, begin = (float)s->begin, end = (float)s->end;
     float half_pixel = (o + 0.5f) / scale - 0.5f;
     switch (s->coordinate) {
-    case UPS_ALIGN_CORNERS: return s->m == 1 ? 0 : o * (n - 1) / (m - 1);
+    case UPS_ALIGN_CORNERS:
+        if (s->m == 1) return 0;
+        return s->arithmetic == UPS_COORDINATES_ORT ? o * (n - 1) / (m - 1) : o * ((n - 1) / (m - 1));
     case UPS_ASYMMETRIC: return o / scale;
     case UPS_PYTORCH_HALF_PIXEL: return s->m == 1 ? 0 : half_pixel;
     case UPS_HALF_PIXEL_SYMMETRIC:
@@ -194,14 +196,17 @@ static double support(const struct ups_sampling *s)
     }
 }
 
-/* q of F((i - x)*q). */
-static double squeeze(const struct ups_sampling *s)
+/* Input over output, in double. */
+static double ratio_f64(const struct ups_sampling *s)
+{
+    return s->scaled ? 1 / s->scale : (double)s->n / (double)s->m;
+}
+
+/* How far F is stretched: 1/q of F((i - x)*q). */
+static double stretch(const struct ups_sampling *s)
 {
     if (!s->antialias) return 1;
-    double ratio = s->arithmetic == UPS_COORDINATES_TORCH ? (double)ratio_f32(s)
-                   : s->scaled                            ? 1 / s->scale
-                                                          : (double)s->n / (double)s->m;
-    return 1 / fmax(ratio, 1);
+    return fmax(s->arithmetic == UPS_COORDINATES_TORCH ? (double)ratio_f32(s) : ratio_f64(s), 1);
 }
 
 /* x + 0.5. The antialiasing filters of PyTorch and Pillow are centred at (o + 0.5)*ratio, even with aligned corners. */
@@ -210,7 +215,7 @@ static double centre(const struct ups_sampling *s, int64_t o)
     if (s->antialias && s->arithmetic == UPS_COORDINATES_TORCH && s->coordinate != UPS_TF_CROP_AND_RESIZE)
         return (double)(ratio_f32(s) * ((float)o + 0.5f));
     if (s->antialias && s->arithmetic == UPS_COORDINATES_ACCUMULATED && s->coordinate == UPS_HALF_PIXEL)
-        return ((double)o + 0.5) * (s->scaled ? 1 / s->scale : (double)s->n / (double)s->m);
+        return ((double)o + 0.5) * ratio_f64(s);
     double x = coordinate(s, o);
     if (s->mode == UPS_MODE_CUBIC && s->arithmetic == UPS_COORDINATES_TF && !s->antialias)
         x = floor(x) + rint((x - floor(x)) * 1024) / 1024; /* TensorFlow reads its weights from a table */
@@ -255,13 +260,14 @@ static void finish_row(struct row *r)
     to->span = ups_max(to->span, to->index[(r->count - 1) * to->m + r->o] - to->index[r->o] + 1);
 }
 
-/* The pixels i around the centre by F, over their sum; those outside the image repeat the border or are left out. */
+/* The pixels i around the centre by F, over their sum; those outside the image repeat the border or are left out. Rounded as
+ * Pillow does, whose box shows it. */
 static void filter_row(const struct ups_sampling *s, struct row *r)
 {
-    double q = squeeze(s), reach = support(s) / q, sum = 0;
+    double f = stretch(s), q = 1 / f, reach = support(s) * f, sum = 0;
     /* beyond this distance from the image nothing changes any more */
     double c = fmin(fmax(centre(s, r->o), -reach - 1), (double)s->n + reach + 1);
-    int64_t first = (int64_t)ceil(c - reach - 0.5), last = (int64_t)floor(c + reach - 0.5);
+    int64_t first = (int64_t)floor(c - reach + 0.5), last = (int64_t)floor(c + reach + 0.5) - 1;
     r->pixel = clamped(s, floor(c));
     if (s->excludes) {
         first = ups_max(first, 0);
@@ -272,23 +278,25 @@ static void filter_row(const struct ups_sampling *s, struct row *r)
         add_tap(r, ups_min(ups_max(i, 0), s->n - 1), filter(s, ((double)i - c + 0.5) * q) / sum);
 }
 
-/* Output o covers [o*n, (o+1)*n) in units of 1/m pixel. */
+/* Output o covers [o*n/m, (o+1)*n/m): divided once, so that ends that are whole numbers are. */
 static void area_row(const struct ups_sampling *s, struct row *r)
 {
-    int64_t n = s->n, m = s->m, begin = r->o * n, end = begin + n;
-    int64_t first = begin / m, last = ups_ceil_div(end, m) - 1;
+    double n = (double)s->n, ratio = ratio_f64(s), o = (double)r->o;
+    double begin = s->scaled ? o * ratio : (double)(r->o * s->n) / (double)s->m;
+    double end = s->scaled ? fmin(o * ratio + ratio, n) : (double)((r->o + 1) * s->n) / (double)s->m;
+    int64_t first = r->pixel = clamped(s, floor(begin)), last = clamped(s, ceil(end) - 1);
     for (int64_t i = first; i <= last; i++) {
-        int64_t covered = ups_min((i + 1) * m, end) - ups_max(i * m, begin);
-        add_tap(r, i, s->area == UPS_AREA_CELLS ? 1 / (double)(last - first + 1) : (double)covered / (double)n);
+        double covered = s->area == UPS_AREA_CELLS ? 1 : fmin((double)i + 1, end) - fmax((double)i, begin);
+        add_tap(r, i, covered / (s->area == UPS_AREA_CELLS ? (double)(last - first + 1) : end - begin));
     }
 }
 
 /* OpenCV's INTER_AREA when it grows: linear, but an output takes the second pixel only as far as it reaches into it. */
 static void opencv_area_row(const struct ups_sampling *s, struct row *r)
 {
-    double scale = (double)s->m / (double)s->n, o = (double)r->o;
-    int64_t i = clamped(s, floor(o * (1 / scale)));
-    float t = (float)(o + 1 - (double)(i + 1) * scale);
+    double o = (double)r->o;
+    int64_t i = clamped(s, floor(o * (1 / s->scale)));
+    float t = (float)(o + 1 - (double)(i + 1) * s->scale);
     t = t <= 0 ? 0 : t - floorf(t);
     add_tap(r, i, 1 - (double)t);
     add_tap(r, ups_min(i + 1, s->n - 1), (double)t);
@@ -317,7 +325,7 @@ static void fill_row(const struct ups_sampling *s, struct row *r)
 /* Pillow and OpenCV's NEAREST_EXACT step through the image; the rounding of the running sum shows. */
 static void accumulate(const struct ups_sampling *s, struct ups_taps *to)
 {
-    double step = s->scaled ? 1 / s->scale : (double)s->n / (double)s->m, x = step / 2;
+    double step = (double)s->n / (double)s->m, x = step / 2;
     for (int64_t o = 0; o < to->m; o++, x += step) to->index[o] = (int32_t)clamped(s, floor(x));
 }
 
@@ -375,13 +383,12 @@ void ups_taps_fill(const struct ups_sampling *s, int64_t bound, struct ups_taps 
 
 int32_t ups_taps_bound(const struct ups_sampling *s, int64_t *bound)
 {
-    double most = 2; /* of nearest, and of OpenCV's area when it grows */
-    if (is_one_pixel(s))
-        most = 1;
-    else if (s->mode == UPS_MODE_AREA)
-        most = fmax(most, (double)(s->n / s->m + 2));
-    else
-        most = floor(2 * support(s) / squeeze(s)) + 1;
+    double most = 1;
+    if (s->mode == UPS_MODE_AREA)
+        most = floor(ratio_f64(s)) + 2;
+    else if (s->mode != UPS_MODE_NEAREST)
+        most = floor(2 * support(s) * stretch(s)) + 1;
+    if (s->copies) most = 1;
     if (most * (double)s->m > 0x1p36) /* from sizes alone it is at most 16 * 2^31 */
         return ups_error(UPS_UNSUPPORTED, "scale = %g from %" PRId64 " to %" PRId64 " takes %g taps for each output",
                          s->scale, s->n, s->m, most);
@@ -392,7 +399,7 @@ int32_t ups_taps_bound(const struct ups_sampling *s, int64_t *bound)
 /* ---- what the descriptor says of an axis ---- */
 
 /* Frameworks copy an axis that keeps its length, although the scale or the rule may say otherwise. PyTorch: linear always,
- * nearest in 2-D. ONNX Runtime: antialiased axes, and filters whose scale is 1 ignore the region. */
+ * nearest in 2-D. ONNX Runtime: antialiased axes, and filters ignore the region. OpenVINO: always. */
 static bool keeps(const struct ups_sampling *s)
 {
     if (s->n != s->m) return false;
@@ -403,6 +410,7 @@ static bool keeps(const struct ups_sampling *s)
                s->nearest == UPS_NEAREST_FLOOR;
     case UPS_COORDINATES_ORT:
         return s->antialias || (s->coordinate == UPS_TF_CROP_AND_RESIZE && s->mode != UPS_MODE_NEAREST);
+    case UPS_COORDINATES_F32: return s->coordinate != UPS_TF_CROP_AND_RESIZE;
     default: return false;
     }
 }
@@ -421,9 +429,19 @@ static void sampling_of_axis(const ups_resize_desc *d, int axis, struct ups_samp
     s->a = d->cubic_coeff_a;
     s->begin = d->roi[axis];
     s->end = d->roi[3 + axis];
-    s->scaled = d->scales[axis] != UPS_BY_PRESET;
+    /* of the areas only OpenCV's knows a scale */
+    s->scaled = d->scales[axis] != UPS_BY_PRESET && (d->mode != UPS_MODE_AREA || s->area == UPS_AREA_OVERLAP_OR_LINEAR);
     s->scale = s->scaled ? d->scales[axis] : (double)s->m / (double)s->n;
     s->copies = !(d->axes & (1 << axis)) || keeps(s);
+}
+
+/* Most frameworks copy a tensor no length of which changes, without a look at the scales; PyTorch and the text of ONNX do not.
+ * Only ONNX Runtime overlooks a region, too. */
+static bool keeps_all(const ups_resize_desc *d)
+{
+    if (d->coordinate_arithmetic == UPS_COORDINATES_ORT) return true;
+    return d->coordinate_transformation_mode != UPS_TF_CROP_AND_RESIZE &&
+           d->coordinate_arithmetic != UPS_COORDINATES_F64 && d->coordinate_arithmetic != UPS_COORDINATES_TORCH;
 }
 
 void ups_sampling_of(const ups_resize_desc *d, const int64_t n[3], const int64_t m[3], struct ups_sampling axes[3])
@@ -431,18 +449,18 @@ void ups_sampling_of(const ups_resize_desc *d, const int64_t n[3], const int64_t
     int missing = 3 - d->rank;
     bool same = true, grows = false;
     for (int i = 0; i < 3; i++) {
-        struct ups_sampling s = {.n = n[i], .m = m[i], .copies = true};
-        if (i >= missing) sampling_of_axis(d, i - missing, &s);
+        struct ups_sampling *s = &axes[i];
+        *s = (struct ups_sampling){.n = n[i], .m = m[i], .copies = true};
+        if (i >= missing) sampling_of_axis(d, i - missing, s);
         if (i >= missing && d->keep_aspect_ratio_policy != UPS_STRETCH) {
-            s.scaled = true;
-            s.scale = ups_aspect_scale(d, n + missing);
+            s->scaled = true;
+            s->scale = ups_aspect_scale(d, n + missing);
         }
-        same = same && n[i] == m[i];
-        grows = grows || m[i] > n[i];
-        axes[i] = s;
+        same = same && s->n == s->m;
+        grows = grows || (!s->copies && s->scale > 1);
     }
     for (int i = 0; i < 3; i++) {
-        if (axes[i].arithmetic == UPS_COORDINATES_ORT && same) axes[i].copies = true;
+        axes[i].copies = axes[i].copies || (same && keeps_all(d));
         if (!grows && axes[i].area == UPS_AREA_OVERLAP_OR_LINEAR) axes[i].area = UPS_AREA_OVERLAP;
     }
 }
