@@ -316,7 +316,8 @@ static int32_t arithmetic_rule(const ups_resize_desc *d)
 {
     switch (d->preset) {
     case UPS_PRESET_TORCH: return UPS_COORDINATES_TORCH;
-    case UPS_PRESET_NCNN: return d->mode == UPS_MODE_NEAREST ? UPS_COORDINATES_TORCH : UPS_COORDINATES_F64;
+    case UPS_PRESET_NCNN: /* PyTorch's, but its nearest copies only what keeps all lengths, and does not replicate */
+        return d->mode == UPS_MODE_NEAREST ? UPS_COORDINATES_TF : UPS_COORDINATES_TORCH;
     case UPS_PRESET_ORT: return UPS_COORDINATES_ORT;
     case UPS_PRESET_TF:
     case UPS_PRESET_TF1:
