@@ -177,7 +177,37 @@ static int32_t index_type(const struct call *call)
 
 static size_t index_bytes(const struct call *call)
 {
-    return index_type(call) == UPS_I32 ? 4 : 8;
+    switch (index_type(call)) {
+    case UPS_U8: return 1;
+    case UPS_I64: return 8;
+    default: return 4; /* i32, f32 */
+    }
+}
+
+static void put_index(unsigned char *to, int32_t type, int64_t value)
+{
+    unsigned char byte = (unsigned char)value;
+    int32_t small = (int32_t)value;
+    float real = (float)value;
+    switch (type) {
+    case UPS_U8: *to = byte; break;
+    case UPS_I32: memcpy(to, &small, 4); break;
+    case UPS_F32: memcpy(to, &real, 4); break;
+    default: memcpy(to, &value, 8); break;
+    }
+}
+
+static int64_t get_index(const unsigned char *from, int32_t type)
+{
+    int32_t small;
+    float real;
+    int64_t value;
+    switch (type) {
+    case UPS_U8: return *from;
+    case UPS_I32: memcpy(&small, from, 4); return small;
+    case UPS_F32: memcpy(&real, from, 4); return (int64_t)real;
+    default: memcpy(&value, from, 8); return value;
+    }
 }
 
 static void index_put(struct call *call, const int64_t *dense)
@@ -185,13 +215,8 @@ static void index_put(struct call *call, const int64_t *dense)
     ups_tensor t;
     tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->dims, 0);
     struct walk at = {.tensor = &t};
-    for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at)) {
-        int32_t small = (int32_t)dense[i];
-        if (index_type(call) == UPS_I32)
-            memcpy(call->indices.data + at.offset * 4, &small, 4);
-        else
-            memcpy(call->indices.data + at.offset * 8, &dense[i], 8);
-    }
+    for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at))
+        put_index(call->indices.data + at.offset * (int64_t)index_bytes(call), index_type(call), dense[i]);
 }
 
 static void index_get(const struct call *call, int64_t *dense)
@@ -199,15 +224,8 @@ static void index_get(const struct call *call, int64_t *dense)
     ups_tensor t;
     tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->out_dims, 0);
     struct walk at = {.tensor = &t};
-    for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at)) {
-        int32_t small;
-        if (index_type(call) == UPS_I32) {
-            memcpy(&small, call->indices.data + at.offset * 4, 4);
-            dense[i] = small;
-        } else {
-            memcpy(&dense[i], call->indices.data + at.offset * 8, 8);
-        }
-    }
+    for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at))
+        dense[i] = get_index(call->indices.data + at.offset * (int64_t)index_bytes(call), index_type(call));
 }
 
 /* ---- a call ---- */
@@ -217,6 +235,25 @@ void call_init(struct call *call, int32_t op, int32_t rank)
     memset(call, 0, sizeof *call);
     assert_int_equal(ups_desc_init(&call->desc, ups_desc_size(op), op, NULL), UPS_OK);
     call->desc.head.rank = rank;
+}
+
+int32_t call_say(struct call *call, const char *op, const char *preset, const char *words)
+{
+    char pair[256];
+    memset(call, 0, sizeof *call);
+    int32_t code = ups_op_code(op), status = ups_desc_init(&call->desc, ups_desc_size(code), code, preset);
+    while (!status && *(words += strspn(words, " "))) {
+        size_t length = strcspn(words, " ");
+        assert_true(length < sizeof pair);
+        memcpy(pair, words, length);
+        pair[length] = 0;
+        words += length;
+        char *equals = strchr(pair, '=');
+        if (!equals) fail_msg("\"%s\" is not field=value", pair);
+        *equals = 0;
+        status = ups_desc_set(&call->desc, pair, equals + 1);
+    }
+    return status;
 }
 
 static int64_t product(const int64_t *v, int n)

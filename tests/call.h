@@ -41,6 +41,7 @@ union desc {
     ups_pool_desc pool;
     ups_unpool_desc unpool;
     ups_expand_desc expand;
+    ups_shuffle_desc shuffle;
     ups_resize_desc resize;
     ups_conv_transpose_desc conv;
 };
@@ -85,6 +86,9 @@ struct call {
 
 /* Starts a call: descriptor of the torch preset with that rank; everything else 0. */
 void call_init(struct call *call, int32_t op, int32_t rank);
+
+/* Starts a call in words, as ups_desc_set takes them: "resize", "tf", "rank=1 mode=cubic sizes=6". */
+int32_t call_say(struct call *call, const char *op, const char *preset, const char *words);
 
 /* The three steps of call_run, for those who run in ways of their own. call_open returns the status of the step that
  * failed, nothing is open then. call_buffers fills in the pointers. call_read fetches the outputs and checks the margins. */
