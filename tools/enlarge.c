@@ -489,7 +489,7 @@ static const char help[] =
     "  --tile N         work in tiles of N x N pixels (default 128): more memory, a little less work; same result\n"
     "  --threads N      default: as many as there are processors\n"
     "  --isa NAME       no instruction set above this one: see upsample info\n"
-    "  --quality N      of a JPEG, 1 to 100 (default 95)\n"
+    "  --quality N      of a JPEG, 1 to 100 (default 95); from 90 on, colours are stored as finely as brightness\n"
     "  --max-pixels N   refuse pictures with more pixels (default 268435456)\n";
 
 /* Where programs of a user look for data (the XDG base directory specification). NULL after a line on stderr. */

@@ -24,7 +24,7 @@ static const char help_text[] =
     "  --filter NAME    nearest, linear (bilinear), cubic (bicubic), area, lanczos, box, hamming; without it the\n"
     "                   framework's own default: nearest for torch, cubic for pillow\n"
     "  --preset NAME    whose meaning; torch without it. A key overrides its own field\n"
-    "  --quality N      of a JPEG, 1 to 100 (default 95)\n"
+    "  --quality N      of a JPEG, 1 to 100 (default 95); from 90 on, colours are stored as finely as brightness\n"
     "  --threads N      default: as many as there are processors\n"
     "  --isa NAME       no instruction set above this one: see upsample info\n"
     "  --max-pixels N   refuse pictures with more pixels, in or out (default 268435456)\n";
