@@ -358,6 +358,29 @@ static bool same_field(const struct ups_field *f, const union ups_desc *a, const
     return !strcmp(x, y);
 }
 
+/* Whether a field has a say in what this descriptor computes; ceil_mode has spoken through round. */
+static bool matters(const struct ups_field *f, const union ups_desc *desc)
+{
+    static const struct {
+        const char *field;
+        int32_t mode;
+    } one_mode[] = {{"nearest_mode", UPS_MODE_NEAREST},
+                    {"cubic_coeff_a", UPS_MODE_CUBIC},
+                    {"lanczos_radius", UPS_MODE_LANCZOS},
+                    {"area_rule", UPS_MODE_AREA}};
+    int32_t mode = desc->resize.mode, coordinates = desc->resize.coordinate_transformation_mode;
+    if (!strcmp(f->name, "ceil_mode")) return false;
+    if (desc->head.op != UPS_RESIZE) return true;
+    for (size_t i = 0; i < sizeof one_mode / sizeof *one_mode; i++)
+        if (!strcmp(f->name, one_mode[i].field)) return mode == one_mode[i].mode;
+    if (!strcmp(f->name, "antialias") || !strcmp(f->name, "exclude_outside"))
+        return mode != UPS_MODE_NEAREST && mode != UPS_MODE_AREA;
+    if (!strncmp(f->name, "coordinate_", 11)) return mode != UPS_MODE_AREA;
+    if (!strcmp(f->name, "roi") || !strcmp(f->name, "extrapolation_value"))
+        return coordinates == UPS_TF_CROP_AND_RESIZE;
+    return true;
+}
+
 int64_t ups_desc_difference(const void *a, const void *b, char *text, size_t capacity)
 {
     union ups_desc x, y;
@@ -373,7 +396,7 @@ int64_t ups_desc_difference(const void *a, const void *b, char *text, size_t cap
     ups_preset_resolve(&y);
     if (w.capacity) *text = 0;
     for (const struct ups_field *f = ups_find_operation(x.head.op)->fields; f->name; f++) {
-        if (same_field(f, &x, &y)) continue;
+        if (same_field(f, &x, &y) || (!matters(f, &x) && !matters(f, &y))) continue;
         ups_put(&w, "%s: ", f->name);
         put_meaning(&w, f, &x);
         ups_put(&w, " | ");

@@ -364,6 +364,13 @@ static void resolve_resize(ups_resize_desc *d)
                                                         : UPS_AREA_OVERLAP;
 }
 
+/* The other rules leave pads to the wanted size, which the plan may bring. */
+static void resolve_conv_transpose(ups_conv_transpose_desc *d)
+{
+    bool stay = d->shape_rule == UPS_SHAPE_TORCH || d->shape_rule == UPS_SHAPE_TF;
+    if (stay && d->auto_pad == UPS_NOTSET) resolve_pads(d->pads_begin, d->pads_end);
+}
+
 void ups_preset_resolve(union ups_desc *desc)
 {
     switch (desc->head.op) {
@@ -371,11 +378,7 @@ void ups_preset_resolve(union ups_desc *desc)
     case UPS_AVG_POOL: resolve_pool(&desc->pool); break;
     case UPS_MAX_UNPOOL: resolve_strides(desc->head.preset, desc->unpool.strides, desc->unpool.kernel_shape); break;
     case UPS_RESIZE: resolve_resize(&desc->resize); break;
-    case UPS_CONV_TRANSPOSE:
-        /* left to the wanted size where there may be one */
-        if (desc->conv_transpose.shape_rule == UPS_SHAPE_TORCH && desc->conv_transpose.auto_pad == UPS_NOTSET)
-            resolve_pads(desc->conv_transpose.pads_begin, desc->conv_transpose.pads_end);
-        break;
+    case UPS_CONV_TRANSPOSE: resolve_conv_transpose(&desc->conv_transpose); break;
     default: break;
     }
 }

@@ -144,7 +144,7 @@ static void deconv_range(const ups_conv_transpose_desc *d, const struct deconv *
         if (same)
             *sizes = (struct ups_sizes){multiple - c->stride + 1, multiple, multiple};
         else if (notset)
-            *sizes = (struct ups_sizes){ups_max(1, natural), natural + c->output_padding, natural + c->stride - 1};
+            *sizes = (struct ups_sizes){ups_max(1, natural), natural + c->output_padding, natural + c->slack - 1};
         else
             *sizes = (struct ups_sizes){natural, natural + ups_max(c->stride - c->extent, 0), natural + c->stride - 1};
         return;
@@ -190,7 +190,7 @@ static void conv_transpose_pads(const ups_conv_transpose_desc *d, int a, int64_t
         pads->output = out - (c.full - pads->begin - pads->end);
         return;
     case UPS_SHAPE_TF:
-        if (same) split_pads(ups_max(c.full - out, 0), !upper, pads);
+        if (same) split_pads(ups_max(total, 0), false, pads);
         pads->output = out - (c.full - pads->begin - pads->end);
         return;
     case UPS_SHAPE_OPENVINO: split_pads(total, upper, pads); break;

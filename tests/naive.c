@@ -88,10 +88,62 @@ static int64_t resize_size(const ups_resize_desc *d, int a, int64_t n)
     return d->scales[a] == UPS_BY_PRESET ? 0 : (int64_t)floor((double)n * d->scales[a]);
 }
 
+/* Pads whose sum is T: the odd element at the begin, or at the end. */
+static void split(struct naive_fit *f, int64_t total, bool odd_at_begin)
+{
+    int64_t less = floor_div(total, 2);
+    f->begin = odd_at_begin ? total - less : less;
+    f->end = odd_at_begin ? less : total - less;
+}
+
+/* TensorFlow: the forward convolution must take m back to n. */
+static bool tf_legal(bool same, int64_t n, int64_t m, int64_t s, int64_t extent)
+{
+    return n == -floor_div(same ? -m : -(m - extent + 1), s) && (same || m >= extent);
+}
+
+bool naive_conv_fit(const ups_conv_transpose_desc *d, int a, int64_t n, int64_t wanted, struct naive_fit *f)
+{
+    int64_t s = d->strides[a], dilation = d->dilations[a], extent = dilation * (d->kernel_shape[a] - 1) + 1;
+    int64_t full = (n - 1) * s + extent, op = d->output_padding[a], most = s > dilation ? s : dilation;
+    bool upper = d->auto_pad == UPS_SAME_UPPER, same = upper || d->auto_pad == UPS_SAME_LOWER;
+    bool given = d->pads_begin[a] != UPS_BY_PRESET, asked = wanted != 0, shaped = d->output_shape[a] != UPS_BY_PRESET;
+    struct naive_fit shape;
+    if (asked && shaped && !naive_conv_fit(d, a, n, 0, &shape)) return false; /* both must be legal */
+    if (!asked && shaped) wanted = d->output_shape[a];
+    *f = (struct naive_fit){.begin = given ? d->pads_begin[a] : 0, .end = given ? d->pads_end[a] : 0};
+    switch (d->shape_rule) {
+    case UPS_SHAPE_TF:
+        if (d->auto_pad == UPS_NOTSET) break;
+        f->m = wanted ? wanted : same ? n * s : (n - 1) * s + (extent > s ? extent : s);
+        if (same) split(f, full + op > f->m ? full + op - f->m : 0, false);
+        f->output_padding = f->m - (full - f->begin - f->end);
+        return tf_legal(same, n, f->m, s, extent);
+    case UPS_SHAPE_TORCH: break;
+    default: /* pads from the wanted size; pads that were given fix the size, but for output_shape */
+        if (given && !shaped) {
+            f->output_padding = op;
+            f->m = full - f->begin - f->end + op;
+            return f->m >= 1 && (!wanted || wanted == f->m);
+        }
+        f->m = wanted ? wanted : same ? n * s : full + op;
+        if (d->shape_rule == UPS_SHAPE_ORT && !wanted && f->m > full + op) f->m = full + op;
+        split(f, full + op - f->m, d->shape_rule == UPS_SHAPE_OPENVINO ? upper : !upper);
+        f->output_padding = op;
+        return f->m >= 1 && (d->shape_rule != UPS_SHAPE_ORT || f->m <= full + op);
+    }
+    /* the pads stay, the size chooses the output padding */
+    if (same) split(f, full + op - n * s, !upper);
+    int64_t bare = full - f->begin - f->end;
+    f->m = wanted ? wanted : bare + op;
+    f->output_padding = f->m - bare;
+    return f->m >= 1 && f->output_padding >= 0 && f->output_padding < most;
+}
+
 static int64_t conv_size(const ups_conv_transpose_desc *d, int a, int64_t n)
 {
-    int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-    return d->strides[a] * (n - 1) + extent - d->pads_begin[a] - d->pads_end[a] + d->output_padding[a];
+    struct naive_fit fit;
+    return naive_conv_fit(d, a, n, 0, &fit) ? fit.m : 0;
 }
 
 bool naive_sizes(const void *desc, const int64_t *in, int64_t *out)
@@ -196,6 +248,51 @@ void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float 
         }
         y[q] = 0;
         if (hit) memcpy(&y[q], &x[q / product(m) * product(n) + flat(at, n)], sizeof *x);
+    }
+}
+
+/* ---- shuffles ---- */
+
+void naive_shuffle_dims(const ups_shuffle_desc *desc, const int64_t *dims, int64_t *out)
+{
+    int64_t b = desc->blocksize;
+    out[0] = dims[0];
+    out[1] = dims[1];
+    for (int a = 0; a < desc->rank; a++) {
+        bool widens = desc->op == UPS_PIXEL_SHUFFLE;
+        out[1] = widens ? out[1] / b : out[1] * b;
+        out[2 + a] = widens ? dims[2 + a] * b : dims[2 + a] / b;
+    }
+}
+
+/* An element (c, wide position) of the wide tensor: its flat place in the deep one, as the header's formulas say. */
+static int64_t deep_place(const ups_shuffle_desc *desc, int64_t channels, int64_t c, const int64_t at[3],
+                          const int64_t deep[3])
+{
+    int64_t cell = 0, cells = 1, from[3];
+    for (int a = 0; a < 3; a++) {
+        int64_t b = a < 3 - desc->rank ? 1 : desc->blocksize;
+        cell = cell * b + at[a] % b;
+        cells *= b;
+        from[a] = at[a] / b;
+    }
+    int64_t channel = desc->shuffle == UPS_CRD ? c * cells + cell : cell * channels + c;
+    return channel * product(deep) + flat(from, deep);
+}
+
+void naive_shuffle(const ups_shuffle_desc *desc, const int64_t *dims, const float *x, float *y)
+{
+    bool widens = desc->op == UPS_PIXEL_SHUFFLE;
+    int64_t out[5], wide[3], deep[3];
+    naive_shuffle_dims(desc, dims, out);
+    spread(desc->rank, (widens ? out : dims) + 2, 1, wide);
+    spread(desc->rank, (widens ? dims : out) + 2, 1, deep);
+    int64_t channels = widens ? out[1] : dims[1], image = channels * product(wide);
+    for (int64_t i = 0; i < dims[0] * image; i++) {
+        int64_t at[3];
+        unflat(i % product(wide), wide, at);
+        int64_t other = i / image * image + deep_place(desc, channels, i / product(wide) % channels, at, deep);
+        memcpy(&y[widens ? i : other], &x[widens ? other : i], sizeof *x);
     }
 }
 
@@ -393,9 +490,13 @@ static struct deconv deconv_of(const ups_conv_transpose_desc *desc, const int64_
     spread(desc->rank, desc->kernel_shape, 1, c.k);
     spread(desc->rank, desc->strides, 1, c.s);
     spread(desc->rank, desc->dilations, 1, c.d);
-    spread(desc->rank, desc->pads_begin, 0, c.pb);
     spread(desc->rank, in, 1, c.n);
     spread(desc->rank, out, 1, c.m);
+    for (int a = 0; a < desc->rank; a++) {
+        struct naive_fit fit;
+        naive_conv_fit(desc, a, in[a], out[a], &fit);
+        c.pb[a + 3 - desc->rank] = fit.begin;
+    }
     return c;
 }
 

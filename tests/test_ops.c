@@ -100,8 +100,8 @@ static void random_pool(struct call *call)
         if (call_chance(60) && !usual) d->strides[a] = check_between(1, 4);
         if (call_chance(25) && !usual) d->dilations[a] = check_between(1, 3);
         int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-        if (call_chance(30)) d->pads_begin[a] = check_between(0, extent - 1);
-        if (call_chance(30)) d->pads_end[a] = check_between(0, extent - 1);
+        d->pads_begin[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
+        d->pads_end[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
     }
     d->ceil_mode = call_chance(30);
     d->index_type = call_chance(50) ? UPS_I32 : UPS_I64;
@@ -323,6 +323,44 @@ static void test_expand(void **unused)
     }
 }
 
+/* ---- pixel_shuffle, pixel_unshuffle ---- */
+
+static void check_shuffle(int32_t op)
+{
+    struct call call;
+    random_call(&call, op);
+    ups_shuffle_desc *d = &call.desc.shuffle;
+    int64_t out[5] = {0};
+    d->blocksize = call_chance(50) ? 2 : check_between(1, d->rank == 3 ? 3 : 5);
+    d->shuffle = call_chance(50) ? UPS_CRD : UPS_DCR;
+    for (int a = 0; a < d->rank; a++) {
+        if (op == UPS_PIXEL_SHUFFLE) call.dims[1] *= d->blocksize;
+        if (op == UPS_PIXEL_UNSHUFFLE) call.dims[2 + a] *= d->blocksize;
+    }
+    naive_shuffle_dims(d, call.dims, out);
+    int64_t n = in_count(&call);
+    float *x = call_values(n), *y = room(n, sizeof *y);
+    call.x = x;
+    naive_shuffle(d, call.dims, x, y);
+    for (int i = 0; i < tier_count; i++) {
+        run_on(&call, tiers[i]);
+        call_same_index(&call, "dims", call.out_dims, out, d->rank + 2);
+        call_same(&call, "shuffled", call.y, y, n);
+        call_close(&call);
+    }
+    free(x);
+    free(y);
+}
+
+static void test_shuffle(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(400); i++) {
+        check_shuffle(UPS_PIXEL_SHUFFLE);
+        check_shuffle(UPS_PIXEL_UNSHUFFLE);
+    }
+}
+
 /* ---- resize ---- */
 
 static double random_scale(void)
@@ -480,10 +518,26 @@ static void random_conv_axis(ups_conv_transpose_desc *d, int a)
     d->strides[a] = call_chance(15) ? check_between(1, 9) : check_between(1, 3);
     if (call_chance(25)) d->dilations[a] = check_between(1, 4);
     int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-    if (call_chance(50)) d->pads_begin[a] = check_between(0, extent);
-    if (call_chance(50)) d->pads_end[a] = check_between(0, extent);
+    d->pads_begin[a] = call_chance(50) ? check_between(0, extent) : 0;
+    d->pads_end[a] = call_chance(50) ? check_between(0, extent) : 0;
     int64_t most = d->strides[a] > d->dilations[a] ? d->strides[a] : d->dilations[a];
     if (call_chance(40)) d->output_padding[a] = check_between(0, most - 1);
+}
+
+/* Pads by another rule, from a size that may need zeros on either side, or that the rule refuses. */
+static void random_shape_rule(struct call *call)
+{
+    ups_conv_transpose_desc *d = &call->desc.conv;
+    bool wanted = call_chance(60), given;
+    d->shape_rule = (int32_t)check_between(UPS_SHAPE_TORCH, UPS_SHAPE_OPENVINO);
+    d->auto_pad = (int32_t)check_between(UPS_NOTSET, UPS_VALID);
+    given = d->auto_pad == UPS_NOTSET && call_chance(50);
+    for (int a = 0; a < d->rank; a++) {
+        int64_t n = call->dims[2 + a], s = d->strides[a];
+        if (!given) d->pads_begin[a] = d->pads_end[a] = UPS_BY_PRESET;
+        if (wanted)
+            d->output_shape[a] = call_chance(70) ? n * s - check_between(0, s - 1) : check_between(1, n * s + 9);
+    }
 }
 
 static void random_conv(struct call *call)
@@ -498,6 +552,7 @@ static void random_conv(struct call *call)
     for (int a = 0; a < rank; a++) random_conv_axis(d, a);
     if (rank == 3 || d->out_channels > 30) call->dims[rank + 1] = check_between(1, 9);
     call->dims[1] = d->in_channels;
+    if (call_chance(40)) random_shape_rule(call);
     d->weights_layout = (int32_t)check_between(UPS_IOHW, UPS_HWIO);
     random_activation(d);
     call->weights_at_run = call_chance(25);
@@ -576,8 +631,12 @@ static void test_conv_transpose_sizes(void **unused)
         random_conv(&call);
         ups_conv_transpose_desc *d = &call.desc.conv;
         int64_t sizes[3];
-        for (int a = 0; a < d->rank; a++) d->output_padding[a] = check_between(0, d->strides[a] - 1);
-        if (!naive_sizes(d, call.dims + 2, sizes)) continue;
+        d->shape_rule = UPS_SHAPE_TORCH;
+        for (int a = 0; a < d->rank; a++) {
+            d->output_padding[a] = check_between(0, d->strides[a] - 1);
+            d->output_shape[a] = UPS_BY_PRESET;
+        }
+        if (d->auto_pad != UPS_NOTSET || !naive_sizes(d, call.dims + 2, sizes)) continue;
         float *x = call_floats(in_count(&call)), *w = call_floats(weight_count(d));
         call.x = x;
         call.w = w;
@@ -973,22 +1032,22 @@ static void test_accuracy_contract(void **unused)
 static void test_batch_of_none(void **unused)
 {
     (void)unused;
-    static const int32_t ops[] = {UPS_MAX_POOL,     UPS_MAX_UNPOOL, UPS_REPLICATE,
-                                  UPS_BED_OF_NAILS, UPS_RESIZE,     UPS_CONV_TRANSPOSE};
+    static const struct {
+        int32_t op;
+        const char *field;
+    } ops[] = {{UPS_MAX_POOL, "kernel_shape"}, {UPS_MAX_UNPOOL, "kernel_shape"},    {UPS_REPLICATE, "factor"},
+               {UPS_BED_OF_NAILS, "factor"},   {UPS_PIXEL_SHUFFLE, "blocksize"},    {UPS_PIXEL_UNSHUFFLE, "blocksize"},
+               {UPS_RESIZE, "scales"},         {UPS_CONV_TRANSPOSE, "kernel_shape"}};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         for (int32_t layout = FIRST; layout <= LAST; layout++) {
             struct call call;
-            float none = 0, w[4] = {1, 2, 3, 4};
-            call_init(&call, ops[i], 2);
+            float none = 0, w[16] = {0};
+            call_init(&call, ops[i].op, 2);
             call.desc.head.layout = layout;
-            assert_int_equal(ups_desc_set(&call.desc,
-                                          ops[i] == UPS_REPLICATE || ops[i] == UPS_BED_OF_NAILS ? "factor"
-                                          : ops[i] == UPS_RESIZE                                ? "scales"
-                                                                                                : "kernel_shape",
-                                          "2"),
-                             UPS_OK);
-            if (ops[i] == UPS_CONV_TRANSPOSE) call.desc.conv.in_channels = call.desc.conv.out_channels = 1;
-            memcpy(call.dims, (int64_t[]){0, 1, 4, 4}, 4 * sizeof *call.dims);
+            assert_int_equal(ups_desc_set(&call.desc, ops[i].field, "2"), UPS_OK);
+            memcpy(call.dims, (int64_t[]){0, 4, 4, 4}, 4 * sizeof *call.dims);
+            if (ops[i].op == UPS_CONV_TRANSPOSE)
+                call.desc.conv.in_channels = call.desc.conv.out_channels = call.desc.conv.group = 4;
             call.x = &none;
             call.w = w;
             call.index = &(int64_t){0};
@@ -1013,6 +1072,7 @@ int main(void)
         cmocka_unit_test(test_max_unpool),
         cmocka_unit_test(test_unpool_of_pool),
         cmocka_unit_test(test_expand),
+        cmocka_unit_test(test_shuffle),
         cmocka_unit_test(test_resize_nearest),
         cmocka_unit_test(test_nearest_exact_as_recorded),
         cmocka_unit_test(test_resize_linear),
