@@ -124,7 +124,7 @@ WORDS(shape_rule_words) = {
     {"tf", UPS_SHAPE_TF,
      "the size must be one that the forward convolution takes back to n; the odd element is cut at the end"},
     {"openvino", UPS_SHAPE_OPENVINO,
-     "the reverse of onnx: the odd element is cut at the begin for same_upper, else at the end"},
+     "a wanted size cuts the odd element at the begin for same_upper, at the end for same_lower, else the end alone"},
     LAST_WORD};
 WORDS(weights_words) = {{"IOHW", UPS_IOHW, "[I, O/group, kernel]"}, {"OIHW", UPS_OIHW, "[O, I/group, kernel]"},
                         {"HWOI", UPS_HWOI, "[kernel, O, I/group]"}, {"OHWI", UPS_OHWI, "[O, kernel, I/group]"},

@@ -124,8 +124,8 @@ static struct deconv deconv_of(const ups_conv_transpose_desc *d, int a, int64_t 
     c.full = (in - 1) * c.stride + c.extent;
     c.output_padding = d->output_padding[a];
     c.wanted = d->output_shape[a];
-    bool torch = d->shape_rule == UPS_SHAPE_TORCH || d->shape_rule == UPS_SHAPE_TF;
-    c.given = d->pads_begin[a] != UPS_BY_PRESET && (torch || c.wanted == UPS_BY_PRESET);
+    bool replaced = d->shape_rule == UPS_SHAPE_ONNX || d->shape_rule == UPS_SHAPE_ORT; /* by those of the wanted size */
+    c.given = d->pads_begin[a] != UPS_BY_PRESET && (!replaced || c.wanted == UPS_BY_PRESET);
     if (c.given) c.begin = d->pads_begin[a], c.end = d->pads_end[a];
     return c;
 }
@@ -150,9 +150,10 @@ static void deconv_range(const ups_conv_transpose_desc *d, const struct deconv *
         return;
     default: break;
     }
-    int64_t standard = same ? multiple : natural + c->output_padding;
+    bool openvino = d->shape_rule == UPS_SHAPE_OPENVINO; /* its auto_pad counts only where a size is wanted */
+    int64_t standard = same && !openvino ? multiple : natural + c->output_padding;
     if (d->shape_rule == UPS_SHAPE_ORT) standard = ups_min(standard, c->full + c->output_padding);
-    if (c->given)
+    if (c->given && !openvino)
         *sizes = (struct ups_sizes){standard, standard, standard};
     else if (d->shape_rule == UPS_SHAPE_ORT)
         *sizes = (struct ups_sizes){1, standard, c->full + c->output_padding};
@@ -180,6 +181,12 @@ static void conv_transpose_pads(const ups_conv_transpose_desc *d, int a, int64_t
     bool upper = d->auto_pad == UPS_SAME_UPPER, same = is_same(d->auto_pad);
     int64_t total = c.full + c.output_padding - out; /* T */
     *pads = (struct ups_pads){c.begin, c.end, c.output_padding};
+    if (d->shape_rule == UPS_SHAPE_OPENVINO) {
+        if (same) split_pads(ups_max(total, 0), upper, pads);
+        pads->end = total - pads->begin;
+        pads->output = c.output_padding;
+        return;
+    }
     if (c.given) {
         pads->output = out - (c.full - c.begin - c.end);
         return;
@@ -193,7 +200,6 @@ static void conv_transpose_pads(const ups_conv_transpose_desc *d, int a, int64_t
         if (same) split_pads(ups_max(total, 0), false, pads);
         pads->output = out - (c.full - pads->begin - pads->end);
         return;
-    case UPS_SHAPE_OPENVINO: split_pads(total, upper, pads); break;
     default: split_pads(total, !upper, pads); break;
     }
     pads->output = c.output_padding;

@@ -322,7 +322,8 @@ typedef struct ups_resize_desc {
  *               not exceed that; explicit pads are used where no size is wanted
  *     tf        same: m in ((n-1)*s, n*s], pb = floor(max(T, 0)/2). valid: m in [(n-1)*s + E, n*s + E - 1], pb = 0. Not
  *               given: n*s, (n-1)*s + max(E, s). notset: pads stay
- *     openvino  pb = T - floor(T/2) for same_upper, floor(T/2) for all others
+ *     openvino  with a wanted size, T = max(T, 0): pb = T - floor(T/2) for same_upper, floor(T/2) for same_lower; else pb
+ *               stays and the end is cut. Without one auto_pad has no say
  * ups_solve_pads tells the result. valid without a wanted size: no pads. */
 typedef struct ups_conv_transpose_desc {
     UPS_DESC_HEAD;

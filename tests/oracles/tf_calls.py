@@ -180,6 +180,9 @@ def pool(rng, quick, op, preset):
             return None
         expected, indices = outputs
     else:
+        short = any((n - 1) // s * s + k < n for n, s, k in zip(size, strides, kernel))
+        if op == "max_pool" and rank == 3 and padding == "SAME" and short:
+            return None  # max_pool3d shifts its windows by half of the negative padding: a bug
         if op == "max_pool" and rank == 2 and rng.random() < 0.3:
             begin, end = ([int(rng.integers(0, k)) for k in kernel] for _ in range(2))
             if any(n + b + e < k for n, b, e, k in zip(size, begin, end, kernel)):
