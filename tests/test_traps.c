@@ -558,6 +558,7 @@ static void deconv_at(const struct place *p, struct cut cut, bool depthwise, con
     d->group = depthwise ? CHANNELS : 1;
     for (int a = 0; a < p->rank; a++) d->kernel_shape[a] = a == p->axis ? 3 : 1;
     d->strides[p->axis] = 2;
+    for (int a = 0; a < p->rank; a++) d->pads_begin[a] = d->pads_end[a] = 0;
     d->pads_begin[p->axis] = cut.pad_begin;
     d->pads_end[p->axis] = cut.pad_end;
     d->output_padding[p->axis] = cut.output_padding;
