@@ -249,13 +249,20 @@ static void resolve_strides(int32_t preset, int64_t strides[3], const int64_t ke
         if (strides[i] == UPS_BY_PRESET) strides[i] = kernels ? kernel[i] : 1;
 }
 
-/* Pads that nobody gave and no rule chooses are 0. */
-static void resolve_pads(int64_t begin[3], int64_t end[3])
+/* The word stands for a whole array: a mixed one is left for the checks to refuse. */
+static bool by_preset(const int64_t axes[3], int32_t rank)
 {
-    for (int i = 0; i < 3; i++) {
-        if (begin[i] == UPS_BY_PRESET) begin[i] = 0;
-        if (end[i] == UPS_BY_PRESET) end[i] = 0;
-    }
+    for (int i = 0; i < rank; i++)
+        if (axes[i] != UPS_BY_PRESET) return false;
+    return true;
+}
+
+/* Pads that nobody gave and no rule chooses are 0. */
+static void resolve_pads(int32_t rank, int64_t begin[3], int64_t end[3])
+{
+    if (!by_preset(begin, rank) || !by_preset(end, rank)) return;
+    set_axes(begin, 0);
+    set_axes(end, 0);
 }
 
 static int32_t ceil_rule(int32_t preset)
@@ -268,7 +275,7 @@ static int32_t ceil_rule(int32_t preset)
 static void resolve_pool(ups_pool_desc *d)
 {
     resolve_strides(d->preset, d->strides, d->kernel_shape);
-    if (d->auto_pad == UPS_NOTSET || d->auto_pad == UPS_VALID) resolve_pads(d->pads_begin, d->pads_end);
+    if (d->auto_pad == UPS_NOTSET || d->auto_pad == UPS_VALID) resolve_pads(d->rank, d->pads_begin, d->pads_end);
     if (d->round == UPS_BY_PRESET) d->round = d->ceil_mode ? ceil_rule(d->preset) : UPS_ROUND_FLOOR;
 }
 
@@ -316,7 +323,8 @@ static int32_t arithmetic_rule(const ups_resize_desc *d)
 {
     switch (d->preset) {
     case UPS_PRESET_TORCH: return UPS_COORDINATES_TORCH;
-    case UPS_PRESET_NCNN: return d->mode == UPS_MODE_NEAREST ? UPS_COORDINATES_TORCH : UPS_COORDINATES_F64;
+    case UPS_PRESET_NCNN: /* PyTorch's, but its nearest copies only what keeps all lengths, and does not replicate */
+        return d->mode == UPS_MODE_NEAREST ? UPS_COORDINATES_TF : UPS_COORDINATES_TORCH;
     case UPS_PRESET_ORT: return UPS_COORDINATES_ORT;
     case UPS_PRESET_TF:
     case UPS_PRESET_TF1:
@@ -368,7 +376,7 @@ static void resolve_resize(ups_resize_desc *d)
 static void resolve_conv_transpose(ups_conv_transpose_desc *d)
 {
     bool stay = d->shape_rule == UPS_SHAPE_TORCH || d->shape_rule == UPS_SHAPE_TF;
-    if (stay && d->auto_pad == UPS_NOTSET) resolve_pads(d->pads_begin, d->pads_end);
+    if (stay && d->auto_pad == UPS_NOTSET) resolve_pads(d->rank, d->pads_begin, d->pads_end);
 }
 
 void ups_preset_resolve(union ups_desc *desc)

@@ -177,36 +177,30 @@ static int32_t index_type(const struct call *call)
 
 static size_t index_bytes(const struct call *call)
 {
-    switch (index_type(call)) {
-    case UPS_U8: return 1;
-    case UPS_I64: return 8;
-    default: return 4; /* i32, f32 */
+    int32_t type = index_type(call);
+    return type == UPS_I64 ? 8 : type == UPS_U8 ? 1 : 4;
+}
+
+void call_put_index(int32_t type, void *to, int64_t at, int64_t index)
+{
+    int32_t i32 = (int32_t)index;
+    float f32 = (float)index;
+    unsigned char u8 = (unsigned char)(index < 0 ? 255 : index);
+    switch (type) {
+    case UPS_U8: memcpy((unsigned char *)to + at, &u8, 1); break;
+    case UPS_I32: memcpy((int32_t *)to + at, &i32, 4); break;
+    case UPS_F32: memcpy((float *)to + at, &f32, 4); break;
+    default: memcpy((int64_t *)to + at, &index, 8); break;
     }
 }
 
-static void put_index(unsigned char *to, int32_t type, int64_t value)
+int64_t call_get_index(int32_t type, const void *from, int64_t at)
 {
-    unsigned char byte = (unsigned char)value;
-    int32_t small = (int32_t)value;
-    float real = (float)value;
     switch (type) {
-    case UPS_U8: *to = byte; break;
-    case UPS_I32: memcpy(to, &small, 4); break;
-    case UPS_F32: memcpy(to, &real, 4); break;
-    default: memcpy(to, &value, 8); break;
-    }
-}
-
-static int64_t get_index(const unsigned char *from, int32_t type)
-{
-    int32_t small;
-    float real;
-    int64_t value;
-    switch (type) {
-    case UPS_U8: return *from;
-    case UPS_I32: memcpy(&small, from, 4); return small;
-    case UPS_F32: memcpy(&real, from, 4); return (int64_t)real;
-    default: memcpy(&value, from, 8); return value;
+    case UPS_U8: return ((const unsigned char *)from)[at] == 255 ? -1 : ((const unsigned char *)from)[at];
+    case UPS_I32: return ((const int32_t *)from)[at];
+    case UPS_F32: return (int64_t)((const float *)from)[at];
+    default: return ((const int64_t *)from)[at];
     }
 }
 
@@ -216,7 +210,7 @@ static void index_put(struct call *call, const int64_t *dense)
     tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->dims, 0);
     struct walk at = {.tensor = &t};
     for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at))
-        put_index(call->indices.data + at.offset * (int64_t)index_bytes(call), index_type(call), dense[i]);
+        call_put_index(index_type(call), call->indices.data, at.offset, dense[i]);
 }
 
 static void index_get(const struct call *call, int64_t *dense)
@@ -225,7 +219,7 @@ static void index_get(const struct call *call, int64_t *dense)
     tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->out_dims, 0);
     struct walk at = {.tensor = &t};
     for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at))
-        dense[i] = get_index(call->indices.data + at.offset * (int64_t)index_bytes(call), index_type(call));
+        dense[i] = call_get_index(index_type(call), call->indices.data, at.offset);
 }
 
 /* ---- a call ---- */

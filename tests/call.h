@@ -130,6 +130,10 @@ float *call_floats(int64_t n);            /* gaussian */
 float *call_integers(int64_t n, int max); /* whole numbers in [-max, max] */
 float *call_values(int64_t n);            /* any of check.h's fills: plain, with ties, or with everything special */
 
+/* An index in an array of one of the index types; -1 is 255 in u8. */
+void call_put_index(int32_t type, void *to, int64_t at, int64_t index);
+int64_t call_get_index(int32_t type, const void *from, int64_t at);
+
 /* The tiers this machine runs, lowest first; how many. Prints those it does not. */
 int call_tiers(const char *names[8]);
 

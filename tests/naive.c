@@ -3,6 +3,7 @@
  * Each operation from its formula; see naive.h. Every rank is handled as three axes, the missing outer ones of size 1.
  */
 #include "naive.h"
+#include "naive_pool.h"
 
 #include <math.h>
 #include <string.h>
@@ -53,34 +54,6 @@ int64_t naive_count(const int64_t *dims, int32_t rank)
 }
 
 /* ---- sizes ---- */
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
-/* Strides of pooling and unpooling by preset: the kernel. */
-static int64_t stride_of(const int64_t *strides, const int64_t *kernel, int a)
-{
-    return strides[a] == UPS_BY_PRESET ? kernel[a] : strides[a];
-}
-
-static int64_t pool_size(const ups_pool_desc *d, int a, int64_t n)
-{
-    int64_t s = stride_of(d->strides, d->kernel_shape, a);
-    int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-    int64_t num = n + d->pads_begin[a] + d->pads_end[a] - extent;
-    if (!d->ceil_mode) return floor_div(num, s) + 1;
-    int64_t m = -floor_div(-num, s) + 1;
-    return (m - 1) * s >= n + d->pads_begin[a] ? m - 1 : m;
-}
-
-static int64_t unpool_size(const ups_unpool_desc *d, int a, int64_t n)
-{
-    if (d->output_shape[a] != UPS_BY_PRESET) return d->output_shape[a];
-    int64_t s = stride_of(d->strides, d->kernel_shape, a);
-    return (n - 1) * s - d->pads_begin[a] - d->pads_end[a] + d->kernel_shape[a];
-}
 
 static int64_t resize_size(const ups_resize_desc *d, int a, int64_t n)
 {
@@ -152,8 +125,9 @@ bool naive_sizes(const void *desc, const int64_t *in, int64_t *out)
     bool legal = true;
     for (int a = 0; a < head->rank; a++) {
         switch (head->op) {
-        case UPS_MAX_POOL: out[a] = pool_size(desc, a, in[a]); break;
-        case UPS_MAX_UNPOOL: out[a] = unpool_size(desc, a, in[a]); break;
+        case UPS_MAX_POOL:
+        case UPS_AVG_POOL: out[a] = naive_pool_size(desc, a, in[a]); break;
+        case UPS_MAX_UNPOOL: out[a] = naive_unpool_size(desc, a, in[a]); break;
         case UPS_RESIZE: out[a] = resize_size(desc, a, in[a]); break;
         case UPS_CONV_TRANSPOSE: out[a] = conv_size(desc, a, in[a]); break;
         default: out[a] = in[a] * ((const ups_expand_desc *)desc)->factor[a]; break;
@@ -163,73 +137,7 @@ bool naive_sizes(const void *desc, const int64_t *in, int64_t *out)
     return legal;
 }
 
-/* ---- max pooling ---- */
-
-struct window {
-    int64_t k[3], s[3], d[3], pb[3], n[3];
-};
-
-static struct window window_of(const ups_pool_desc *desc, const int64_t *in)
-{
-    struct window w;
-    spread(desc->rank, desc->kernel_shape, 1, w.k);
-    spread(desc->rank, desc->strides, 1, w.s);
-    spread(desc->rank, desc->dilations, 1, w.d);
-    spread(desc->rank, desc->pads_begin, 0, w.pb);
-    spread(desc->rank, in, 1, w.n);
-    for (int a = 0; a < 3; a++)
-        if (w.s[a] == UPS_BY_PRESET) w.s[a] = w.k[a];
-    return w;
-}
-
-/* One window, scanned row by row: the first real element seeds, then greater ones and every NaN take over. */
-static void pool_window(const struct window *w, const float *plane, const int64_t o[3], float *value, int64_t *index)
-{
-    *value = -INFINITY;
-    *index = -1;
-    for (int64_t tap = 0; tap < product(w->k); tap++) {
-        int64_t t[3], at[3];
-        unflat(tap, w->k, t);
-        for (int a = 0; a < 3; a++) at[a] = o[a] * w->s[a] - w->pb[a] + t[a] * w->d[a];
-        if (!inside(at, w->n)) continue;
-        const float *v = plane + flat(at, w->n);
-        if (*index < 0 || *v > *value || *v != *v) {
-            memcpy(value, v, sizeof *v);
-            *index = flat(at, w->n);
-        }
-    }
-}
-
-void naive_max_pool(const ups_pool_desc *desc, const int64_t *dims, const float *x, float *y, int64_t *index)
-{
-    struct window w = window_of(desc, dims + 2);
-    int64_t out[3], m[3];
-    naive_sizes(desc, dims + 2, out);
-    spread(desc->rank, out, 1, m);
-    for (int64_t p = 0; p < dims[0] * dims[1]; p++)
-        for (int64_t q = 0; q < product(m); q++) {
-            int64_t o[3];
-            unflat(q, m, o);
-            pool_window(&w, x + p * product(w.n), o, &y[p * product(m) + q], &index[p * product(m) + q]);
-        }
-}
-
-/* ---- unpooling, replication, bed of nails ---- */
-
-int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const float *x, const int64_t *index,
-                         const int64_t *out, float *y, int64_t *first)
-{
-    int64_t n = naive_plane(dims + 2, desc->rank), m = naive_plane(out, desc->rank), bad = 0;
-    *first = -1;
-    memset(y, 0, (size_t)(dims[0] * dims[1] * m) * sizeof *y);
-    for (int64_t i = 0; i < dims[0] * dims[1] * n; i++) {
-        if (index[i] >= 0 && index[i] < m)
-            memcpy(&y[i / n * m + index[i]], &x[i], sizeof *x);
-        else if (bad++ == 0)
-            *first = i;
-    }
-    return bad;
-}
+/* ---- replication, bed of nails ---- */
 
 void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y)
 {

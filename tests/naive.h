@@ -26,13 +26,6 @@ struct naive_fit {
 };
 bool naive_conv_fit(const ups_conv_transpose_desc *desc, int a, int64_t n, int64_t wanted, struct naive_fit *fit);
 
-/* Switches are plane indices. */
-void naive_max_pool(const ups_pool_desc *desc, const int64_t *dims, const float *x, float *y, int64_t *index);
-
-/* Returns how many indices are outside the output plane; *first is the smallest source position of one, else -1. */
-int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const float *x, const int64_t *index,
-                         const int64_t *out, float *y, int64_t *first);
-
 /* replicate and bed of nails: which one stands in the descriptor. */
 void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y);
 

@@ -20,11 +20,12 @@
 #include "call.h"
 #include "naive.h"
 
-static const int32_t all_ops[] = {UPS_MAX_POOL,     UPS_MAX_UNPOOL, UPS_REPLICATE,
-                                  UPS_BED_OF_NAILS, UPS_RESIZE,     UPS_CONV_TRANSPOSE};
+static const int32_t all_ops[] = {UPS_MAX_POOL,        UPS_AVG_POOL,     UPS_MAX_UNPOOL,
+                                  UPS_REPLICATE,       UPS_BED_OF_NAILS, UPS_PIXEL_SHUFFLE,
+                                  UPS_PIXEL_UNSHUFFLE, UPS_RESIZE,       UPS_CONV_TRANSPOSE};
 enum { OPS = sizeof all_ops / sizeof *all_ops, PATTERN = 0xA5 };
 
-/* ---- the rig: a legal call of an operation, rank 2, C = 2, 4x4 ---- */
+/* ---- the rig: a legal call of an operation, rank 2, C = 2 (8 for pixel_shuffle), 4x4 ---- */
 
 struct rig {
     union desc desc;
@@ -36,7 +37,7 @@ struct rig {
     void *workspace;
     size_t workspace_bytes;
     /* A few elements more than needed, for pointers that are moved. */
-    _Alignas(64) float x[64], w[64], bias[8], y[256];
+    _Alignas(64) float x[160], w[64], bias[8], y[256];
     int64_t index_in[64], index_out[64];
 };
 
@@ -44,9 +45,14 @@ static void good_desc(union desc *desc, int32_t op)
 {
     assert_int_equal(ups_desc_init(desc, sizeof *desc, op, "torch"), UPS_OK);
     desc->head.size = (uint32_t)ups_desc_size(op);
+    if (op == UPS_MAX_POOL || op == UPS_AVG_POOL || op == UPS_CONV_TRANSPOSE)
+        assert_int_equal(ups_desc_set(desc, "pads", "0"), UPS_OK);
     switch (op) {
-    case UPS_MAX_POOL: desc->pool.kernel_shape[0] = desc->pool.kernel_shape[1] = 2; break;
+    case UPS_MAX_POOL:
+    case UPS_AVG_POOL: desc->pool.kernel_shape[0] = desc->pool.kernel_shape[1] = 2; break;
     case UPS_MAX_UNPOOL: desc->unpool.kernel_shape[0] = desc->unpool.kernel_shape[1] = 2; break;
+    case UPS_PIXEL_SHUFFLE:
+    case UPS_PIXEL_UNSHUFFLE: desc->shuffle.blocksize = 2; break;
     case UPS_RESIZE: desc->resize.scales[0] = desc->resize.scales[1] = 2; break;
     case UPS_CONV_TRANSPOSE:
         desc->conv.in_channels = desc->conv.out_channels = 2;
@@ -74,8 +80,9 @@ static void rig_start(struct rig *rig, int32_t op)
     memset(rig, 0, sizeof *rig);
     good_desc(&rig->desc, op);
     assert_int_equal(ups_options_init(&rig->options, sizeof rig->options), UPS_OK);
-    for (int i = 0; i < 64; i++) rig->w[i] = rig->x[i] = (float)(i % 7);
-    const int64_t dims[] = {1, 2, 4, 4};
+    for (int i = 0; i < 160; i++) rig->x[i] = (float)(i % 7);
+    memcpy(rig->w, rig->x, sizeof rig->w);
+    const int64_t dims[] = {1, op == UPS_PIXEL_SHUFFLE ? 8 : 2, 4, 4};
     assert_int_equal(ups_tensor_init(&rig->src, sizeof rig->src, UPS_F32, 2, UPS_CHANNELS_FIRST, dims), UPS_OK);
     rig->dst.size = sizeof rig->dst;
 }
@@ -201,7 +208,7 @@ static void test_constants_of_the_library(void **unused)
     assert_int_equal(ups_op_code("no_such_op"), 0);
     assert_int_equal(ups_op_code(""), 0);
     assert_null(ups_op_word(0));
-    assert_null(ups_op_word(2));
+    assert_null(ups_op_word(UPS_CONV_TRANSPOSE + 1));
     assert_null(ups_op_word(INT32_MAX));
     assert_int_equal(ups_desc_size(77), 0);
     assert_int_equal(ups_desc_size(UPS_MAX_POOL), sizeof(ups_pool_desc));
@@ -242,7 +249,10 @@ static const struct bad_field bad_fields[] = {
     HEAD(preset, 0, NULL),
     HEAD(preset, 99, NULL),
     HEAD(op, 0, NULL),
-    HEAD(op, 2, NULL),
+    HEAD(op, 10, NULL),
+    HEAD(strict, 2, "0 to 1"),
+    HEAD(strict, -1, "0 to 1"),
+    HEAD(reserved, 1, "0"),
     POOL(kernel_shape, 0, 0, "1 to"),
     POOL(kernel_shape, 1, -1, "1 to"),
     POOL(kernel_shape, 0, INT64_MAX, "1 to"),
@@ -252,16 +262,26 @@ static const struct bad_field bad_fields[] = {
     POOL(strides, 1, INT64_MIN, "1 to"),
     POOL(dilations, 0, 0, "1 to"),
     POOL(dilations, 1, INT64_MAX, "1 to"),
-    POOL(pads_begin, 0, -1, "0 to"),
+    POOL(pads_begin, 0, -1, "UPS_BY_PRESET"), /* on every axis or on none */
     POOL(pads_begin, 1, 2, "0 to 1"),
     POOL(pads_begin, 1, INT64_MAX, "0 to"),
-    POOL(pads_end, 0, -1, "0 to"),
+    POOL(pads_end, 0, -1, "UPS_BY_PRESET"),
+    POOL(pads_end, 0, -2, "0 to"),
     POOL(pads_end, 1, 2, "0 to 1"),
     I32(UPS_MAX_POOL, ups_pool_desc, ceil_mode, 2, "0 to 1"),
     I32(UPS_MAX_POOL, ups_pool_desc, ceil_mode, -1, "0 to 1"),
     I32(UPS_MAX_POOL, ups_pool_desc, index, 0, "plane"),
-    I32(UPS_MAX_POOL, ups_pool_desc, index, 2, "plane"),
-    I32(UPS_MAX_POOL, ups_pool_desc, index_type, UPS_F32, "i64"),
+    I32(UPS_MAX_POOL, ups_pool_desc, index, 9, "plane"),
+    I32(UPS_MAX_POOL, ups_pool_desc, index_type, 2, "i64"),
+    I32(UPS_MAX_POOL, ups_pool_desc, auto_pad, 0, "notset"),
+    I32(UPS_MAX_POOL, ups_pool_desc, auto_pad, 5, "same_upper"),
+    I32(UPS_MAX_POOL, ups_pool_desc, round, 0, "floor"),
+    I32(UPS_MAX_POOL, ups_pool_desc, round, 5, "ceil"),
+    I32(UPS_MAX_POOL, ups_pool_desc, nan, 4, "last"),
+    I32(UPS_MAX_POOL, ups_pool_desc, scan, 0, "row_major"),
+    I32(UPS_AVG_POOL, ups_pool_desc, count_include_pad, 3, "window"),
+    I64(UPS_AVG_POOL, ups_pool_desc, divisor, 0, "1 to"),
+    I64(UPS_AVG_POOL, ups_pool_desc, divisor, INT64_MIN, "1 to"),
     I32(UPS_MAX_POOL, ups_pool_desc, index_type, 0, "i32"),
     UNPOOL(kernel_shape, 0, 0, "1 to"),
     UNPOOL(strides, 0, 0, "1 to"),
@@ -269,21 +289,39 @@ static const struct bad_field bad_fields[] = {
     UNPOOL(pads_end, 1, -1, "0 to"),
     UNPOOL(output_shape, 0, 0, "1 to"),
     UNPOOL(output_shape, 1, -2, "1 to"),
-    I32(UPS_MAX_UNPOOL, ups_unpool_desc, index, 7, "plane"),
-    I32(UPS_MAX_UNPOOL, ups_unpool_desc, index_type, 4, "i64"),
+    UNPOOL(dilations, 0, 0, "1 to"),
+    I32(UPS_MAX_UNPOOL, ups_unpool_desc, index, 9, "plane"),
+    I32(UPS_MAX_UNPOOL, ups_unpool_desc, index_type, 3, "i64"),
+    I32(UPS_MAX_UNPOOL, ups_unpool_desc, size_rule, 4, "deconvnet"),
+    I32(UPS_MAX_UNPOOL, ups_unpool_desc, index_space, 0, "output"),
+    I32(UPS_MAX_UNPOOL, ups_unpool_desc, overlap, 5, "error"),
     EXPAND(UPS_REPLICATE, factor, 0, 0, "1 to"),
     EXPAND(UPS_REPLICATE, factor, 1, INT64_MAX, "1 to"),
     EXPAND(UPS_REPLICATE, offset, 0, 1, "0"),
     EXPAND(UPS_BED_OF_NAILS, factor, 1, -1, "1 to"),
     EXPAND(UPS_BED_OF_NAILS, offset, 0, 2, "0 to 1"),
     EXPAND(UPS_BED_OF_NAILS, offset, 1, -1, "0 to"),
+    I64(UPS_PIXEL_SHUFFLE, ups_shuffle_desc, blocksize, 0, "1 to"),
+    I64(UPS_PIXEL_UNSHUFFLE, ups_shuffle_desc, blocksize, INT64_MAX, "1 to"),
+    I32(UPS_PIXEL_SHUFFLE, ups_shuffle_desc, shuffle, 3, "CRD"),
     I32(UPS_RESIZE, ups_resize_desc, mode, 0, "nearest"),
+    I32(UPS_RESIZE, ups_resize_desc, mode, 8, "lanczos"),
     I32(UPS_RESIZE, ups_resize_desc, mode, -1, "linear"),
     I32(UPS_RESIZE, ups_resize_desc, coordinate_transformation_mode, 0, "half_pixel"),
-    I32(UPS_RESIZE, ups_resize_desc, coordinate_transformation_mode, 4, "asymmetric"),
-    I32(UPS_RESIZE, ups_resize_desc, nearest_mode, 5, "floor"),
+    I32(UPS_RESIZE, ups_resize_desc, coordinate_transformation_mode, 8, "asymmetric"),
+    I32(UPS_RESIZE, ups_resize_desc, nearest_mode, 6, "floor"),
     I32(UPS_RESIZE, ups_resize_desc, coordinate_arithmetic, 0, "torch"),
-    I32(UPS_RESIZE, ups_resize_desc, coordinate_arithmetic, -1, "f64"),
+    I32(UPS_RESIZE, ups_resize_desc, coordinate_arithmetic, 8, "f64"),
+    I32(UPS_RESIZE, ups_resize_desc, antialias, 2, "0 to 1"),
+    I32(UPS_RESIZE, ups_resize_desc, exclude_outside, -2, "0 to 1"),
+    I32(UPS_RESIZE, ups_resize_desc, lanczos_radius, 9, "1 to 8"),
+    I32(UPS_RESIZE, ups_resize_desc, area_rule, 4, "cells"),
+    I32(UPS_RESIZE, ups_resize_desc, keep_aspect_ratio_policy, 0, "stretch"),
+    I32(UPS_RESIZE, ups_resize_desc, axes, 0, "1 to 3"),
+    I32(UPS_RESIZE, ups_resize_desc, axes, 4, "1 to 3"),
+    REAL(UPS_RESIZE, ups_resize_desc, "cubic_coeff_a", cubic_coeff_a, 0, NAN),
+    REAL(UPS_RESIZE, ups_resize_desc, "roi", roi, 3, INFINITY),
+    REAL(UPS_RESIZE, ups_resize_desc, "extrapolation_value", extrapolation_value, 0, NAN),
     SIZES(0, 0, "1 to"),
     SIZES(1, -2, "1 to"),
     SIZES(1, INT64_MAX, "1 to"),
@@ -303,11 +341,17 @@ static const struct bad_field bad_fields[] = {
     CONV(strides, 0, 0, "1 to"),
     CONV(strides, 1, -1, "1 to"),
     CONV(dilations, 0, 0, "1 to"),
-    CONV(pads_begin, 0, -1, "0 to"),
+    CONV(pads_begin, 0, -1, "UPS_BY_PRESET"),
+    CONV(pads_begin, 0, -2, "0 to"),
     CONV(pads_begin, 0, INT64_MAX, "0 to"),
-    CONV(pads_end, 1, -1, "0 to"),
+    CONV(pads_end, 1, -1, "UPS_BY_PRESET"),
     CONV(output_padding, 0, -1, "0 to"),
     CONV(output_padding, 1, 2, "0 to 1"),
+    CONV(output_shape, 0, 0, "1 to"),
+    CONV(output_shape, 1, -2, "1 to"),
+    I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, auto_pad, 5, "valid"),
+    I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, shape_rule, 0, "torch"),
+    I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, shape_rule, 6, "openvino"),
     I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, weights_layout, 0, "IOHW"),
     I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, weights_layout, 6, "HWIO"),
     I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, activation, 0, "relu"),
@@ -446,12 +490,12 @@ static void test_desc_init(void **unused)
     union desc desc, before;
     memset(&desc, PATTERN, sizeof desc);
     before = desc;
-    is_status("unknown op", ups_desc_init(&desc, sizeof desc, 2, NULL), UPS_INVALID);
-    says("unknown op", "2");
+    is_status("unknown op", ups_desc_init(&desc, sizeof desc, 10, NULL), UPS_INVALID);
+    says("unknown op", "10");
     is_status("unknown preset", ups_desc_init(&desc, sizeof desc, UPS_RESIZE, "tensorflux"), UPS_INVALID);
     explains("unknown preset", "preset", "tensorflux", "torch");
     is_status("no room", ups_desc_init(&desc, sizeof(ups_desc_head) - 1, UPS_RESIZE, NULL), UPS_INVALID);
-    explains("no room", "size", "23", "");
+    explains("no room", "size", "31", "");
     assert_memory_equal(&desc, &before, sizeof desc);
     is_status("null", ups_desc_init(NULL, sizeof desc, UPS_RESIZE, NULL), UPS_INVALID);
     says("null", "NULL");
@@ -478,7 +522,8 @@ static void test_desc_init(void **unused)
 static void test_no_default_where_none_makes_sense(void **unused)
 {
     (void)unused;
-    static const char *const needed[] = {"kernel_shape", "kernel_shape", "factor", "factor", NULL, "in_channels"};
+    static const char *const needed[OPS] = {"kernel_shape", "kernel_shape", "kernel_shape", "factor",     "factor",
+                                            "blocksize",    "blocksize",    NULL,           "in_channels"};
     for (int i = 0; i < OPS; i++) {
         union desc desc;
         ups_op *op;
@@ -766,7 +811,7 @@ static const struct bad_tensor bad_tensors[] = {
     {"unit stride", UPS_ROLE_SRC, STRIDES, 3, 2, UPS_UNSUPPORTED, "src.strides[3]", "1"},
     {"unit stride", UPS_ROLE_SRC, STRIDES, 3, 0, UPS_UNSUPPORTED, "src.strides[3]", "1"},
     {"N", UPS_ROLE_DST, DIMS, 0, 2, UPS_INVALID, "dst.dims[0]", "1"},
-    {"C", UPS_ROLE_DST, DIMS, 1, 1, UPS_INVALID, "dst.dims[1]", "2"},
+    {"C", UPS_ROLE_DST, DIMS, 1, 1, UPS_INVALID, "dst.dims[1]", ""},
     {"C", UPS_ROLE_DST, DIMS, 1, 0, UPS_INVALID, "dst.dims[1]", ""},
     {"H", UPS_ROLE_DST, DIMS, 2, -1, UPS_INVALID, "dst.dims[2]", ""},
     {"W", UPS_ROLE_DST, DIMS, 3, INT64_MAX, UPS_INVALID, "dst.dims[3]", ""},
@@ -850,6 +895,8 @@ static void test_bad_out_sizes(void **unused)
     } rows[] = {
         {UPS_MAX_POOL, 2, {0, -1, 1, 3, INT64_MAX, INT64_MIN}, "2"},
         {UPS_MAX_UNPOOL, 9, {0, -1, 6, 10, INT64_MAX, INT64_MIN}, "7 to 9"},
+        {UPS_PIXEL_SHUFFLE, 8, {0, -1, 7, 9, INT64_MAX, INT64_MIN}, "8"},
+        {UPS_PIXEL_UNSHUFFLE, 2, {0, -1, 1, 3, INT64_MAX, INT64_MIN}, "2"},
         {UPS_REPLICATE, 8, {0, -1, 7, 9, INT64_MAX, INT64_MIN}, "8"},
         {UPS_BED_OF_NAILS, 8, {0, -1, 7, 9, INT64_MAX, INT64_MIN}, "8"},
         {UPS_RESIZE, 8, {0, -1, -8, INT64_MIN, INT64_MAX, INT64_MAX}, "1 to"},
@@ -1370,20 +1417,56 @@ static const struct setting settings[] = {
     {UPS_MAX_POOL, "pads", "1,0,0,1", NULL},
     {UPS_MAX_POOL, "pads", "1", "1,1,1,1"},
     {UPS_MAX_POOL, "ceil_mode", "1", NULL},
+    {UPS_MAX_POOL, "strict", "1", NULL},
+    {UPS_MAX_POOL, "auto_pad", "same_lower", NULL},
+    {UPS_MAX_POOL, "pads", "by_preset", "0,0,0,0"},
+    {UPS_MAX_POOL, "round", "ceil_caffe", NULL},
+    {UPS_MAX_POOL, "round", "by_preset", "floor"},
+    {UPS_MAX_POOL, "nan", "skip", NULL},
+    {UPS_MAX_POOL, "scan", "column_major", NULL},
     {UPS_MAX_POOL, "index", "plane", NULL},
+    {UPS_MAX_POOL, "index", "tensor_column", NULL},
+    {UPS_MAX_POOL, "index", "nhwc_batch", NULL},
+    {UPS_MAX_POOL, "index", "window_column", NULL},
     {UPS_MAX_POOL, "index_type", "i32", NULL},
+    {UPS_MAX_POOL, "index_type", "u8", NULL},
+    {UPS_MAX_POOL, "index_type", "f32", NULL},
+    {UPS_AVG_POOL, "count_include_pad", "0", NULL},
+    {UPS_AVG_POOL, "count_include_pad", "window", NULL},
+    {UPS_AVG_POOL, "divisor", "7", NULL},
+    {UPS_AVG_POOL, "divisor", "by_preset", NULL},
     {UPS_MAX_UNPOOL, "kernel_shape", "2,4", NULL},
     {UPS_MAX_UNPOOL, "strides", "3,3", NULL},
     {UPS_MAX_UNPOOL, "pads", "0,1,1,0", NULL},
     {UPS_MAX_UNPOOL, "output_shape", "7,9", NULL},
     {UPS_MAX_UNPOOL, "output_shape", "by_preset", NULL},
     {UPS_MAX_UNPOOL, "index_type", "i64", NULL},
+    {UPS_MAX_UNPOOL, "dilations", "2,1", NULL},
+    {UPS_MAX_UNPOOL, "size_rule", "deconvnet", NULL},
+    {UPS_MAX_UNPOOL, "index_space", "inferred", NULL},
+    {UPS_MAX_UNPOOL, "overlap", "sum", NULL},
+    {UPS_PIXEL_SHUFFLE, "blocksize", "3", NULL},
+    {UPS_PIXEL_UNSHUFFLE, "shuffle", "DCR", NULL},
     {UPS_REPLICATE, "factor", "2,3", NULL},
     {UPS_BED_OF_NAILS, "factor", "4", "4,4"},
     {UPS_BED_OF_NAILS, "offset", "1,0", NULL},
     {UPS_RESIZE, "mode", "nearest", NULL},
     {UPS_RESIZE, "coordinate_transformation_mode", "align_corners", NULL},
-    {UPS_RESIZE, "coordinate_transformation_mode", "by_preset", "half_pixel"},
+    {UPS_RESIZE, "coordinate_transformation_mode", "tf_crop_and_resize", NULL},
+    {UPS_RESIZE, "coordinate_transformation_mode", "by_preset", "asymmetric"}, /* nearest, by torch */
+    {UPS_RESIZE, "mode", "hamming", NULL},
+    {UPS_RESIZE, "antialias", "1", NULL},
+    {UPS_RESIZE, "exclude_outside", "1", NULL},
+    {UPS_RESIZE, "exclude_outside", "by_preset", "0"},
+    {UPS_RESIZE, "cubic_coeff_a", "-0.5", NULL},
+    {UPS_RESIZE, "cubic_coeff_a", "by_preset", "-0.75"},
+    {UPS_RESIZE, "lanczos_radius", "4", NULL},
+    {UPS_RESIZE, "area_rule", "overlap_or_linear", NULL},
+    {UPS_RESIZE, "keep_aspect_ratio_policy", "not_smaller", NULL},
+    {UPS_RESIZE, "axes", "1", NULL},
+    {UPS_RESIZE, "axes", "0,1", NULL},
+    {UPS_RESIZE, "roi", "0,0.25,1,0.5", NULL},
+    {UPS_RESIZE, "extrapolation_value", "2.5", NULL},
     {UPS_RESIZE, "nearest_mode", "round_prefer_ceil", NULL},
     {UPS_RESIZE, "nearest_mode", "by_preset", "floor"},
     {UPS_RESIZE, "coordinate_arithmetic", "f64", NULL},
@@ -1400,6 +1483,12 @@ static const struct setting settings[] = {
     {UPS_CONV_TRANSPOSE, "dilations", "3,1", NULL},
     {UPS_CONV_TRANSPOSE, "pads", "4,2,4,2", NULL},
     {UPS_CONV_TRANSPOSE, "output_padding", "1,1", NULL},
+    {UPS_CONV_TRANSPOSE, "pads", "by_preset", "0,0,0,0"},
+    {UPS_CONV_TRANSPOSE, "output_shape", "8,9", NULL},
+    {UPS_CONV_TRANSPOSE, "output_shape", "by_preset", NULL},
+    {UPS_CONV_TRANSPOSE, "auto_pad", "same_upper", NULL},
+    {UPS_CONV_TRANSPOSE, "auto_pad", "valid", NULL},
+    {UPS_CONV_TRANSPOSE, "shape_rule", "openvino", NULL},
     {UPS_CONV_TRANSPOSE, "weights_layout", "OIHW", NULL},
     {UPS_CONV_TRANSPOSE, "weights_layout", "HWOI", NULL},
     {UPS_CONV_TRANSPOSE, "weights_layout", "OHWI", NULL},
@@ -1456,7 +1545,7 @@ static void test_every_field(void **unused)
         assert_null(ups_desc_field(all_ops[i], count + 1000));
         assert_null(ups_desc_field(all_ops[i], -1));
     }
-    assert_null(ups_desc_field(2, 0));
+    assert_null(ups_desc_field(10, 0));
 }
 
 /* Every field of the structs above has a name, and setting it moves the field it names. */
@@ -1516,8 +1605,23 @@ static const struct setting bad_settings[] = {
     {UPS_MAX_POOL, "rank", "", "legal"},
     {UPS_MAX_POOL, "layout", "middle", "first"},
     {UPS_MAX_POOL, "index_type", "i16", "i64"},
-    {UPS_MAX_POOL, "index_type", "f32", "i64"},
-    {UPS_RESIZE, "mode", "cubic", "linear"},
+    {UPS_MAX_POOL, "index", "row", "plane"},
+    {UPS_MAX_POOL, "auto_pad", "same", "same_upper"},
+    {UPS_MAX_POOL, "nan", "by_preset", "last"},
+    {UPS_MAX_POOL, "count_include_pad", "1", "max_pool"},
+    {UPS_AVG_POOL, "count_include_pad", "all", "window"},
+    {UPS_AVG_POOL, "index", "plane", "avg_pool"},
+    {UPS_PIXEL_SHUFFLE, "shuffle", "rows", "CRD"},
+    {UPS_PIXEL_SHUFFLE, "blocksize", "2,2", "legal"},
+    {UPS_RESIZE, "mode", "spline", "linear"},
+    {UPS_RESIZE, "axes", "2", "legal"},
+    {UPS_RESIZE, "axes", "", "legal"},
+    {UPS_RESIZE, "roi", "0,1", "legal"},
+    {UPS_RESIZE, "roi", "0,0,1,nan", "legal"},
+    {UPS_RESIZE, "cubic_coeff_a", "inf", "legal"},
+    {UPS_RESIZE, "lanczos_radius", "0", "1 to 8"},
+    {UPS_CONV_TRANSPOSE, "shape_rule", "keras", "torch"},
+    {UPS_CONV_TRANSPOSE, "output_shape", "0", "1 to"},
     {UPS_RESIZE, "mode", "by_preset", "linear"},
     {UPS_RESIZE, "nearest_mode", "ceiling", "ceil"},
     {UPS_RESIZE, "scales", "0", "0"},
@@ -1529,7 +1633,7 @@ static const struct setting bad_settings[] = {
     {UPS_RESIZE, "scales", "1,", "legal"},
     {UPS_CONV_TRANSPOSE, "group", "0", "1 to"},
     {UPS_CONV_TRANSPOSE, "in_channels", "3,3", "legal"},
-    {UPS_CONV_TRANSPOSE, "weights_layout", "iohw", "IOHW"},
+    {UPS_CONV_TRANSPOSE, "weights_layout", "IHWO", "IOHW"},
     {UPS_CONV_TRANSPOSE, "activation", "gelu", "relu"},
     {UPS_CONV_TRANSPOSE, "activation", "clip", "legal"},
     {UPS_CONV_TRANSPOSE, "activation", "clip:1", "legal"},

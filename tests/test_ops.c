@@ -16,6 +16,7 @@
 
 #include "call.h"
 #include "naive.h"
+#include "naive_pool.h"
 
 static const char *tiers[8];
 static int tier_count;

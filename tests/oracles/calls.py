@@ -42,3 +42,29 @@ def text_of(value):
     if isinstance(value, (int, np.integer)):
         return str(int(value))
     return repr(float(value))
+
+
+# ---- what the generators draw from ----
+
+
+def layout(rng):
+    return str(rng.choice(["first", "last"]))
+
+
+def integers(rng, low, high, count):
+    """count numbers in [low, high)."""
+    return [int(i) for i in rng.integers(low, high, count)]
+
+
+def data(rng, shape, special=0.0):
+    """Small whole numbers, which tie and sum exactly, or gaussians; by the chance `special` with NaN, infinities, signed zeros."""
+    x = (rng.integers(-4, 5, shape) if rng.random() < 0.5 else rng.standard_normal(shape)).astype(np.float32)
+    if rng.random() < special:
+        for value in (np.nan, np.inf, -np.inf, -0.0):
+            x[rng.random(x.shape) < 0.07] = value
+    return x
+
+
+def whole(*arrays):
+    """Sums of products of these are exact."""
+    return all((a == np.rint(a)).all() for a in arrays)

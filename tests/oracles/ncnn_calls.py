@@ -1,34 +1,17 @@
 # SPDX-License-Identifier: MIT
 """ncnn: networks of one layer, f32 throughout, on the CPU."""
+import math
 import os
 import tempfile
 
 import ncnn
 import numpy as np
 
-from calls import Call
+from calls import Call, data, integers, layout, whole
 
 
 def VERSION():
     return ncnn.__version__
-
-
-def layout(rng):
-    return str(rng.choice(["first", "last"]))
-
-
-def integers(rng, low, high, count):
-    return [int(i) for i in rng.integers(low, high, count)]
-
-
-def data(rng, shape):
-    """Small whole numbers (ties, exact sums) or gaussians. No NaN: what ncnn's maximum does with one depends on C."""
-    x = rng.integers(-4, 5, shape) if rng.random() < 0.5 else rng.standard_normal(shape)
-    return x.astype(np.float32)
-
-
-def whole(*arrays):
-    return all((a == np.rint(a)).all() for a in arrays)
 
 
 def infer(x, layer, parameters, weights=None, bias=None):
@@ -79,6 +62,7 @@ def pool(rng, quick, op):
     kernel, strides = integers(rng, 1, 5, rank), integers(rng, 1, 5, rank)
     begin, end = ([int(rng.integers(0, k)) for k in kernel] for _ in range(2))
     size = integers(rng, 1, 8 if quick or rank == 3 else 20, rank)
+    # no NaN: what ncnn's maximum does with one depends on the number of channels
     x = data(rng, [int(rng.integers(1, 3)), int(rng.choice([1, 2, 3, 4, 8])), *size])
     keys = {"kernel_shape": kernel, "strides": strides}
     pad_mode = int(rng.integers(0, 4))  # 0 ceil, 1 floor, 2 same_upper, 3 same_lower
@@ -194,6 +178,9 @@ def resize(rng, quick):
     expected = infer(x, "Interp", parameters)
     if expected is None or not expected.size:
         return None
+    sizes = list(expected.shape[2:])
+    if "scales" in keys and sizes != [math.floor(n * s) for n, s in zip(size, keys["scales"])]:
+        keys["sizes"] = sizes  # ncnn multiplies in f32, which rounds to a whole number more often
     taps = {1: 0, 2: 2, 3: 4}[kind]
     return Call(
         op="resize",

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from calls import Call
+from calls import Call, layout
 
 cv2.ipp.setUseIPP(False)
 cv2.setNumThreads(1)
@@ -72,7 +72,7 @@ def resize(rng, quick):
         keys=keys,
         x=x,
         rank=rank,
-        layout=str(rng.choice(["first", "last"])),
+        layout=layout(rng),
         expected=expected,
         bound=bound,
         what=f"cv2.resize({size} -> {list(got)}, fx={fx}, fy={fy}, interpolation={method})",

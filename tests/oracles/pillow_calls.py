@@ -4,7 +4,7 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from calls import Call
+from calls import Call, layout
 
 # the filter, the library's keys, support
 METHODS = [
@@ -42,7 +42,7 @@ def resize(rng, quick):
         keys={**keys, "sizes": target[2 - rank :]},
         x=x,
         rank=rank,
-        layout=str(rng.choice(["first", "last"])),
+        layout=layout(rng),
         expected=expected,
         bound=0 if support == 0 else 1.2e-7 * float(np.abs(x).max()) * (4 + taps),
         what=f"Image.resize({size} -> {target}, {method.name})",
