@@ -55,6 +55,11 @@ int64_t naive_count(const int64_t *dims, int32_t rank)
 
 /* ---- sizes ---- */
 
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
 static int64_t resize_size(const ups_resize_desc *d, int a, int64_t n)
 {
     if (d->sizes[a] != UPS_BY_PRESET) return d->sizes[a];

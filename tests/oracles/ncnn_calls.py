@@ -190,7 +190,7 @@ def resize(rng, quick):
         rank=rank,
         layout=layout(rng),
         expected=expected,
-        bound=2e-7 * float(np.abs(x).max()) * (8 + taps * max(size)) if taps else 0,
+        bound=3e-7 * float(np.abs(x).max()) * (12 + taps * max(size)) if taps else 0,
         what=f"Interp {parameters}",
     )
 

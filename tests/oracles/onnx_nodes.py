@@ -55,6 +55,8 @@ class Nodes:
         extent = [d * (k - 1) + 1 for d, k in zip(dilations, kernel)]
         if attributes.get("auto_pad", "").startswith("SAME") and any(s > e for s, e in zip(strides, extent)):
             return None  # a negative total: ORT moves the windows or fails
+        if "auto_pad" in attributes and max(dilations) > 1:
+            return None  # ORT and the reference compute pads or sizes as if the dilation were 1, against the text
         if any(n + b + e < x for n, b, e, x in zip(size, attributes.get("pads", [0] * rank), attributes.get("pads", [0] * 2 * rank)[rank:], extent)):
             return None
         return attributes, size, dilations
@@ -222,8 +224,9 @@ class Nodes:
     def unclear(self, keys, size, out, rule):
         """Coordinates an ulp beside a pixel, a tie, or the edge of a crop: the reference reads a neighbour there, and what is
         outside a crop turns on that ulp."""
-        if keys["mode"] != "nearest" and rule != "tf_crop_and_resize":
-            return False
+        if self.reference and rule == "pytorch_half_pixel" and 1 in out:
+            return True  # the reference tests the length that scale*n gives, and takes -0.5
+        nearest, crop = keys["mode"] == "nearest", rule == "tf_crop_and_resize"
         for a, (n, m) in enumerate(zip(size, out)):
             scale = keys["scales"][a] if "scales" in keys else m / n
             if "keep_aspect_ratio_policy" in keys:
@@ -231,11 +234,12 @@ class Nodes:
                 scale = pick(s / k for s, k in zip(keys["sizes"], size))
             for o in range(m):
                 x = coordinate(rule, o, n, m, scale, keys.get("roi"), a, len(size), not self.reference)
-                for grain in (1.0, 2.0):
-                    off = abs(x * grain - round(x * grain))
-                    if 0 < off < (1e-9 if self.reference else 3e-5):
-                        return True
-                if rule == "tf_crop_and_resize" and min(abs(x), abs(x - (n - 1))) < 1e-4:
+                off = [abs(x * grain - round(x * grain)) for grain in (1.0, 2.0)]
+                if self.reference and 0 < off[0] < 1e-9:
+                    return True
+                if nearest and 0 < min(off) < (1e-9 if self.reference and not crop else 3e-5):
+                    return True
+                if crop and min(abs(x), abs(x - (n - 1))) < 1e-4:
                     return True
         return False
 

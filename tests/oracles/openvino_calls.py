@@ -101,7 +101,8 @@ def avg_pool(rng, quick):
     if dilations != [1] * rank:  # AvgPool-14 has none
         return None
     exclude = bool(rng.integers(2))
-    if not exclude:  # OpenVINO then divides by the whole kernel, also what rounding up adds
+    # With a pad OpenVINO divides by the whole kernel, also what rounding up adds; with none it ignores exclude-pad.
+    if not exclude and (auto_pad != "explicit" or any(begin + end)):
         keys["count_include_pad"] = "window"
     x = data(rng, shape)
     outputs = infer(
