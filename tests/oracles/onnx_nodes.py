@@ -260,7 +260,8 @@ class Nodes:
         auto_pad = str(rng.choice(["NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]))
         if auto_pad != "NOTSET":
             attributes["auto_pad"] = auto_pad
-        if rng.random() < 0.4 and auto_pad != "VALID":  # the reference is wrong for VALID with a size
+        # the reference is wrong for VALID with a size, and takes no pads for NOTSET with one
+        if rng.random() < 0.4 and auto_pad != "VALID" and not (self.reference and auto_pad == "NOTSET"):
             attributes["output_shape"] = [max(1, f - int(rng.integers(0, 4))) for f in full]
         elif auto_pad == "NOTSET":
             attributes["pads"] = [int(rng.integers(0, 3)) for _ in range(2 * rank)]
