@@ -7,6 +7,7 @@
  * than i32 is recorded as i32 first.
  */
 #include <limits.h>
+#include <string.h>
 
 #include "index.h"
 #include "plan.h"
@@ -22,9 +23,9 @@ struct pool {
     int64_t pieces; /* per output row, channels first */
     bool average, column;
     bool fast; /* 2x2 at stride 2 without pads in front: pool_2x2s2 where the window is whole */
-    /* max_pool: */
-    struct ups_index_steps steps;
-    int64_t position_step, tap_step; /* along W, of steps.axis[2]: one of the two is 0 */
+    /* max_pool: the index of a tap is a sum of these steps, along each axis of its position or of its number in the
+     * window, the others being 0. */
+    int64_t n_step, c_step, position_step[3], tap_step[3];
 };
 
 /* What one run writes, and with which form of the kernels. */
@@ -43,6 +44,8 @@ struct lists {
     const float **from; /* rows or pixels of the window */
     int64_t *index;     /* of each */
     int32_t *narrow;
+    const float *source; /* of the image or plane at hand */
+    int64_t base;        /* of its indices */
 };
 
 /* ---- planning ---- */
@@ -69,9 +72,10 @@ static void plan_indices(const ups_plan *plan, struct pool *p)
     const struct ups_view *x = &plan->x;
     bool window = ups_index_is_window(d->index);
     struct ups_index_space space = {d->index, x->n, x->c, {x->size[0], x->size[1], x->size[2]}};
-    p->steps = ups_index_steps(&space, window ? p->kernel : x->size);
-    p->position_step = window ? 0 : p->steps.axis[2];
-    p->tap_step = window ? p->steps.axis[2] : 0;
+    struct ups_index_steps steps = ups_index_steps(&space, window ? p->kernel : x->size);
+    p->n_step = steps.n;
+    p->c_step = steps.c;
+    memcpy(window ? p->tap_step : p->position_step, steps.axis, sizeof steps.axis);
     p->column = d->scan == UPS_SCAN_COLUMN_MAJOR;
     p->fast = !p->column && p->kernel[0] == 1 && p->stride[0] == 1 && p->pad[0] == 0 &&
               ups_index_largest(d, plan->src.dims) < INT32_MAX;
@@ -107,17 +111,18 @@ static struct lists lists_in(const struct pool *p, void *workspace)
 {
     const float **from = workspace;
     int64_t *index = (int64_t *)(from + p->most);
-    return (struct lists){from, index, (int32_t *)(index + p->most)};
+    return (struct lists){from, index, (int32_t *)(index + p->most), NULL, 0};
 }
 
 /* ---- windows ---- */
 
-/* Taps t of output o with 0 <= o*stride - pad + t*dilation < size: first <= t < last. */
+/* Taps t of output o with 0 <= o*stride - pad + t*dilation < size: first <= t < last. Most windows are whole, and cost no
+ * division. */
 static void clip_taps(const struct pool *p, int axis, int64_t o, int64_t size, int64_t *first, int64_t *last)
 {
-    int64_t start = o * p->stride[axis] - p->pad[axis];
-    *first = ups_max(0, ups_ceil_div(-start, p->dilation[axis]));
-    *last = ups_min(p->kernel[axis], ups_ceil_div(size - start, p->dilation[axis]));
+    int64_t start = o * p->stride[axis] - p->pad[axis], taps = p->kernel[axis], dilation = p->dilation[axis];
+    *first = start >= 0 ? 0 : ups_ceil_div(-start, dilation);
+    *last = start + (taps - 1) * dilation < size ? taps : ups_ceil_div(size - start, dilation);
 }
 
 /* What an average divides by counts along each axis. */
@@ -141,54 +146,61 @@ static float divisor_of(const ups_plan *plan, const int64_t o[3])
     return divisor ? (float)divisor : 1; /* of no taps the sum is 0 */
 }
 
-/* Of the tap t at position `at`, along an axis. */
-static int64_t index_along(const ups_plan *plan, int axis, int64_t at, int64_t t)
+/* Where tap t of output o lies along an axis. */
+static int64_t position_of(const struct pool *p, int axis, int64_t o, int64_t t)
 {
-    const struct pool *p = plan->state;
-    return (ups_index_is_window(plan->op->desc.pool.index) ? t : at) * p->steps.axis[axis];
+    return o * p->stride[axis] - p->pad[axis] + t * p->dilation[axis];
 }
 
-/* Lists the source rows (d, h) under the windows of output row (od, oh) of (n, c); the axis that runs fastest in scan
- * order is the inner loop. */
-static int64_t list_rows(const ups_plan *plan, const float *src, int64_t n, int64_t c, const int64_t o[3],
-                         const struct lists *to)
+static int64_t index_along(const struct pool *p, int axis, int64_t at, int64_t t)
+{
+    return at * p->position_step[axis] + t * p->tap_step[axis];
+}
+
+/* Appends the source row at taps (td, th). */
+static int64_t add_row(const ups_plan *plan, const struct lists *to, int64_t count, const int64_t o[3], int64_t td,
+                       int64_t th)
 {
     const struct pool *p = plan->state;
-    const struct ups_view *x = &plan->x;
-    int outer = p->column, inner = !p->column;
-    int64_t t0[2], t1[2], t[2], at[2], count = 0;
-    for (int a = 0; a < 2; a++) clip_taps(p, a, o[a], x->size[a], &t0[a], &t1[a]);
-    for (t[outer] = t0[outer]; t[outer] < t1[outer]; t[outer]++)
-        for (t[inner] = t0[inner]; t[inner] < t1[inner]; t[inner]++) {
-            for (int a = 0; a < 2; a++) at[a] = o[a] * p->stride[a] - p->pad[a] + t[a] * p->dilation[a];
-            to->from[count] = src + ups_row_offset(x, n, c, at[0], at[1]);
-            to->index[count++] =
-                n * p->steps.n + c * p->steps.c + index_along(plan, 0, at[0], t[0]) + index_along(plan, 1, at[1], t[1]);
-        }
+    int64_t d = position_of(p, 0, o[0], td), h = position_of(p, 1, o[1], th);
+    to->from[count] = to->source + d * plan->x.stride[0] + h * plan->x.stride[1];
+    to->index[count] = to->base + index_along(p, 0, d, td) + index_along(p, 1, h, th);
+    return count + 1;
+}
+
+/* Lists the source rows (d, h) under the windows of output row (od, oh), in scan order. */
+static int64_t list_rows(const ups_plan *plan, const struct lists *to, const int64_t o[3])
+{
+    const struct pool *p = plan->state;
+    int64_t d0, d1, h0, h1, count = 0;
+    clip_taps(p, 0, o[0], plan->x.size[0], &d0, &d1);
+    clip_taps(p, 1, o[1], plan->x.size[1], &h0, &h1);
+    for (int64_t td = d0; td < d1 && !p->column; td++)
+        for (int64_t th = h0; th < h1; th++) count = add_row(plan, to, count, o, td, th);
+    for (int64_t th = h0; th < h1 && p->column; th++)
+        for (int64_t td = d0; td < d1; td++) count = add_row(plan, to, count, o, td, th);
     return count;
 }
 
-/* Lists the source pixels under one window; each is a run of channels, its index that of channel 0. */
-static int64_t list_pixels(const ups_plan *plan, const float *src, int64_t n, const int64_t o[3],
-                           const struct lists *to)
+/* Lists the source pixels under one window, in scan order: each is a run of channels, its index that of channel 0. */
+static int64_t list_pixels(const ups_plan *plan, const struct lists *to, const int64_t o[3])
 {
     const struct pool *p = plan->state;
-    const struct ups_view *x = &plan->x;
-    int outer = p->column ? 2 : 0, inner = 2 - outer;
-    int64_t t0[3], t1[3], t[3], count = 0;
-    for (int a = 0; a < 3; a++) clip_taps(p, a, o[a], x->size[a], &t0[a], &t1[a]);
-    for (t[outer] = t0[outer]; t[outer] < t1[outer]; t[outer]++)
-        for (t[1] = t0[1]; t[1] < t1[1]; t[1]++)
-            for (t[inner] = t0[inner]; t[inner] < t1[inner]; t[inner]++) {
-                int64_t from = n * x->n_stride, index = n * p->steps.n;
-                for (int a = 0; a < 3; a++) {
-                    int64_t at = o[a] * p->stride[a] - p->pad[a] + t[a] * p->dilation[a];
-                    from += at * x->stride[a];
-                    index += index_along(plan, a, at, t[a]);
-                }
-                to->from[count] = src + from;
-                to->index[count++] = index;
+    const int outer = p->column ? 2 : 0, inner = 2 - outer;
+    const int64_t *stride = plan->x.stride;
+    int64_t t0[3], t1[3], count = 0;
+    for (int a = 0; a < 3; a++) clip_taps(p, a, o[a], plan->x.size[a], &t0[a], &t1[a]);
+    for (int64_t slow = t0[outer]; slow < t1[outer]; slow++)
+        for (int64_t middle = t0[1]; middle < t1[1]; middle++) {
+            int64_t at_o = position_of(p, outer, o[outer], slow), at_m = position_of(p, 1, o[1], middle);
+            const float *from = to->source + at_o * stride[outer] + at_m * stride[1];
+            int64_t index = to->base + index_along(p, outer, at_o, slow) + index_along(p, 1, at_m, middle);
+            for (int64_t fast = t0[inner]; fast < t1[inner]; fast++) {
+                int64_t at = position_of(p, inner, o[inner], fast);
+                to->from[count] = from + at * stride[inner];
+                to->index[count++] = index + index_along(p, inner, at, fast);
             }
+        }
     return count;
 }
 
@@ -214,7 +226,7 @@ static void add_channels(const struct target *t, void *recorded, int64_t step, i
 static void hand_over(const struct target *t, int64_t position, int64_t n)
 {
     const int32_t *narrow = t->narrow;
-    for (int64_t i = 0; i < n && narrow; i++) ups_index_store(t->indices, t->type, position + i, narrow[i]);
+    for (int64_t i = 0; i < n; i++) ups_index_store(t->indices, t->type, position + i, narrow[i]);
 }
 
 /* ---- running ---- */
@@ -224,29 +236,31 @@ static void max_piece(const ups_plan *plan, const struct target *t, const struct
 {
     const struct pool *p = plan->state;
     const ups_pool_desc *d = &plan->op->desc.pool;
-    struct ups_pool_window window = {.rows = lists->from,
-                                     .base = lists->index,
-                                     .count = count,
-                                     .width = plan->x.size[2],
-                                     .taps = p->kernel[2],
-                                     .stride = p->stride[2],
-                                     .dilation = p->dilation[2],
-                                     .pad = p->pad[2],
-                                     .position_step = p->position_step,
-                                     .tap_step = p->tap_step,
-                                     .nan = d->nan,
-                                     .scan = d->scan};
-    int64_t whole = p->fast && count == 2 ? ups_min(n, ups_max(0, window.width / 2 - first)) : 0;
+    const float *const *rows = lists->from;
+    const int64_t *base = lists->index, width = plan->x.size[2], step = p->position_step[2];
+    int64_t whole = p->fast && count == 2 ? ups_min(n, ups_max(0, width / 2 - first)) : 0;
     char *record = record_at(t, position);
     if (whole) {
-        const float *const *rows = lists->from;
-        struct ups_pool_quad quad = {lists->index[0] + 2 * first * p->position_step, 2 * p->position_step,
-                                     p->position_step + p->tap_step, lists->index[1] - lists->index[0]};
+        struct ups_pool_quad quad = {base[0] + 2 * first * step, 2 * step, step + p->tap_step[2], base[1] - base[0]};
         t->two(rows[0] + 2 * first, rows[1] + 2 * first, whole, d->nan, &quad, y, record);
     }
-    if (record) record += whole * (int64_t)ups_index_bytes(t->recorded);
-    if (whole < n) t->row(&window, first + whole, n - whole, y + whole, record);
-    hand_over(t, position, n);
+    if (whole < n) {
+        struct ups_pool_window window = {.rows = rows,
+                                         .base = base,
+                                         .count = count,
+                                         .width = width,
+                                         .taps = p->kernel[2],
+                                         .stride = p->stride[2],
+                                         .dilation = p->dilation[2],
+                                         .pad = p->pad[2],
+                                         .position_step = step,
+                                         .tap_step = p->tap_step[2],
+                                         .nan = d->nan,
+                                         .scan = d->scan};
+        if (record) record += whole * (int64_t)ups_index_bytes(t->recorded);
+        t->row(&window, first + whole, n - whole, y + whole, record);
+    }
+    if (t->narrow) hand_over(t, position, n);
 }
 
 /* Outputs whose windows are whole along W go to the kernel at once, the others one by one with their taps cut. */
@@ -274,41 +288,45 @@ static void average_piece(const ups_plan *plan, const struct lists *lists, int64
     }
 }
 
-static void run_first(const ups_plan *plan, const struct target *t, const float *src, const struct lists *lists,
-                      int64_t first, int64_t last)
+static void run_first(const ups_plan *plan, const struct target *t, const float *src, struct lists lists, int64_t first,
+                      int64_t last)
 {
     const struct pool *p = plan->state;
     const struct ups_view *y = &plan->y;
     for (int64_t u = first; u < last; u++) {
         int64_t line = u / p->pieces, plane = line / y->size[1] / y->size[0], n = plane / y->c, c = plane % y->c;
         int64_t o[3] = {line / y->size[1] % y->size[0], line % y->size[1], u % p->pieces * PIECE};
-        int64_t length = ups_min(PIECE, y->size[2] - o[2]), count = list_rows(plan, src, n, c, o, lists);
+        lists.source = src + n * plan->x.n_stride + c * plan->x.c_stride;
+        lists.base = n * p->n_step + c * p->c_step;
+        int64_t length = ups_min(PIECE, y->size[2] - o[2]), count = list_rows(plan, &lists, o);
         float *to = t->values + ups_row_offset(y, n, c, o[0], o[1]) + o[2];
         if (p->average)
-            average_piece(plan, lists, count, o, length, to);
+            average_piece(plan, &lists, count, o, length, to);
         else
-            max_piece(plan, t, lists, count, o[2], length, to, line * y->size[2] + o[2]);
+            max_piece(plan, t, &lists, count, o[2], length, to, line * y->size[2] + o[2]);
     }
 }
 
-static void run_last(const ups_plan *plan, const struct target *t, const float *src, const struct lists *lists,
-                     int64_t first, int64_t last)
+static void run_last(const ups_plan *plan, const struct target *t, const float *src, struct lists lists, int64_t first,
+                     int64_t last)
 {
     const struct pool *p = plan->state;
     const struct ups_view *y = &plan->y;
     for (int64_t u = first; u < last; u++) {
         int64_t line = u / y->size[2], n = line / y->size[1] / y->size[0];
         const int64_t o[3] = {line / y->size[1] % y->size[0], line % y->size[1], u % y->size[2]};
-        int64_t count = list_pixels(plan, src, n, o, lists);
+        lists.source = src + n * plan->x.n_stride;
+        lists.base = n * p->n_step;
+        int64_t count = list_pixels(plan, &lists, o);
         float *to = t->values + ups_row_offset(y, n, 0, o[0], o[1]) + o[2] * y->stride[2];
         if (p->average) {
-            plan->op->kernels->avg_pixel.run(lists->from, count, y->c, divisor_of(plan, o), to);
+            plan->op->kernels->avg_pixel.run(lists.from, count, y->c, divisor_of(plan, o), to);
             continue;
         }
         void *record = record_at(t, u * y->c);
-        t->pixel(lists->from, lists->index, count, y->c, plan->op->desc.pool.nan, to, record);
-        if (record && p->steps.c) add_channels(t, record, p->steps.c, y->c);
-        hand_over(t, u * y->c, y->c);
+        t->pixel(lists.from, lists.index, count, y->c, plan->op->desc.pool.nan, to, record);
+        if (record && p->c_step) add_channels(t, record, p->c_step, y->c);
+        if (t->narrow) hand_over(t, u * y->c, y->c);
     }
 }
 
@@ -328,7 +346,7 @@ static void run_pool(const ups_plan *plan, ups_buffers *b, void *workspace, int6
         t.two = i64 ? k->pool_2x2s2_i64.run : k->pool_2x2s2_i32.run;
         t.pixel = i64 ? k->pool_pixel_i64.run : k->pool_pixel_i32.run;
     }
-    (ups_is_first(plan) ? run_first : run_last)(plan, &t, b->src, &lists, first, last);
+    (ups_is_first(plan) ? run_first : run_last)(plan, &t, b->src, lists, first, last);
 }
 
 static void describe_pool(const ups_plan *plan, struct ups_report *r)

@@ -251,6 +251,36 @@ static inline void put(const struct part *p, const float *from, int64_t position
 
 /* ---- units by themselves ---- */
 
+/* The usual case of scatter below: planes are numbered row by row and the last of several stays, which needs neither
+ * division nor bits. What a loop over few channels needs is taken out of it by hand. */
+static void scatter_plain(const struct part *p, int64_t n, int64_t c0, int64_t channels)
+{
+    const ups_plan *plan = p->plan;
+    const struct unpool *u = plan->state;
+    const struct ups_view *x = &plan->x, *y = &plan->y;
+    const bool first = ups_is_first(plan);
+    const int32_t type = plan->indices.dtype;
+    const int64_t elements = ups_volume(x->size), i_step = first ? 1 : x->c, c_step = first ? elements : 1;
+    const int64_t start = index_place(plan, n, c0, 0), position = (n * x->c + c0) * elements;
+    const uint64_t limit = (uint64_t)u->elements, base = (uint64_t)(n * u->steps.n + c0 * u->steps.c);
+    const uint64_t base_step = (uint64_t)u->steps.c;
+    const int64_t x_step = x->c_stride, y_step = y->c_stride;
+    const void *indices = p->b->indices_in;
+    const float *from = p->b->src + n * x->n_stride + c0 * x->c_stride;
+    float *into = p->b->dst + n * y->n_stride + c0 * y->c_stride;
+    for (int64_t i = 0; i < elements; i++) {
+        const float *pixel = from + plane_offset(x, i, u->x_run);
+        for (int64_t c = 0; c < channels; c++) {
+            uint64_t index = (uint64_t)ups_index_load(indices, type, start + i * i_step + c * c_step);
+            uint64_t own = index - (base + (uint64_t)c * base_step); /* of a negative one: very large */
+            if (own < limit)
+                into[c * y_step + plane_offset(y, (int64_t)own, u->y_run)] = pixel[c * x_step];
+            else
+                bad_index(p->b, position + c * elements + i);
+        }
+    }
+}
+
 /* y = 0; then y[index] = x in row-major order of the source. All indices lead into their own planes, or nowhere. */
 static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
 {
@@ -258,14 +288,17 @@ static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
     const struct unpool *u = plan->state;
     const struct ups_view *x = &plan->x;
     int64_t elements = ups_volume(x->size);
-    int32_t type = plan->indices.dtype;
     clear(&plan->y, p->b->dst, n, c0, c1, ups_is_first(plan));
+    if (u->rows && !p->taken) {
+        scatter_plain(p, n, c0, c1 - c0);
+        return;
+    }
     clear_taken(p, c1 - c0);
     for (int64_t i = 0; i < elements; i++) {
         const float *from = p->b->src + n * x->n_stride + plane_offset(x, i, u->x_run);
         for (int64_t c = c0; c < c1; c++) {
             struct place to = {n, c, 0};
-            int64_t index = ups_index_load(p->b->indices_in, type, index_place(plan, n, c, i));
+            int64_t index = ups_index_load(p->b->indices_in, plan->indices.dtype, index_place(plan, n, c, i));
             int64_t position = (n * x->c + c) * elements + i;
             if (locate(plan, i, index, &to))
                 put(p, from + c * x->c_stride, position, &to, c - c0);
