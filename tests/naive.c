@@ -412,7 +412,7 @@ static struct deconv deconv_of(const ups_conv_transpose_desc *desc, const int64_
     spread(desc->rank, in, 1, c.n);
     spread(desc->rank, out, 1, c.m);
     for (int a = 0; a < desc->rank; a++) {
-        struct naive_fit fit;
+        struct naive_fit fit = {0};
         naive_conv_fit(desc, a, in[a], out[a], &fit);
         c.pb[a + 3 - desc->rank] = fit.begin;
     }
