@@ -323,13 +323,16 @@ void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t
 
 /* ---- describing ---- */
 
-/* Multiply-adds whose product lands in the output, along one axis: pairs (i, t) with 0 <= s*i + t*d - pad < m. */
+/* Multiply-adds whose product lands in the output, along one axis: pairs (i, t) with 0 <= s*i + t*d - pad < m. Counted for
+ * each of the fewer, inputs or taps. */
 static int64_t useful_pairs(const struct ups_deconv_axis *a, int64_t n, int64_t m)
 {
-    int64_t pairs = 0;
-    for (int64_t t = 0; t < a->k; t++) {
-        int64_t lo = ups_max(0, ups_ceil_div(a->pad - t * a->d, a->s));
-        int64_t hi = ups_min(n, ups_ceil_div(m + a->pad - t * a->d, a->s));
+    bool by_tap = a->k <= n;
+    int64_t few = by_tap ? a->k : n, step = by_tap ? a->d : a->s;
+    int64_t many = by_tap ? n : a->k, stride = by_tap ? a->s : a->d, pairs = 0;
+    for (int64_t i = 0; i < few; i++) {
+        int64_t lo = ups_max(0, ups_ceil_div(a->pad - i * step, stride));
+        int64_t hi = ups_min(many, ups_ceil_div(m + a->pad - i * step, stride));
         pairs += ups_max(0, hi - lo);
     }
     return pairs;

@@ -70,4 +70,7 @@ int64_t ups_index_most(int32_t type);
  * it is more than that. */
 int64_t ups_index_largest(const ups_pool_desc *desc, const int64_t *dims);
 
+/* Whether the descriptor's index_type holds it. */
+int32_t ups_index_check_largest(const ups_pool_desc *desc, const int64_t *dims);
+
 #endif

@@ -223,13 +223,9 @@ static int32_t place_indices(ups_plan *p)
     const union ups_desc *desc = &p->op->desc;
     bool pool = desc->head.op == UPS_MAX_POOL;
     int32_t type = pool ? desc->pool.index_type : desc->unpool.index_type;
-    int64_t largest = pool ? ups_index_largest(&desc->pool, p->src.dims) : 0;
     if (!pool && desc->head.op != UPS_MAX_UNPOOL) return UPS_OK;
-    if (largest > ups_index_most(type))
-        return ups_error(UPS_INVALID,
-                         "index_type = %s cannot hold index %" PRId64 " (%s); legal: indices up to %" PRId64 ", or i64",
-                         ups_field_word(desc->head.op, "index_type", type), largest,
-                         ups_field_word(desc->head.op, "index", desc->pool.index), ups_index_most(type));
+    int32_t status = pool ? ups_index_check_largest(&desc->pool, p->src.dims) : UPS_OK;
+    if (status) return status;
     return ups_tensor_init(&p->indices, sizeof p->indices, type, desc->head.rank, desc->head.layout,
                            pool ? p->dst.dims : p->src.dims);
 }

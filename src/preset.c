@@ -249,20 +249,13 @@ static void resolve_strides(int32_t preset, int64_t strides[3], const int64_t ke
         if (strides[i] == UPS_BY_PRESET) strides[i] = kernels ? kernel[i] : 1;
 }
 
-/* The word stands for a whole array: a mixed one is left for the checks to refuse. */
-static bool by_preset(const int64_t axes[3], int32_t rank)
-{
-    for (int i = 0; i < rank; i++)
-        if (axes[i] != UPS_BY_PRESET) return false;
-    return true;
-}
-
 /* Pads that nobody gave and no rule chooses are 0. */
-static void resolve_pads(int32_t rank, int64_t begin[3], int64_t end[3])
+static void resolve_pads(int64_t begin[3], int64_t end[3])
 {
-    if (!by_preset(begin, rank) || !by_preset(end, rank)) return;
-    set_axes(begin, 0);
-    set_axes(end, 0);
+    for (int i = 0; i < 3; i++) {
+        if (begin[i] == UPS_BY_PRESET) begin[i] = 0;
+        if (end[i] == UPS_BY_PRESET) end[i] = 0;
+    }
 }
 
 static int32_t ceil_rule(int32_t preset)
@@ -275,7 +268,7 @@ static int32_t ceil_rule(int32_t preset)
 static void resolve_pool(ups_pool_desc *d)
 {
     resolve_strides(d->preset, d->strides, d->kernel_shape);
-    if (d->auto_pad == UPS_NOTSET || d->auto_pad == UPS_VALID) resolve_pads(d->rank, d->pads_begin, d->pads_end);
+    if (d->auto_pad == UPS_NOTSET || d->auto_pad == UPS_VALID) resolve_pads(d->pads_begin, d->pads_end);
     if (d->round == UPS_BY_PRESET) d->round = d->ceil_mode ? ceil_rule(d->preset) : UPS_ROUND_FLOOR;
 }
 
@@ -372,11 +365,13 @@ static void resolve_resize(ups_resize_desc *d)
                                                         : UPS_AREA_OVERLAP;
 }
 
-/* The other rules leave pads to the wanted size, which the plan may bring. */
+/* The other rules leave pads to the wanted size, which the plan may bring; mixed arrays are left to the checks. */
 static void resolve_conv_transpose(ups_conv_transpose_desc *d)
 {
-    bool stay = d->shape_rule == UPS_SHAPE_TORCH || d->shape_rule == UPS_SHAPE_TF;
-    if (stay && d->auto_pad == UPS_NOTSET) resolve_pads(d->rank, d->pads_begin, d->pads_end);
+    if (d->auto_pad != UPS_NOTSET || (d->shape_rule != UPS_SHAPE_TORCH && d->shape_rule != UPS_SHAPE_TF)) return;
+    for (int i = 0; i < d->rank; i++)
+        if (d->pads_begin[i] != UPS_BY_PRESET || d->pads_end[i] != UPS_BY_PRESET) return;
+    resolve_pads(d->pads_begin, d->pads_end);
 }
 
 void ups_preset_resolve(union ups_desc *desc)

@@ -399,7 +399,7 @@ int32_t ups_taps_bound(const struct ups_sampling *s, int64_t *bound)
 /* ---- what the descriptor says of an axis ---- */
 
 /* Frameworks copy an axis that keeps its length, although the scale or the rule may say otherwise. PyTorch: linear and
- * antialiased axes always, nearest in 2-D. ONNX Runtime: antialiased axes, and filters ignore the region. OpenVINO: always. */
+ * antialiased axes always, nearest in 2-D. ONNX Runtime: antialiased axes, and a region where the scale is 1. OpenVINO: always. */
 static bool keeps(const struct ups_sampling *s)
 {
     if (s->n != s->m) return false;
@@ -409,7 +409,7 @@ static bool keeps(const struct ups_sampling *s)
         return s->mode == UPS_MODE_NEAREST && s->rank == 2 && s->coordinate == UPS_ASYMMETRIC &&
                s->nearest == UPS_NEAREST_FLOOR;
     case UPS_COORDINATES_ORT:
-        return s->antialias || (s->coordinate == UPS_TF_CROP_AND_RESIZE && s->mode != UPS_MODE_NEAREST);
+        return s->antialias || (s->coordinate == UPS_TF_CROP_AND_RESIZE && s->scale == 1);
     case UPS_COORDINATES_F32: return s->coordinate != UPS_TF_CROP_AND_RESIZE;
     default: return false;
     }

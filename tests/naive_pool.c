@@ -143,14 +143,14 @@ static bool of_window(int32_t convention)
     return convention == UPS_INDEX_WINDOW || convention == UPS_INDEX_WINDOW_COLUMN;
 }
 
-static int64_t tap_index(int32_t convention, const int64_t t[3], const int64_t k[3])
+int64_t naive_tap_index(int32_t convention, const int64_t t[3], const int64_t k[3])
 {
     return convention == UPS_INDEX_WINDOW ? (t[0] * k[1] + t[1]) * k[2] + t[2]
                                           : t[0] + t[1] * k[0] + t[2] * k[0] * k[1];
 }
 
-static int64_t place_index(int32_t convention, int64_t n, int64_t c, int64_t channels, const int64_t at[3],
-                           const int64_t size[3])
+int64_t naive_index(int32_t convention, int64_t n, int64_t c, int64_t channels, const int64_t at[3],
+                    const int64_t size[3])
 {
     int64_t D = size[0], H = size[1], W = size[2], d = at[0], h = at[1], w = at[2];
     int64_t plane = (d * H + h) * W + w;
@@ -191,7 +191,7 @@ static void map_make(struct map *m, int64_t n, int64_t c)
         if ((!any_n && i / m->channels != n) || (!any_c && i % m->channels != c)) continue;
         do
             if (inside(at, m->whole))
-                m->to[place_index(v, i / m->channels, i % m->channels, m->channels, at, m->size)] =
+                m->to[naive_index(v, i / m->channels, i % m->channels, m->channels, at, m->size)] =
                     i * product(m->whole) + flat(at, m->whole);
         while (next(at, m->size, false));
     }
@@ -221,7 +221,8 @@ static void max_window(const ups_pool_desc *d, const struct window *w, const flo
         if (d->nan == UPS_NAN_LAST && isnan(*v)) takes = true;
         if (!takes) continue;
         memcpy(value, v, sizeof *v);
-        *index = of_window(d->index) ? tap_index(d->index, t, w->k) : place_index(d->index, n, c, channels, at, w->n);
+        *index =
+            of_window(d->index) ? naive_tap_index(d->index, t, w->k) : naive_index(d->index, n, c, channels, at, w->n);
     } while (next(t, w->k, d->scan == UPS_SCAN_COLUMN_MAJOR));
 }
 
@@ -264,7 +265,7 @@ void naive_avg_pool(const ups_pool_desc *desc, const int64_t *dims, const float 
 
 /* ---- unpooling ---- */
 
-static int64_t derived_size(const ups_unpool_desc *d, int a, int64_t n)
+int64_t naive_derived_size(const ups_unpool_desc *d, int a, int64_t n)
 {
     int64_t s = stride_of(d->strides, d->kernel_shape, a);
     return (n - 1) * s - d->pads_begin[a] - d->pads_end[a] + d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
@@ -272,7 +273,7 @@ static int64_t derived_size(const ups_unpool_desc *d, int a, int64_t n)
 
 int64_t naive_unpool_size(const ups_unpool_desc *d, int a, int64_t n)
 {
-    int64_t s = stride_of(d->strides, d->kernel_shape, a), size = derived_size(d, a, n);
+    int64_t s = stride_of(d->strides, d->kernel_shape, a), size = naive_derived_size(d, a, n);
     if (d->output_shape[a] != UPS_BY_PRESET) return d->output_shape[a];
     if (d->size_rule == UPS_UNPOOL_DECONVNET && n * s - d->pads_begin[a] + 1 > size)
         return n * s - d->pads_begin[a] + 1;
@@ -284,7 +285,7 @@ static bool find_tap(int32_t convention, const int64_t k[3], int64_t index, int6
 {
     t[0] = t[1] = t[2] = 0;
     do
-        if (tap_index(convention, t, k) == index) return true;
+        if (naive_tap_index(convention, t, k) == index) return true;
     while (next(t, k, false));
     return false;
 }
@@ -322,7 +323,7 @@ int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const
     struct map m = {.convention = desc->index, .images = dims[0], .channels = dims[1], .n = -1, .c = -1};
     int64_t derived[3], bad = 0, total = dims[0] * dims[1] * product(w.n);
     bool *taken = calloc((size_t)total + 1, sizeof *taken);
-    for (int a = 0; a < desc->rank; a++) derived[a] = derived_size(desc, a, dims[2 + a]);
+    for (int a = 0; a < desc->rank; a++) derived[a] = naive_derived_size(desc, a, dims[2 + a]);
     spread(desc->rank, desc->index_space == UPS_SPACE_INFERRED ? derived : out, 1, m.size);
     memcpy(m.whole, w.n, sizeof m.whole);
     memset(y, 0, (size_t)total * sizeof *y);
@@ -381,10 +382,10 @@ int64_t naive_convert(const ups_pool_desc *desc, const int64_t *dims, const int6
             int64_t i = p * product(w.m) + flat(o, w.m), t[3] = {0};
             converted[i] = -1;
             if (position_of(&w, &m, n, c, o, index[i], at)) {
-                if (!of_window(to_index)) converted[i] = place_index(to_index, n, c, dims[1], at, w.n);
+                if (!of_window(to_index)) converted[i] = naive_index(to_index, n, c, dims[1], at, w.n);
                 if (of_window(to_index)) do {
                         tap_at(&w, o, t, other);
-                        if (memcmp(at, other, sizeof other) == 0) converted[i] = tap_index(to_index, t, w.k);
+                        if (memcmp(at, other, sizeof other) == 0) converted[i] = naive_tap_index(to_index, t, w.k);
                     } while (next(t, w.k, false));
             }
             if (converted[i] < 0 && bad++ == 0) *first = i;

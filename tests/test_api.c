@@ -262,10 +262,9 @@ static const struct bad_field bad_fields[] = {
     POOL(strides, 1, INT64_MIN, "1 to"),
     POOL(dilations, 0, 0, "1 to"),
     POOL(dilations, 1, INT64_MAX, "1 to"),
-    POOL(pads_begin, 0, -1, "UPS_BY_PRESET"), /* on every axis or on none */
+    POOL(pads_begin, 0, -2, "0 to"),
     POOL(pads_begin, 1, 2, "0 to 1"),
     POOL(pads_begin, 1, INT64_MAX, "0 to"),
-    POOL(pads_end, 0, -1, "UPS_BY_PRESET"),
     POOL(pads_end, 0, -2, "0 to"),
     POOL(pads_end, 1, 2, "0 to 1"),
     I32(UPS_MAX_POOL, ups_pool_desc, ceil_mode, 2, "0 to 1"),
@@ -1813,6 +1812,373 @@ static void test_bad_shape(void **unused)
     for (int a = 0; a < 3; a++) assert_true(out[a] == -7);
 }
 
+/* ---- strict: what the preset's framework refuses ---- */
+
+struct refusal {
+    const char *preset;
+    int32_t op;
+    const char *fields;                /* name=value, separated by blanks */
+    const char *field, *value, *range; /* what the sentence says */
+};
+
+static const struct refusal refusals[] = {
+    {"torch", UPS_CONV_TRANSPOSE, "auto_pad=same_upper", "auto_pad", "same_upper", "notset"},
+    {"torch", UPS_AVG_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"torch", UPS_AVG_POOL, "count_include_pad=window", "count_include_pad", "2", "0 to 1"},
+    {"torch", UPS_MAX_POOL, "round=ceil", "round", "ceil", "ceil_clip"},
+    {"torch", UPS_MAX_POOL, "index=tensor", "index", "tensor", "plane"},
+    {"torch", UPS_MAX_UNPOOL, "index_type=i32", "index_type", "i32", "i64"},
+    {"torch", UPS_MAX_UNPOOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"torch", UPS_PIXEL_SHUFFLE, "rank=3", "rank", "3", "2"},
+    {"torch", UPS_PIXEL_UNSHUFFLE, "shuffle=DCR", "shuffle", "DCR", "CRD"},
+    {"torch", UPS_RESIZE, "mode=lanczos", "mode", "lanczos", "cubic"},
+    {"torch", UPS_MAX_POOL, "pads=1,0,0,0", "pads_end[0]", "0", "1"},
+    {"torch", UPS_MAX_POOL, "kernel_shape=3 pads=2", "pads_begin[0]", "2", "0 to 1"},
+    {"torch", UPS_CONV_TRANSPOSE, "pads=1,0,0,0", "pads_end[0]", "0", "1"},
+    {"torch", UPS_RESIZE, "rank=3 mode=cubic", "rank", "3", "2"},
+    {"torch", UPS_RESIZE, "rank=1 mode=linear antialias=1", "rank", "1", "2"},
+    {"torch", UPS_RESIZE, "coordinate_transformation_mode=align_corners", "mode", "align_corners", "asymmetric"},
+    {"torch", UPS_RESIZE, "mode=linear coordinate_transformation_mode=asymmetric", "mode", "asymmetric", "half_pixel"},
+    {"onnx-9", UPS_MAX_POOL, "dilations=1,2", "dilations[1]", "2", "1"},
+    {"onnx-18", UPS_AVG_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"onnx-9", UPS_AVG_POOL, "ceil_mode=1", "round", "ceil_clip", "floor"},
+    {"onnx-10", UPS_AVG_POOL, "round=ceil", "round", "ceil", "ceil_clip"},
+    {"onnx", UPS_AVG_POOL, "count_include_pad=window", "count_include_pad", "2", "0 to 1"},
+    {"onnx", UPS_AVG_POOL, "divisor=4", "divisor", "4", "by_preset"},
+    {"onnx", UPS_MAX_POOL, "index=plane", "index", "plane", "tensor_column"},
+    {"ort", UPS_MAX_POOL, "index_type=i32", "index_type", "i32", "i64"},
+    {"onnx", UPS_MAX_UNPOOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"onnx", UPS_PIXEL_SHUFFLE, "rank=1", "rank", "1", "2"},
+    {"onnx-10", UPS_PIXEL_SHUFFLE, "shuffle=CRD", "shuffle", "CRD", "DCR"},
+    {"onnx-19", UPS_PIXEL_UNSHUFFLE, "shuffle=CRD", "shuffle", "CRD", "DCR"},
+    {"onnx-10", UPS_RESIZE, "mode=cubic", "mode", "cubic", "linear"},
+    {"onnx-11", UPS_RESIZE, "mode=lanczos", "mode", "lanczos", "cubic"},
+    {"onnx-10", UPS_RESIZE, "coordinate_transformation_mode=half_pixel", "coordinate", "half_pixel", "asymmetric"},
+    {"onnx-11", UPS_RESIZE, "coordinate_transformation_mode=half_pixel_symmetric", "coordinate", "half_pixel_symmetric",
+     "tf_half_pixel_for_nn"},
+    {"onnx-18", UPS_RESIZE, "coordinate_transformation_mode=half_pixel_symmetric", "coordinate", "half_pixel_symmetric",
+     "tf_crop_and_resize"},
+    {"onnx-19", UPS_RESIZE, "coordinate_transformation_mode=tf_half_pixel_for_nn", "coordinate", "tf_half_pixel_for_nn",
+     "half_pixel_symmetric"},
+    {"onnx-9", UPS_RESIZE, "sizes=8", "sizes[0]", "8", "by_preset"},
+    {"onnx-10", UPS_RESIZE, "mode=linear exclude_outside=1", "exclude_outside", "1", "0"},
+    {"onnx-13", UPS_RESIZE, "mode=linear antialias=1", "antialias", "1", "0"},
+    {"onnx-13", UPS_RESIZE, "sizes=8 scales=by_preset keep_aspect_ratio_policy=not_larger", "keep_aspect_ratio_policy",
+     "not_larger", "stretch"},
+    {"onnx-13", UPS_RESIZE, "axes=1", "axes", "2", "3"},
+    {"ort", UPS_MAX_POOL, "dilations=2 pads=2", "pads_begin[0]", "2", "1"},
+    {"ort", UPS_CONV_TRANSPOSE, "dilations=3 output_padding=2", "output_padding[0]", "2", "0 to 1"},
+    {"ort", UPS_RESIZE, "rank=3 mode=cubic", "rank", "3", "2"},
+    {"tf", UPS_CONV_TRANSPOSE, "dilations=2", "dilations[0]", "2", "1"},
+    {"tflite", UPS_CONV_TRANSPOSE, "dilations=2", "dilations[0]", "2", "1"},
+    {"tf1", UPS_CONV_TRANSPOSE, "output_padding=1", "output_padding[0]", "1", "0"},
+    {"tf", UPS_CONV_TRANSPOSE, "auto_pad=same_lower", "auto_pad", "same_lower", "same_upper"},
+    {"tf", UPS_AVG_POOL, "auto_pad=notset", "auto_pad", "notset", "valid"},
+    {"tflite", UPS_CONV_TRANSPOSE, "auto_pad=notset", "auto_pad", "notset", "valid"},
+    {"tf", UPS_MAX_POOL, "auto_pad=notset ceil_mode=1", "round", "ceil_clip", "floor"},
+    {"tf", UPS_AVG_POOL, "count_include_pad=1", "count_include_pad", "1", "0"},
+    {"tf", UPS_MAX_POOL, "index=plane", "index", "plane", "nhwc_batch"},
+    {"tflite", UPS_MAX_POOL, "rank=1", "rank", "1", "2"},
+    {"tflite", UPS_AVG_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"tflite", UPS_CONV_TRANSPOSE, "group=2", "group", "2", "1"},
+    {"tf", UPS_PIXEL_UNSHUFFLE, "rank=3", "rank", "3", "2"},
+    {"tf", UPS_PIXEL_SHUFFLE, "shuffle=CRD", "shuffle", "CRD", "DCR"},
+    {"tf", UPS_PIXEL_SHUFFLE, "blocksize=1", "blocksize", "1", "2 to"},
+    {"tf", UPS_RESIZE, "rank=3", "rank", "3", "2"},
+    {"tf1", UPS_RESIZE, "antialias=1", "antialias", "1", "0"},
+    {"tf1", UPS_RESIZE, "mode=lanczos", "mode", "lanczos", "area"},
+    {"tflite", UPS_RESIZE, "mode=cubic", "mode", "cubic", "linear"},
+    {"caffe", UPS_MAX_POOL, "auto_pad=same_upper", "auto_pad", "same_upper", "notset"},
+    {"caffe", UPS_AVG_POOL, "rank=3", "rank", "3", "2"},
+    {"caffe", UPS_MAX_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"caffe", UPS_CONV_TRANSPOSE, "output_padding=1", "output_padding[0]", "1", "0"},
+    {"caffe", UPS_CONV_TRANSPOSE, "output_shape=9", "output_shape[0]", "9", "by_preset"},
+    {"caffe", UPS_CONV_TRANSPOSE, "pads=1,0,0,0", "pads_end[0]", "0", "1"},
+    {"opencv", UPS_RESIZE, "rank=3", "rank", "3", "2"},
+    {"pillow", UPS_RESIZE, "rank=1", "rank", "1", "2"},
+    {"opencv", UPS_RESIZE, "antialias=1", "antialias", "1", "0"},
+    {"opencv", UPS_RESIZE, "mode=hamming", "mode", "hamming", "lanczos"},
+    {"opencv", UPS_RESIZE, "coordinate_transformation_mode=align_corners", "coordinate", "align_corners", "half_pixel"},
+    {"opencv", UPS_RESIZE, "mode=lanczos lanczos_radius=3", "lanczos_radius", "3", "4"},
+    {"pillow", UPS_RESIZE, "mode=area antialias=0", "mode", "area", "hamming"},
+    {"pillow", UPS_RESIZE, "antialias=0", "antialias", "0", "1"},
+    {"pillow", UPS_RESIZE, "coordinate_transformation_mode=align_corners", "coordinate", "align_corners", "half_pixel"},
+    {"pillow", UPS_RESIZE, "mode=lanczos lanczos_radius=4", "lanczos_radius", "4", "3"},
+    {"openvino", UPS_MAX_POOL, "round=ceil_caffe", "round", "ceil_caffe", "ceil_clip"},
+    {"openvino", UPS_MAX_POOL, "index=nhwc", "index", "nhwc", "channel"},
+    {"openvino", UPS_RESIZE, "mode=area", "mode", "area", "cubic"},
+    {"ncnn", UPS_MAX_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"ncnn", UPS_PIXEL_SHUFFLE, "rank=3", "rank", "3", "2"},
+    {"ncnn", UPS_RESIZE, "rank=3", "rank", "3", "1 to 2"},
+    {"ncnn", UPS_RESIZE, "mode=box", "mode", "box", "cubic"},
+    {"ncnn", UPS_RESIZE, "mode=linear antialias=1", "antialias", "1", "0"},
+    {"ncnn", UPS_RESIZE, "rank=1 mode=cubic", "rank", "1", "2"},
+    {"onednn", UPS_MAX_POOL, "index=plane index_type=i32", "index", "plane", "window"},
+    {"onednn", UPS_RESIZE, "mode=cubic", "mode", "cubic", "linear"},
+    {"xnnpack", UPS_CONV_TRANSPOSE, "rank=1", "rank", "1", "2"},
+    {"xnnpack", UPS_AVG_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"xnnpack", UPS_MAX_POOL, "strides=1", "strides[0]", "1", "2"},
+    {"xnnpack", UPS_RESIZE, "mode=cubic", "mode", "cubic", "linear"},
+    {"xnnpack", UPS_PIXEL_SHUFFLE, "rank=3", "rank", "3", "2"},
+};
+
+/* An operation as a preset has it, with what has no default. */
+static int32_t start_preset(union desc *desc, int32_t op, const char *preset)
+{
+    int32_t status = ups_desc_init(desc, sizeof *desc, op, preset);
+    if (status) return status;
+    desc->head.size = (uint32_t)ups_desc_size(op);
+    const char *const fields[] = {"kernel_shape", "factor", "blocksize", "in_channels", "out_channels"};
+    desc->head.rank = 3; /* room for every rank */
+    for (int i = 0; i < 5; i++) ups_desc_set(desc, fields[i], "2");
+    if (op == UPS_CONV_TRANSPOSE) ups_desc_set(desc, "strides", "2");
+    if (op == UPS_RESIZE) ups_desc_set(desc, "scales", "2");
+    desc->head.rank = 2;
+    return UPS_OK;
+}
+
+static void test_strict(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const struct refusal *r = &refusals[i];
+        union desc desc;
+        char what[160];
+        int64_t in[3] = {4, 4, 4};
+        snprintf(what, sizeof what, "strict %s %s %s", r->preset, ups_op_word(r->op), r->fields);
+        is_status(what, start_preset(&desc, r->op, r->preset), UPS_OK);
+        set_all(&desc, r->fields);
+        is_status(what, ups_shape(&desc, in, NULL, NULL, NULL), UPS_OK);
+        desc.head.strict = 1;
+        is_status(what, ups_shape(&desc, in, NULL, NULL, NULL), UPS_INVALID);
+        explains(what, r->field, r->value, r->range);
+        says(what, r->preset);
+    }
+}
+
+/* What init gives is what the framework takes. */
+static void test_strict_defaults(void **unused)
+{
+    (void)unused;
+    for (int i = 0; ups_preset(i); i++)
+        for (int k = 0; k < OPS; k++) {
+            union desc desc;
+            char what[64];
+            int64_t in[3] = {4, 4, 4};
+            snprintf(what, sizeof what, "%s %s", ups_preset(i), ups_op_word(all_ops[k]));
+            int32_t status = start_preset(&desc, all_ops[k], ups_preset(i));
+            if (status == UPS_UNSUPPORTED) continue;
+            is_status(what, status, UPS_OK);
+            desc.head.strict = 1;
+            is_status(what, ups_shape(&desc, in, NULL, NULL, NULL), UPS_OK);
+        }
+}
+
+/* Sizes that a framework refuses: 4x4(x4) in. */
+static void test_strict_sizes(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *preset;
+        int32_t op;
+        const char *fields;
+        int64_t size; /* asked; 0: none */
+        const char *field;
+    } rows[] = {
+        {"torch", UPS_MAX_POOL, "rank=3 kernel_shape=5 pads=2 strides=1", 0, "in[0] = 4"},
+        {"torch", UPS_CONV_TRANSPOSE, "dilations=4", 13, "out_sizes[0] = 13"},
+        {"onnx-9", UPS_RESIZE, "scales=0.5", 0, "out_sizes[0] = 2"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int32_t strict = 0; strict < 2; strict++) {
+            union desc desc;
+            ups_op *op;
+            ups_plan *plan;
+            ups_tensor src;
+            const int64_t dims[] = {1, 2, 4, 4, 4}, sizes[] = {rows[i].size, rows[i].size, rows[i].size};
+            float w[64] = {0};
+            start_preset(&desc, rows[i].op, rows[i].preset);
+            set_all(&desc, rows[i].fields);
+            desc.head.strict = strict;
+            is_status(rows[i].field, ups_op_create(&desc, rows[i].op == UPS_CONV_TRANSPOSE ? w : NULL, NULL, NULL, &op),
+                      UPS_OK);
+            ups_tensor_init(&src, sizeof src, UPS_F32, desc.head.rank, UPS_CHANNELS_FIRST, dims);
+            is_status(rows[i].field, ups_plan_create(op, &src, NULL, rows[i].size ? sizes : NULL, &plan),
+                      strict ? UPS_INVALID : UPS_OK);
+            if (strict) explains(rows[i].field, rows[i].field, rows[i].preset, "");
+            ups_plan_destroy(plan);
+            ups_op_destroy(op);
+        }
+}
+
+/* ---- pads ---- */
+
+/* One axis by one rule: the library's sizes and pads against naive.c's. */
+static void check_fit(const union desc *desc, int64_t n)
+{
+    struct naive_fit fit;
+    int64_t low, standard, high, pads[2], more;
+    const ups_conv_transpose_desc *d = &desc->conv;
+    char what[192];
+    snprintf(what, sizeof what, "rule %d auto_pad %d n %lld k %lld s %lld d %lld op %lld pads %lld,%lld shape %lld",
+             d->shape_rule, d->auto_pad, (long long)n, (long long)d->kernel_shape[0], (long long)d->strides[0],
+             (long long)d->dilations[0], (long long)d->output_padding[0], (long long)d->pads_begin[0],
+             (long long)d->pads_end[0], (long long)d->output_shape[0]);
+    bool legal = naive_conv_fit(d, 0, n, 0, &fit);
+    int32_t status = ups_shape(desc, &n, &low, &standard, &high);
+    if (legal) {
+        is_status(what, status, UPS_OK);
+        if (standard != fit.m) fail_msg("%s: size %lld, not %lld", what, (long long)standard, (long long)fit.m);
+    } else if (status == UPS_OK && standard != 0) {
+        fail_msg("%s: size %lld, should be refused", what, (long long)standard);
+    }
+    for (int64_t m = -1; m < 16; m++) { /* -1: none asked */
+        bool fits = naive_conv_fit(d, 0, n, m == -1 ? 0 : m, &fit) && m != 0;
+        bool ranged = status == UPS_OK && (m == -1 ? standard > 0 : m >= low && m <= high);
+        if (fits != ranged) fail_msg("%s: size %lld is %s", what, (long long)m, ranged ? "not refused" : "refused");
+        is_status(what, ups_solve_pads(desc, &n, m == -1 ? NULL : &m, pads, &more), fits ? UPS_OK : UPS_INVALID);
+        if (fits && (pads[0] != fit.begin || pads[1] != fit.end || more != fit.output_padding))
+            fail_msg("%s: to %lld by %lld,%lld,%lld, not %lld,%lld,%lld", what, (long long)m, (long long)pads[0],
+                     (long long)pads[1], (long long)more, (long long)fit.begin, (long long)fit.end,
+                     (long long)fit.output_padding);
+        /* explicit pads: s*(n-1) + E - pb - pe + op is the size */
+        int64_t extent = d->dilations[0] * (d->kernel_shape[0] - 1) + 1;
+        if (fits) assert_int_equal(d->strides[0] * (n - 1) + extent - pads[0] - pads[1] + more, fit.m);
+    }
+}
+
+static void test_shape_rules(void **unused)
+{
+    (void)unused;
+    union desc desc;
+    ups_desc_init(&desc, sizeof desc, UPS_CONV_TRANSPOSE, NULL);
+    ups_conv_transpose_desc *d = &desc.conv;
+    d->rank = 1;
+    d->in_channels = d->out_channels = 1;
+    for (d->shape_rule = UPS_SHAPE_TORCH; d->shape_rule <= UPS_SHAPE_OPENVINO; d->shape_rule++)
+        for (d->auto_pad = UPS_NOTSET; d->auto_pad <= UPS_VALID; d->auto_pad++)
+            for (int i = 0; i < (check_quick() ? 300 : 3000); i++) {
+                bool given = d->auto_pad == UPS_NOTSET && call_chance(60);
+                d->kernel_shape[0] = check_between(1, 4);
+                d->strides[0] = check_between(1, 4);
+                d->dilations[0] = call_chance(60) ? 1 : check_between(1, 5);
+                int64_t most = d->strides[0] > d->dilations[0] ? d->strides[0] : d->dilations[0];
+                d->output_padding[0] = call_chance(50) ? 0 : check_between(0, most - 1);
+                d->pads_begin[0] = given ? check_between(0, 4) : UPS_BY_PRESET;
+                d->pads_end[0] = given ? check_between(0, 4) : UPS_BY_PRESET;
+                d->output_shape[0] = call_chance(50) ? UPS_BY_PRESET : check_between(1, 14);
+                check_fit(&desc, check_between(1, 4));
+            }
+}
+
+/* Pooling: the pads of SAME, with which an explicit pooling has as many windows. */
+static void test_solved_pool_pads(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < 2000; i++) {
+        union desc desc;
+        int64_t n = check_between(1, 12), pads[2], m, again;
+        ups_desc_init(&desc, sizeof desc, UPS_MAX_POOL, "tf");
+        ups_pool_desc *d = &desc.pool;
+        d->rank = 1;
+        d->kernel_shape[0] = check_between(1, 5);
+        d->strides[0] = check_between(1, 5);
+        d->auto_pad = call_chance(50) ? UPS_SAME_UPPER : UPS_SAME_LOWER;
+        is_status("same", ups_shape(d, &n, NULL, &m, NULL), UPS_OK);
+        is_status("same", ups_solve_pads(d, &n, NULL, pads, NULL), UPS_OK);
+        assert_int_equal(m, (n + d->strides[0] - 1) / d->strides[0]);
+        int64_t odd = d->auto_pad == UPS_SAME_UPPER ? pads[1] - pads[0] : pads[0] - pads[1];
+        assert_true(pads[0] >= 0 && pads[1] >= 0 && (odd == 0 || odd == 1));
+        d->auto_pad = UPS_NOTSET;
+        d->pads_begin[0] = pads[0];
+        d->pads_end[0] = pads[1];
+        is_status("explicit", ups_shape(d, &n, NULL, &again, NULL), UPS_OK);
+        assert_int_equal(again, m);
+    }
+}
+
+static void test_bad_solve_pads(void **unused)
+{
+    (void)unused;
+    union desc desc;
+    int64_t in[2] = {4, 4}, want[2] = {8, 99}, pads[4] = {-7, -7, -7, -7}, more[2] = {-7, -7};
+    good_desc(&desc, UPS_CONV_TRANSPOSE);
+    is_status("want", ups_solve_pads(&desc, in, want, pads, more), UPS_INVALID);
+    explains("want", "[1]", "99", "8 to 9");
+    is_status("null pads", ups_solve_pads(&desc, in, NULL, NULL, more), UPS_INVALID);
+    says("null pads", "pads");
+    is_status("null in", ups_solve_pads(&desc, NULL, NULL, pads, more), UPS_INVALID);
+    says("null in", "in");
+    is_status("null desc", ups_solve_pads(NULL, in, NULL, pads, more), UPS_INVALID);
+    good_desc(&desc, UPS_RESIZE);
+    is_status("resize", ups_solve_pads(&desc, in, NULL, pads, more), UPS_INVALID);
+    explains("resize", "resize", NULL, "conv_transpose");
+    for (int i = 0; i < 4; i++) assert_int_equal(pads[i], -7);
+    assert_true(more[0] == -7 && more[1] == -7);
+    good_desc(&desc, UPS_CONV_TRANSPOSE);
+    is_status("no output padding", ups_solve_pads(&desc, in, NULL, pads, NULL), UPS_OK);
+}
+
+/* ---- weights that upsample ---- */
+
+static void test_bad_fills(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int32_t op;
+        const char *fields;
+        int32_t kind;
+        bool null;
+        const char *field, *value, *range;
+    } rows[] = {
+        {UPS_MAX_POOL, "rank=2", UPS_FILL_BILINEAR, false, "op", "max_pool", "conv_transpose"},
+        {UPS_CONV_TRANSPOSE, "rank=2", 0, false, "kind", "0", "UPS_FILL_BILINEAR"},
+        {UPS_CONV_TRANSPOSE, "rank=2", 4, false, "kind", "4", "UPS_FILL_BED_OF_NAILS"},
+        {UPS_CONV_TRANSPOSE, "rank=2", UPS_FILL_BILINEAR, true, "weights", "nil", "array"},
+        {UPS_CONV_TRANSPOSE, "out_channels=4", UPS_FILL_BILINEAR, false, "out_channels", "4", "2"},
+        {UPS_CONV_TRANSPOSE, "strides=2,3", UPS_FILL_REPLICATE, false, "kernel_shape[1]", "2", "3"},
+        {UPS_CONV_TRANSPOSE, "dilations=2", UPS_FILL_REPLICATE, false, "dilations[0]", "2", "1"},
+        {UPS_CONV_TRANSPOSE, "group=2", 3, false, NULL, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        union desc desc;
+        float w[64], before[64];
+        good_desc(&desc, rows[i].op);
+        set_all(&desc, rows[i].fields);
+        memset(w, PATTERN, sizeof w);
+        memcpy(before, w, sizeof w);
+        int32_t status = ups_fill_weights(&desc, rows[i].kind, rows[i].null ? NULL : w);
+        is_status(rows[i].fields, status, rows[i].field ? UPS_INVALID : UPS_OK);
+        if (!rows[i].field) continue;
+        explains(rows[i].fields, rows[i].field, rows[i].value, rows[i].range);
+        assert_memory_equal(w, before, sizeof w);
+    }
+    is_status("null desc", ups_fill_weights(NULL, UPS_FILL_BILINEAR, (float[1]){0}), UPS_INVALID);
+}
+
+/* By hand: factor 2, kernel 4, channels in groups of two; one channel of three taps. */
+static void test_fills(void **unused)
+{
+    (void)unused;
+    union desc desc;
+    float w[16];
+    ups_desc_init(&desc, sizeof desc, UPS_CONV_TRANSPOSE, NULL);
+    desc.head.rank = 1;
+    set_all(&desc, "in_channels=2 out_channels=2 kernel_shape=4 strides=2");
+    is_status("bilinear", ups_fill_weights(&desc, UPS_FILL_BILINEAR, w), UPS_OK);
+    assert_memory_equal(w, ((float[]){.25f, .75f, .75f, .25f, 0, 0, 0, 0, 0, 0, 0, 0, .25f, .75f, .75f, .25f}),
+                        sizeof w);
+    set_all(&desc, "weights_layout=OHWI");
+    is_status("replicate", ups_fill_weights(&desc, UPS_FILL_REPLICATE, w), UPS_OK);
+    assert_memory_equal(w, ((float[]){1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0}), sizeof w);
+    set_all(&desc, "weights_layout=HWOI group=2");
+    is_status("nails", ups_fill_weights(&desc, UPS_FILL_BED_OF_NAILS, w), UPS_OK);
+    assert_memory_equal(w, ((float[]){1, 1, 0, 0, 0, 0, 0, 0}), 8 * sizeof *w);
+    set_all(&desc, "in_channels=1 out_channels=1 group=1 kernel_shape=3");
+    is_status("odd", ups_fill_weights(&desc, UPS_FILL_BILINEAR, w), UPS_OK);
+    assert_memory_equal(w, ((float[]){.25f, .75f, .75f}), 3 * sizeof *w);
+}
+
 /* Small and large lengths at random: a status, never a crash (the sanitizers watch the arithmetic). */
 static void test_random_lengths(void **unused)
 {
@@ -1963,6 +2329,14 @@ int main(void)
         cmocka_unit_test(test_by_preset),
         cmocka_unit_test(test_shape),
         cmocka_unit_test(test_bad_shape),
+        cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_strict_defaults),
+        cmocka_unit_test(test_strict_sizes),
+        cmocka_unit_test(test_shape_rules),
+        cmocka_unit_test(test_solved_pool_pads),
+        cmocka_unit_test(test_bad_solve_pads),
+        cmocka_unit_test(test_bad_fills),
+        cmocka_unit_test(test_fills),
         cmocka_unit_test(test_random_lengths),
         cmocka_unit_test(test_describe),
         cmocka_unit_test(test_cpu_info),
