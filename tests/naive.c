@@ -98,6 +98,12 @@ bool naive_conv_fit(const ups_conv_transpose_desc *d, int a, int64_t n, int64_t 
         f->output_padding = f->m - (full - f->begin - f->end);
         return tf_legal(same, n, f->m, s, extent);
     case UPS_SHAPE_TORCH: break;
+    case UPS_SHAPE_OPENVINO: /* pads by auto_pad only for a wanted size; else that is cut at the end */
+        f->output_padding = op;
+        f->m = wanted ? wanted : full - f->begin - f->end + op;
+        if (same && wanted) split(f, full + op > wanted ? full + op - wanted : 0, upper);
+        f->end = full + op - f->m - f->begin;
+        return f->m >= 1;
     default: /* pads from the wanted size; pads that were given fix the size, but for output_shape */
         if (given && !shaped) {
             f->output_padding = op;
@@ -106,7 +112,7 @@ bool naive_conv_fit(const ups_conv_transpose_desc *d, int a, int64_t n, int64_t 
         }
         f->m = wanted ? wanted : same ? n * s : full + op;
         if (d->shape_rule == UPS_SHAPE_ORT && !wanted && f->m > full + op) f->m = full + op;
-        split(f, full + op - f->m, d->shape_rule == UPS_SHAPE_OPENVINO ? upper : !upper);
+        split(f, full + op - f->m, !upper);
         f->output_padding = op;
         return f->m >= 1 && (d->shape_rule != UPS_SHAPE_ORT || f->m <= full + op);
     }

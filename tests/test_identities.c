@@ -300,9 +300,9 @@ static void pads_move_nails(const char *tier)
     ups_expand_desc *d = &nails.desc.expand;
     channels_like(&deconv, &nails, d->factor);
     ups_conv_transpose_desc *c = &deconv.desc.conv;
-    c->shape_rule = call_chance(50) ? UPS_SHAPE_ONNX : UPS_SHAPE_OPENVINO;
+    c->shape_rule = UPS_SHAPE_ONNX;
     c->auto_pad = call_chance(50) ? UPS_SAME_UPPER : UPS_SAME_LOWER;
-    const bool more = (c->shape_rule == UPS_SHAPE_ONNX) == (c->auto_pad == UPS_SAME_UPPER);
+    const bool more = c->auto_pad == UPS_SAME_UPPER;
     for (int a = 0; a < d->rank; a++) {
         c->kernel_shape[a] = 1;
         d->offset[a] = (d->factor[a] - 1 + more) / 2;

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""ONNX's reference implementation: models of one node, an opset for each preset."""
+"""ONNX's reference implementation, for Upsample ONNX Runtime: models of one node, an opset for each preset."""
 import onnx
 from onnx.reference import ReferenceEvaluator
 
 from onnx_nodes import OPSETS, Nodes
+from ort_calls import run as run_ort
 
 
 def VERSION():
@@ -18,3 +19,5 @@ def run(model, inputs):
 
 
 PRESETS = {preset: Nodes(preset, run, True).generators() for preset in OPSETS if preset != "ort"}
+for preset in ("onnx-7", "onnx-9", "onnx-10"):  # the reference has no Upsample, and no Resize by scales alone
+    PRESETS[preset]["resize"] = Nodes(preset, run_ort, False).resize
