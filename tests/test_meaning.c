@@ -107,7 +107,9 @@ static void add_words(struct recorded *r, const char *field, const char *value)
 
 static struct recorded read_case(const cJSON *object)
 {
-    struct recorded r = {.name = text_of(object, "name"), .what = text_of(object, "what"), .op = text_of(object, "op"),
+    struct recorded r = {.name = text_of(object, "name"),
+                         .what = text_of(object, "what"),
+                         .op = text_of(object, "op"),
                          .preset = text_of(object, "preset")};
     char value[32];
     r.rank = (int)number(cJSON_GetObjectItemCaseSensitive(object, "rank"));
@@ -286,7 +288,8 @@ static void test_recorded_cases(void **unused)
     for (int p = 0; p < PRESETS; p++)
         for (int op = 0; op < OPERATIONS; op++) {
             if (wrong[p][op])
-                printf("%s %s: %d of %d cases are wrong\n", ups_preset(p), ups_op_word(op), wrong[p][op], counted[p][op]);
+                printf("%s %s: %d of %d cases are wrong\n", ups_preset(p), ups_op_word(op), wrong[p][op],
+                       counted[p][op]);
             sum += wrong[p][op];
         }
     assert_int_equal(sum, 0);

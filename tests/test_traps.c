@@ -83,7 +83,8 @@ static void set_axis(struct call *call, const struct place *p, const char *field
 {
     char text[128] = "";
     for (int a = 0; a < p->rank; a++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), a ? ",%.17g" : "%.17g", a == p->axis ? value : others);
+        snprintf(text + strlen(text), sizeof text - strlen(text), a ? ",%.17g" : "%.17g",
+                 a == p->axis ? value : others);
     set(call, field, text);
 }
 
@@ -102,7 +103,8 @@ static void start(struct call *call, const char *op, const char *preset, const c
                   int64_t n)
 {
     char all[256];
-    snprintf(all, sizeof all, "rank=%d layout=%s %s", p->rank, p->layout == UPS_CHANNELS_FIRST ? "first" : "last", words);
+    snprintf(all, sizeof all, "rank=%d layout=%s %s", p->rank, p->layout == UPS_CHANNELS_FIRST ? "first" : "last",
+             words);
     int32_t status = call_say(call, op, preset, all);
     if (status) fail_msg("%s %s %s: %s", op, preset, all, ups_last_error());
     call->dims[0] = 1;
@@ -209,8 +211,7 @@ static void test_trap_01_bilinear_twice(void **unused)
         {"onnx-10", "mode=linear", 2}, /* onnxruntime: Resize-10, mode linear, scale 2 */
         {"onnx-9", "mode=linear", 2},  /* onnxruntime: Upsample-9, mode linear, scale 2 */
     };
-    for (int i = 0; i < COUNT(asymmetric); i++)
-        resize(asymmetric[i], x4, 4, LINE(0, 5, 10, 15, 20, 25, 30, 30), 0);
+    for (int i = 0; i < COUNT(asymmetric); i++) resize(asymmetric[i], x4, 4, LINE(0, 5, 10, 15, 20, 25, 30, 30), 0);
 
     static const struct how corners[] = {
         {"torch", "mode=linear coordinate_transformation_mode=align_corners", 0}, /* torch: align_corners=True */
@@ -261,7 +262,7 @@ static void test_trap_03_nearest_four_to_three(void **unused)
     resize((struct how){"tf1", NEAREST_CORNERS, 0}, x4, 4, LINE(0, 20, 30), 0);   /* tf: align_corners=True */
     resize((struct how){"pillow", "mode=nearest", 0}, x4, 4, LINE(0, 20, 30), 0); /* PIL NEAREST */
     resize((struct how){"opencv", "mode=nearest coordinate_transformation_mode=half_pixel", 0}, x4, 4, LINE(0, 20, 30),
-           0); /* cv2 INTER_NEAREST_EXACT */
+           0);                                                                  /* cv2 INTER_NEAREST_EXACT */
     resize((struct how){"onnx", "mode=nearest", 0}, x4, 4, LINE(0, 10, 30), 0); /* onnx reference: Resize-19 */
     resize((struct how){"ort", "mode=nearest", 0}, x4, 4, LINE(0, 10, 30), 0);  /* onnxruntime: Resize-19 */
 }
@@ -272,15 +273,15 @@ static void test_trap_04_nearest_four_to_two(void **unused)
     static const double scales[] = {0, .5};
     for (int i = 0; i < 2; i++) {
         double s = scales[i];
-        resize((struct how){"torch", "mode=nearest", s}, x4, 4, LINE(0, 20), 0);    /* torch: mode="nearest", size 2 */
-        resize((struct how){"onnx", "mode=nearest", s}, x4, 4, LINE(0, 20), 0);     /* onnx reference: Resize-19 */
-        resize((struct how){"ort", "mode=nearest", s}, x4, 4, LINE(0, 20), 0);      /* onnxruntime: Resize-19 */
-        resize((struct how){"tf1", "mode=nearest", s}, x4, 4, LINE(0, 20), 0);      /* tf.raw_ops.ResizeNearestNeighbor */
-        resize((struct how){"opencv", "mode=nearest", s}, x4, 4, LINE(0, 20), 0);   /* cv2 INTER_NEAREST */
-        resize((struct how){"torch", NEAREST_EXACT, s}, x4, 4, LINE(10, 30), 0);    /* torch: mode="nearest-exact" */
-        resize((struct how){"pillow", "mode=nearest", s}, x4, 4, LINE(10, 30), 0);  /* PIL NEAREST */
-        resize((struct how){"tf", "mode=nearest", s}, x4, 4, LINE(10, 30), 0);      /* tf: half_pixel_centers=True */
-        resize((struct how){"tf1", NEAREST_CORNERS, s}, x4, 4, LINE(0, 30), 0);     /* tf: align_corners=True */
+        resize((struct how){"torch", "mode=nearest", s}, x4, 4, LINE(0, 20), 0);  /* torch: mode="nearest", size 2 */
+        resize((struct how){"onnx", "mode=nearest", s}, x4, 4, LINE(0, 20), 0);   /* onnx reference: Resize-19 */
+        resize((struct how){"ort", "mode=nearest", s}, x4, 4, LINE(0, 20), 0);    /* onnxruntime: Resize-19 */
+        resize((struct how){"tf1", "mode=nearest", s}, x4, 4, LINE(0, 20), 0);    /* tf.raw_ops.ResizeNearestNeighbor */
+        resize((struct how){"opencv", "mode=nearest", s}, x4, 4, LINE(0, 20), 0); /* cv2 INTER_NEAREST */
+        resize((struct how){"torch", NEAREST_EXACT, s}, x4, 4, LINE(10, 30), 0);  /* torch: mode="nearest-exact" */
+        resize((struct how){"pillow", "mode=nearest", s}, x4, 4, LINE(10, 30), 0); /* PIL NEAREST */
+        resize((struct how){"tf", "mode=nearest", s}, x4, 4, LINE(10, 30), 0);     /* tf: half_pixel_centers=True */
+        resize((struct how){"tf1", NEAREST_CORNERS, s}, x4, 4, LINE(0, 30), 0);    /* tf: align_corners=True */
     }
 }
 
@@ -315,7 +316,7 @@ static void test_trap_07_align_corners_with_a_scale(void **unused)
     (void)unused;
     static const float x6[] = {0, 1, 2, 3, 4, 5};
     static const char words[] = "mode=linear coordinate_transformation_mode=align_corners";
-    resize((struct how){"ort", words, .6}, x6, 6, LINE(0, 2.5, 5), 0);                         /* onnxruntime: Resize-19 */
+    resize((struct how){"ort", words, .6}, x6, 6, LINE(0, 2.5, 5), 0); /* onnxruntime: Resize-19 */
     resize((struct how){"onnx", words, .6}, x6, 6, LINE(0, 1.9230769, 3.8461537), few_roundings); /* onnx reference */
 }
 
@@ -373,9 +374,9 @@ static void test_trap_25_nearest_same_length(void **unused)
         else
             resize_at(&p, torch, x3, 3, LINE(0, 0, 1), 0);
         /* the same formula without the exception, and the exception of linear, in every rank */
-        resize_at(&p,
-                  (struct how){"onnx", "mode=nearest coordinate_transformation_mode=asymmetric nearest_mode=floor", 1.3},
-                  x3, 3, LINE(0, 0, 1), 0);
+        resize_at(
+            &p, (struct how){"onnx", "mode=nearest coordinate_transformation_mode=asymmetric nearest_mode=floor", 1.3},
+            x3, 3, LINE(0, 0, 1), 0);
         resize_at(&p, (struct how){"torch", "mode=linear", 1.3}, x3, 3, LINE(0, 1, 2), 0);
     }
 }
@@ -509,10 +510,10 @@ static void test_trap_13_tie(void **unused)
         const char *preset, *index;
         int64_t want[CHANNELS];
     } rows[] = {
-        {"torch", "plane", {1, 1, 1}},  /* torch: F.max_pool2d([1 3; 3 1], 2, return_indices=True): (0, 1) */
-        {"onnx", "tensor", {1, 5, 9}},  /* onnx reference: MaxPool-12 with Indices */
-        {"ort", "tensor", {1, 5, 9}},   /* onnxruntime: the same */
-        {"tf", "nhwc", {3, 4, 5}},      /* tf.nn.max_pool_with_argmax */
+        {"torch", "plane", {1, 1, 1}}, /* torch: F.max_pool2d([1 3; 3 1], 2, return_indices=True): (0, 1) */
+        {"onnx", "tensor", {1, 5, 9}}, /* onnx reference: MaxPool-12 with Indices */
+        {"ort", "tensor", {1, 5, 9}},  /* onnxruntime: the same */
+        {"tf", "nhwc", {3, 4, 5}},     /* tf.nn.max_pool_with_argmax */
         {"onednn", "window", {1, 1, 1}},
         {"xnnpack", "window_column", {1, 1, 1}}, /* xnn_create_argmax_pooling2d_nhwc_f32: (1, 0), its number is 1 too */
         {"xnnpack", "plane", {2, 2, 2}},
@@ -561,10 +562,8 @@ static void average_at(const struct place *p, struct window w, const float *x, i
     start_pool(&call, "avg_pool", w, p, n);
     for (int64_t c = 0; c < CHANNELS; c++)
         for (int64_t l = 0; l < lines; l++) {
-            for (int64_t i = 0; i < n; i++)
-                src[c * lines * n + at(p, l, i, n)] = (float)(x[i] * factor_of(c, l));
-            for (int64_t o = 0; o < m; o++)
-                values[c * lines * m + at(p, l, o, m)] = (float)(want[o] * factor_of(c, l));
+            for (int64_t i = 0; i < n; i++) src[c * lines * n + at(p, l, i, n)] = (float)(x[i] * factor_of(c, l));
+            for (int64_t o = 0; o < m; o++) values[c * lines * m + at(p, l, o, m)] = (float)(want[o] * factor_of(c, l));
         }
     call.x = src;
     for (int t = 0; t < tier_count; t++) {
@@ -763,8 +762,8 @@ static void test_trap_24_indices_start_anew_in_each_plane(void **unused)
     int64_t converted[PLANES * 4], bad_count, bad_first;
     call_status(&call, call_say(&call, "max_pool", "onnx", "kernel_shape=2 strides=2"), UPS_OK);
     call_status(&call,
-                ups_convert_indices(&call.desc, (const int64_t[]){2, CHANNELS, 4, 4}, flat_index, UPS_INDEX_PLANE, UPS_I64,
-                                    converted, &bad_count, &bad_first),
+                ups_convert_indices(&call.desc, (const int64_t[]){2, CHANNELS, 4, 4}, flat_index, UPS_INDEX_PLANE,
+                                    UPS_I64, converted, &bad_count, &bad_first),
                 UPS_OK);
     call_same_index(&call, "converted", converted, plane_index, PLANES * 4);
 }
@@ -833,8 +832,7 @@ static void deconv_at(const struct place *p, struct deconv how, bool depthwise, 
         for (int k = 0; k < how.kernel; k++) w[weight_at(&call, c, k)] = (float)(k + 1);
         for (int64_t l = 0; l < lines; l++) {
             for (int64_t i = 0; i < n; i++) src[c * lines * n + at(p, l, i, n)] = (float)factor_of(c, l);
-            for (int64_t o = 0; o < m; o++)
-                values[c * lines * m + at(p, l, o, m)] = (float)(factor_of(c, l) * want[o]);
+            for (int64_t o = 0; o < m; o++) values[c * lines * m + at(p, l, o, m)] = (float)(factor_of(c, l) * want[o]);
         }
     }
     call.x = src;
@@ -916,7 +914,8 @@ static void test_trap_22_kernel_shorter_than_stride(void **unused)
     deconv((struct deconv){"ort", "auto_pad=same_upper", 1, 4, -1, -1, 0, 0}, LINE(1, 0, 0, 0, 1, 0, 0, 0, 1));
     deconv((struct deconv){"torch", "", 1, 4, 0, 0, 0, 0}, LINE(1, 0, 0, 0, 1, 0, 0, 0, 1));
     /* onnx reference: the same; its pads are negative, -2 and -1 */
-    deconv((struct deconv){"onnx", "auto_pad=same_upper", 1, 4, -1, -1, 0, 0}, LINE(0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0));
+    deconv((struct deconv){"onnx", "auto_pad=same_upper", 1, 4, -1, -1, 0, 0},
+           LINE(0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0));
 }
 
 /* ---- pixel_shuffle ---- */
@@ -924,17 +923,18 @@ static void test_trap_22_kernel_shorter_than_stride(void **unused)
 static void test_trap_23_depth_to_space(void **unused)
 {
     (void)unused;
-    static const float x[] = {0, 1, 2, 3, 4, 5, 6, 7}, crd[] = {0, 1, 2, 3, 4, 5, 6, 7}, dcr[] = {0, 2, 4, 6, 1, 3, 5, 7};
+    static const float x[] = {0, 1, 2, 3, 4, 5, 6, 7}, crd[] = {0, 1, 2, 3, 4, 5, 6, 7},
+                       dcr[] = {0, 2, 4, 6, 1, 3, 5, 7};
     static const struct {
         const char *preset, *words;
         const float *want;
     } rows[] = {
-        {"torch", "blocksize=2", crd},             /* torch: F.pixel_shuffle(x, 2) */
-        {"onnx", "blocksize=2 shuffle=CRD", crd},  /* onnx reference: DepthToSpace-13, mode CRD */
-        {"ort", "blocksize=2 shuffle=CRD", crd},   /* onnxruntime: the same */
-        {"onnx", "blocksize=2", dcr},              /* onnx reference: DepthToSpace-13 */
-        {"ort", "blocksize=2", dcr},               /* onnxruntime: the same */
-        {"tf", "blocksize=2", dcr},                /* tf.nn.depth_to_space(x, 2) */
+        {"torch", "blocksize=2", crd},            /* torch: F.pixel_shuffle(x, 2) */
+        {"onnx", "blocksize=2 shuffle=CRD", crd}, /* onnx reference: DepthToSpace-13, mode CRD */
+        {"ort", "blocksize=2 shuffle=CRD", crd},  /* onnxruntime: the same */
+        {"onnx", "blocksize=2", dcr},             /* onnx reference: DepthToSpace-13 */
+        {"ort", "blocksize=2", dcr},              /* onnxruntime: the same */
+        {"tf", "blocksize=2", dcr},               /* tf.nn.depth_to_space(x, 2) */
     };
     for (int i = 0; i < 2 * COUNT(rows); i++)
         for (int t = 0; t < tier_count; t++) {

@@ -6,7 +6,8 @@
     build/record/bin/pip install numpy torch onnx onnxruntime openvino ncnn opencv-python-headless pillow tensorflow
     build/record/bin/python tests/golden/record_traps.py
 
-A framework that is not installed is named and left out. Recorded with PyTorch 2.15.0, ONNX 1.23.2 (its reference),
+A framework that is not installed is named and left out. XNNPACK's values are those of xnn_create_argmax_pooling2d_nhwc_f32 in
+Debian's libxnnpack0 0.0~git20220216, called from C. Recorded with PyTorch 2.15.0, ONNX 1.23.2 (its reference),
 ONNX Runtime 1.32.0, TensorFlow 2.21.0, OpenVINO 2026.4.1, ncnn 1.0.20261020, OpenCV 5.0.0, Pillow 13.0.0, on x86-64.
 """
 import importlib
