@@ -461,7 +461,7 @@ int64_t ups_desc_explain(int32_t op, const char *name, int32_t format, char *tex
     ups_report_string(&r, "name", f->name);
     ups_report_string(&r, "legal", legal);
     ups_report_string(&r, "meaning", f->meaning);
-    ups_report_string(&r, "by_preset", f->by_preset ? "yes" : "no");
+    ups_report_flag(&r, "by_preset", f->by_preset);
     report_names(&r, f->known_as);
     ups_report_open(&r, "words");
     for (const struct ups_word *word = f->words; word && word->text; word++)

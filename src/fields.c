@@ -205,7 +205,7 @@ static const struct ups_field avg_pool_fields[] = {
 
 static const struct ups_field unpool_fields[] = {
     HEAD,
-    AXES(ups_unpool_desc, kernel_shape, 1, false, "the window of the pooling", WINDOW_NAMES "; caffe scale"),
+    AXES(ups_unpool_desc, kernel_shape, 1, false, "the window of the pooling", WINDOW_NAMES),
     AXES(ups_unpool_desc, strides, 1, true, "steps between its windows", "torch stride"),
     AXES(ups_unpool_desc, dilations, 1, false, "steps between the taps of its window", NULL),
     PADS(ups_unpool_desc, false, "torch padding"),

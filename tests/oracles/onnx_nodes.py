@@ -206,6 +206,10 @@ class Nodes:
     def resize_by_scales(self, rng, rank, size, x):
         mode = str(rng.choice(["nearest", "linear"]))
         factors = (rng.uniform(0.3, 3, rank) if self.opset == 10 else rng.uniform(1, 3, rank)).round(2).astype(np.float32)
+        # ONNX Runtime answers for the text here: not where it rounds sizes in f32, or copies what keeps its size
+        sizes = [math.floor(n * float(f)) for n, f in zip(size, factors)]
+        if sizes == size or sizes != [math.floor(np.float32(n) * f) for n, f in zip(size, factors)]:
+            return None
         scales = np.array([1, 1, *factors], np.float32)
         keys = {"mode": mode, "scales": [float(f) for f in factors]}
         node = "Resize" if self.opset == 10 else "Upsample"
