@@ -398,18 +398,17 @@ int32_t ups_taps_bound(const struct ups_sampling *s, int64_t *bound)
 
 /* ---- what the descriptor says of an axis ---- */
 
-/* Frameworks copy an axis that keeps its length, although the scale or the rule may say otherwise. PyTorch: linear always,
- * nearest in 2-D. ONNX Runtime: antialiased axes, and filters ignore the region. OpenVINO: always. */
+/* Frameworks copy an axis that keeps its length, although the scale or the rule may say otherwise. PyTorch: linear and
+ * antialiased ones, nearest in 2-D. ONNX Runtime: antialiased ones, and where the scale is 1. OpenVINO: always. */
 static bool keeps(const struct ups_sampling *s)
 {
     if (s->n != s->m) return false;
     switch (s->arithmetic) {
     case UPS_COORDINATES_TORCH:
-        if (s->mode == UPS_MODE_LINEAR) return !s->antialias;
+        if (s->mode == UPS_MODE_LINEAR || s->antialias) return true;
         return s->mode == UPS_MODE_NEAREST && s->rank == 2 && s->coordinate == UPS_ASYMMETRIC &&
                s->nearest == UPS_NEAREST_FLOOR;
-    case UPS_COORDINATES_ORT:
-        return s->antialias || (s->coordinate == UPS_TF_CROP_AND_RESIZE && s->mode != UPS_MODE_NEAREST);
+    case UPS_COORDINATES_ORT: return s->antialias || (float)s->scale == 1;
     case UPS_COORDINATES_F32: return s->coordinate != UPS_TF_CROP_AND_RESIZE;
     default: return false;
     }
