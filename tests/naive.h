@@ -29,12 +29,6 @@ int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const
 /* replicate and bed of nails: which one stands in the descriptor. */
 void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y);
 
-void naive_nearest(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, float *y);
-
-/* magnitude receives sum |weight * x| of each output: the scale its error is measured by. */
-void naive_linear(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, double *y,
-                  double *magnitude);
-
 /* Scatter form. bias may be NULL. magnitude: sum |x * w| + |bias|, before the activation. */
 void naive_conv_transpose(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
                           const float *bias, const int64_t *out, double *y, double *magnitude);
