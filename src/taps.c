@@ -281,9 +281,11 @@ static void filter_row(const struct ups_sampling *s, struct row *r)
 /* Output o covers [o*n/m, (o+1)*n/m): divided once, so that ends that are whole numbers are. */
 static void area_row(const struct ups_sampling *s, struct row *r)
 {
-    double n = (double)s->n, ratio = ratio_f64(s), o = (double)r->o;
-    double begin = s->scaled ? o * ratio : (double)(r->o * s->n) / (double)s->m;
-    double end = s->scaled ? fmin(o * ratio + ratio, n) : (double)((r->o + 1) * s->n) / (double)s->m;
+    double begin = (double)(r->o * s->n) / (double)s->m, end = (double)((r->o + 1) * s->n) / (double)s->m;
+    if (s->scaled) {
+        begin = fmin((double)r->o * ratio_f64(s), (double)(s->n - 1));
+        end = fmin(begin + ratio_f64(s), (double)s->n);
+    }
     int64_t first = r->pixel = clamped(s, floor(begin)), last = clamped(s, ceil(end) - 1);
     for (int64_t i = first; i <= last; i++) {
         double covered = s->area == UPS_AREA_CELLS ? 1 : fmin((double)i + 1, end) - fmax((double)i, begin);
@@ -399,7 +401,7 @@ int32_t ups_taps_bound(const struct ups_sampling *s, int64_t *bound)
 /* ---- what the descriptor says of an axis ---- */
 
 /* Frameworks copy an axis that keeps its length, although the scale or the rule may say otherwise. PyTorch: linear and
- * antialiased axes always, nearest in 2-D. ONNX Runtime: antialiased axes, and a region where the scale is 1. OpenVINO: always. */
+ * antialiased ones, nearest in 2-D. ONNX Runtime: antialiased ones, and where the scale is 1. OpenVINO: always. */
 static bool keeps(const struct ups_sampling *s)
 {
     if (s->n != s->m) return false;
@@ -408,15 +410,15 @@ static bool keeps(const struct ups_sampling *s)
         if (s->mode == UPS_MODE_LINEAR || s->antialias) return true;
         return s->mode == UPS_MODE_NEAREST && s->rank == 2 && s->coordinate == UPS_ASYMMETRIC &&
                s->nearest == UPS_NEAREST_FLOOR;
-    case UPS_COORDINATES_ORT:
-        return s->antialias || (s->coordinate == UPS_TF_CROP_AND_RESIZE && s->scale == 1);
+    case UPS_COORDINATES_ORT: return s->antialias || (float)s->scale == 1;
     case UPS_COORDINATES_F32: return s->coordinate != UPS_TF_CROP_AND_RESIZE;
     default: return false;
     }
 }
 
-static void sampling_of_axis(const ups_resize_desc *d, int axis, struct ups_sampling *s)
+static void sampling_of_axis(const ups_resize_desc *d, int axis, const int64_t *n, struct ups_sampling *s)
 {
+    bool keeps_aspect = d->keep_aspect_ratio_policy != UPS_STRETCH;
     s->mode = d->mode;
     s->coordinate = d->coordinate_transformation_mode;
     s->nearest = d->nearest_mode;
@@ -429,9 +431,10 @@ static void sampling_of_axis(const ups_resize_desc *d, int axis, struct ups_samp
     s->a = d->cubic_coeff_a;
     s->begin = d->roi[axis];
     s->end = d->roi[3 + axis];
-    /* of the areas only OpenCV's knows a scale */
-    s->scaled = d->scales[axis] != UPS_BY_PRESET && (d->mode != UPS_MODE_AREA || s->area == UPS_AREA_OVERLAP_OR_LINEAR);
-    s->scale = s->scaled ? d->scales[axis] : (double)s->m / (double)s->n;
+    s->scale = (double)s->m / (double)s->n;
+    s->scaled = keeps_aspect || d->scales[axis] != UPS_BY_PRESET;
+    if (s->mode == UPS_MODE_AREA && s->area != UPS_AREA_OVERLAP_OR_LINEAR) s->scaled = false; /* by the sizes alone */
+    if (s->scaled) s->scale = keeps_aspect ? ups_aspect_scale(d, n) : d->scales[axis];
     s->copies = !(d->axes & (1 << axis)) || keeps(s);
 }
 
@@ -451,11 +454,7 @@ void ups_sampling_of(const ups_resize_desc *d, const int64_t n[3], const int64_t
     for (int i = 0; i < 3; i++) {
         struct ups_sampling *s = &axes[i];
         *s = (struct ups_sampling){.n = n[i], .m = m[i], .copies = true};
-        if (i >= missing) sampling_of_axis(d, i - missing, s);
-        if (i >= missing && d->keep_aspect_ratio_policy != UPS_STRETCH) {
-            s->scaled = true;
-            s->scale = ups_aspect_scale(d, n + missing);
-        }
+        if (i >= missing) sampling_of_axis(d, i - missing, n + missing, s);
         same = same && s->n == s->m;
         grows = grows || (!s->copies && s->scale > 1);
     }

@@ -33,12 +33,6 @@ void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float 
 void naive_shuffle_dims(const ups_shuffle_desc *desc, const int64_t *dims, int64_t *out);
 void naive_shuffle(const ups_shuffle_desc *desc, const int64_t *dims, const float *x, float *y);
 
-void naive_nearest(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, float *y);
-
-/* magnitude receives sum |weight * x| of each output: the scale its error is measured by. */
-void naive_linear(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, double *y,
-                  double *magnitude);
-
 /* Scatter form. bias may be NULL. magnitude: sum |x * w| + |bias|, before the activation. */
 void naive_conv_transpose(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
                           const float *bias, const int64_t *out, double *y, double *magnitude);

@@ -362,143 +362,6 @@ static void test_shuffle(void **unused)
     }
 }
 
-/* ---- resize ---- */
-
-static double random_scale(void)
-{
-    static const double usual[] = {0.5, 0.6, 1, 1.3, 1.5, 2, 2.3, 2.5, 3, 4, 1.0 / 3};
-    return call_chance(70) ? usual[check_between(0, 10)] : 0.2 + (double)check_between(0, 3800) / 1000;
-}
-
-static void random_resize(struct call *call, int32_t mode, int64_t sizes[3])
-{
-    ups_resize_desc *d = &call->desc.resize;
-    random_call(call, UPS_RESIZE);
-    d->mode = mode;
-    if (call_chance(60)) d->coordinate_transformation_mode = (int32_t)check_between(1, 3);
-    if (call_chance(60) && mode == UPS_MODE_NEAREST) d->nearest_mode = (int32_t)check_between(1, 4);
-    if (call_chance(50)) d->coordinate_arithmetic = UPS_COORDINATES_F64;
-    bool scales = call_chance(50), sized = !scales || call_chance(30), plan = call_chance(30);
-    for (int a = 0; a < d->rank; a++) {
-        int64_t n = call->dims[2 + a];
-        if (scales) d->scales[a] = random_scale();
-        sizes[a] = call_chance(20) ? n : call_chance(30) ? n * check_between(2, 4) : check_between(1, 3 * n);
-        if (sized && !plan) d->sizes[a] = sizes[a];
-    }
-    if (sized && plan) call->sizes = sizes;
-}
-
-/* The sizes this call ends up with; false if there are none. */
-static bool resize_sizes(const struct call *call, int64_t out[3])
-{
-    if (!call->sizes) return naive_sizes(&call->desc, call->dims + 2, out);
-    memcpy(out, call->sizes, 3 * sizeof *out);
-    return true;
-}
-
-static void check_nearest(struct call *call)
-{
-    int64_t out[3];
-    float *x = call_values(in_count(call));
-    call->x = x;
-    if (resize_sizes(call, out)) {
-        int64_t n = out_count(call, out);
-        float *y = room(n, sizeof *y);
-        naive_nearest(&call->desc.resize, call->dims, x, out, y);
-        for (int i = 0; i < tier_count; i++) {
-            run_on(call, tiers[i]);
-            call_same(call, "nearest", call->y, y, n);
-            call_close(call);
-        }
-        free(y);
-    } else {
-        refused(call);
-    }
-    free(x);
-}
-
-static void test_resize_nearest(void **unused)
-{
-    (void)unused;
-    for (int64_t i = 0; i < cases(1500); i++) {
-        struct call call;
-        int64_t sizes[3];
-        random_resize(&call, UPS_MODE_NEAREST, sizes);
-        check_nearest(&call);
-    }
-}
-
-/* Recorded from PyTorch 2.15.0: nearest-exact 2 -> 41 and 4 -> 82 at output 20, which of pixels 0 and 1 by rank. */
-static void test_nearest_exact_as_recorded(void **unused)
-{
-    (void)unused;
-    static const float x[] = {0, 1, 2, 3}, recorded[] = {1, 0, 1};
-    for (int32_t rank = 1; rank <= 3; rank++)
-        for (int64_t n = 2; n <= 4; n += 2)
-            for (int t = 0; t < tier_count; t++) {
-                struct call call;
-                ups_resize_desc *d = &call.desc.resize;
-                call_init(&call, UPS_RESIZE, rank);
-                d->mode = UPS_MODE_NEAREST;
-                d->coordinate_transformation_mode = UPS_HALF_PIXEL;
-                d->nearest_mode = UPS_ROUND_PREFER_CEIL;
-                for (int a = 0; a < rank; a++) d->sizes[a] = call.dims[2 + a] = 1;
-                call.dims[0] = call.dims[1] = 1;
-                call.dims[rank + 1] = n;
-                d->sizes[rank - 1] = n * 41 / 2;
-                call.x = x;
-                run_on(&call, tiers[t]);
-                call_same(&call, "pixel", &call.y[20], &recorded[rank - 1], 1);
-                call_close(&call);
-            }
-}
-
-/* Three passes of a rounded weight, a product and a sum each; torch's coordinates add what an f32 coordinate may miss
- * (semantics.md 4.2: some torch paths fuse, some do not). */
-static void linear_bounds(const struct call *call, double *bound, int64_t n)
-{
-    double largest = 0, longest = 0;
-    for (int64_t i = 0; i < in_count(call); i++) largest = fmax(largest, fabs((double)call->x[i]));
-    for (int a = 0; a < call->desc.head.rank; a++) longest = fmax(longest, (double)call->dims[2 + a]);
-    bool torch = call->desc.resize.coordinate_arithmetic == UPS_COORDINATES_TORCH;
-    for (int64_t i = 0; i < n; i++)
-        bound[i] = ldexp(10, -24) * bound[i] + ldexp(1, -24) * largest * (torch ? 1 + 5 * longest : 1);
-}
-
-static void check_linear(struct call *call)
-{
-    int64_t out[3];
-    float *x = call_floats(in_count(call));
-    call->x = x;
-    if (resize_sizes(call, out)) {
-        int64_t n = out_count(call, out);
-        double *y = room(n, sizeof *y), *bound = room(n, sizeof *bound);
-        naive_linear(&call->desc.resize, call->dims, x, out, y, bound);
-        linear_bounds(call, bound, n);
-        for (int i = 0; i < tier_count; i++) {
-            run_on(call, tiers[i]);
-            call_near(call, call->y, y, bound, 1, n);
-            call_close(call);
-        }
-        free(y);
-        free(bound);
-    } else {
-        refused(call);
-    }
-    free(x);
-}
-
-static void test_resize_linear(void **unused)
-{
-    (void)unused;
-    for (int64_t i = 0; i < cases(1000); i++) {
-        struct call call;
-        int64_t sizes[3];
-        random_resize(&call, UPS_MODE_LINEAR, sizes);
-        check_linear(&call);
-    }
-}
-
 /* ---- conv_transpose ---- */
 
 static const char *const algorithms[] = {NULL, "auto", "phase", "gemm", "scatter"};
@@ -976,7 +839,7 @@ static void test_regression_R12(void **unused)
             }
 }
 
-/* R16: 3-D max pool 3x6x5 k3 p1 ceil; R17: unpool with duplicate and foreign indices; R19 and R20 sizes; R22. */
+/* R16: 3-D max pool 3x6x5 k3 p1 ceil; R17: unpool with duplicate and foreign indices; R22. */
 static void test_regressions_without_sums(void **unused)
 {
     (void)unused;
@@ -989,22 +852,6 @@ static void test_regressions_without_sums(void **unused)
     call.desc.pool.ceil_mode = 1;
     memcpy(call.dims, (int64_t[]){1, 2, 3, 6, 5}, sizeof call.dims);
     check_pool(&call);
-
-    static const int64_t nearest[][4] = {{128, 147, 160, 160}, {129, 147, 160, 160}, {10, 10, 192, 108}, {2, 4, 1, 2}};
-    for (size_t i = 0; i < (check_quick() ? 1 : sizeof nearest / sizeof *nearest); i++)
-        for (int32_t arithmetic = UPS_COORDINATES_F64; arithmetic <= UPS_COORDINATES_TORCH; arithmetic++)
-            for (int32_t mode = UPS_HALF_PIXEL; mode <= UPS_ASYMMETRIC; mode++) {
-                call_init(&call, UPS_RESIZE, 2);
-                call.desc.resize.mode = UPS_MODE_NEAREST;
-                call.desc.resize.coordinate_transformation_mode = mode;
-                call.desc.resize.coordinate_arithmetic = arithmetic;
-                call.desc.resize.sizes[0] = nearest[i][2];
-                call.desc.resize.sizes[1] = nearest[i][3];
-                memcpy(call.dims, (int64_t[]){1, 1, nearest[i][0], nearest[i][1]}, 4 * sizeof *call.dims);
-                check_nearest(&call);
-                call.desc.resize.mode = UPS_MODE_LINEAR;
-                check_linear(&call);
-            }
 }
 
 /* ---- the accuracy contract ---- */
@@ -1151,9 +998,6 @@ int main(void)
         cmocka_unit_test(test_unpool_of_pool),
         cmocka_unit_test(test_expand),
         cmocka_unit_test(test_shuffle),
-        cmocka_unit_test(test_resize_nearest),
-        cmocka_unit_test(test_nearest_exact_as_recorded),
-        cmocka_unit_test(test_resize_linear),
         cmocka_unit_test(test_conv_transpose),
         cmocka_unit_test(test_conv_transpose_sizes),
         cmocka_unit_test(test_weight_layouts),
