@@ -96,9 +96,10 @@ static void random_pool(struct call *call)
     ups_pool_desc *d = &call->desc.pool;
     bool usual = call_chance(40);
     random_call(call, UPS_MAX_POOL);
+    const bool stepped = !usual && call_chance(60);
     for (int a = 0; a < d->rank; a++) {
         d->kernel_shape[a] = usual ? 2 : check_between(1, 4);
-        if (call_chance(60) && !usual) d->strides[a] = check_between(1, 4);
+        if (stepped) d->strides[a] = check_between(1, 4);
         if (call_chance(25) && !usual) d->dilations[a] = check_between(1, 3);
         int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
         d->pads_begin[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
@@ -164,9 +165,10 @@ static void random_unpool(struct call *call, int64_t sizes[3])
     ups_unpool_desc *d = &call->desc.unpool;
     bool usual = call_chance(50);
     random_call(call, UPS_MAX_UNPOOL);
+    const bool stepped = !usual && call_chance(60);
     for (int a = 0; a < d->rank; a++) {
         d->kernel_shape[a] = usual ? 2 : check_between(1, 4);
-        if (!usual && call_chance(50)) d->strides[a] = check_between(1, 4);
+        if (stepped) d->strides[a] = check_between(1, 4);
         if (call_chance(20)) d->pads_begin[a] = check_between(0, d->kernel_shape[a] - 1);
         if (call_chance(20)) d->pads_end[a] = check_between(0, d->kernel_shape[a] - 1);
     }

@@ -88,9 +88,10 @@ static int32_t random_type(int32_t index)
 static void random_window(ups_pool_desc *d)
 {
     bool usual = call_chance(30);
+    const bool stepped = !usual && call_chance(60);
     for (int a = 0; a < d->rank; a++) {
         d->kernel_shape[a] = usual ? 2 : check_between(1, 4);
-        if (!usual && call_chance(70)) d->strides[a] = check_between(1, 4);
+        if (stepped) d->strides[a] = check_between(1, 4);
         if (!usual && call_chance(30)) d->dilations[a] = check_between(1, 3);
     }
     if (call_chance(30))
@@ -229,9 +230,10 @@ static void random_unpool(struct call *call, int32_t order[8])
     bool usual = call_chance(40), sized = call_chance(50);
     random_call(call, UPS_MAX_UNPOOL, order);
     d->size_rule = (int32_t)check_between(UPS_UNPOOL_TORCH, UPS_UNPOOL_DECONVNET);
+    const bool stepped = !usual && call_chance(60);
     for (int a = 0; a < d->rank; a++) {
         d->kernel_shape[a] = usual ? 2 : check_between(1, 4);
-        if (!usual && call_chance(50)) d->strides[a] = check_between(1, 4);
+        if (stepped) d->strides[a] = check_between(1, 4);
         if (!usual && call_chance(30)) d->dilations[a] = check_between(1, 2);
         int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
         if (call_chance(20)) d->pads_begin[a] = check_between(0, extent - 1);
