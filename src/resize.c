@@ -40,7 +40,7 @@ static int64_t pixel_floats(const ups_plan *plan)
     return ups_is_first(plan) ? 1 : plan->y.c;
 }
 
-/* Slots, their tags, and two rows for what groups leave to the next one. */
+/* Slots, two rows for what groups leave to the next one, tags of the slots. */
 static void place_cache(ups_plan *plan, struct resize *z)
 {
     const struct ups_taps *ad = &z->axis[0], *ah = &z->axis[1], *aw = &z->axis[2];
@@ -50,25 +50,26 @@ static void place_cache(ups_plan *plan, struct resize *z)
     z->ring = rows <= GROUP || ups_bytes(rows, z->floats, 1, sizeof(float)) <= CACHE_BYTES;
     z->slots = z->rows_first ? 1 : z->ring ? rows : GROUP;
     if (!z->copies)
-        plan->part_workspace = ups_taken(ups_bytes(z->slots, 1, 1, sizeof(int64_t)) +
-                                         ups_bytes(z->slots + 2, z->floats, 1, sizeof(float)));
+        plan->part_workspace = ups_taken(ups_bytes(z->slots + 2, z->floats, 1, sizeof(float)) +
+                                         ups_bytes(z->slots + 1, 1, 1, sizeof(int64_t)));
 }
 
 static int32_t plan_resize(ups_plan *plan)
 {
     const ups_resize_desc *d = &plan->op->desc.resize;
     struct ups_sampling sampling[3];
-    int64_t bound[3], entries = 0;
+    int64_t bound[3], room[3], entries = 0;
     ups_sampling_of(d, plan->x.size, plan->y.size, sampling);
     for (int i = 0; i < 3; i++) {
         int32_t status = ups_taps_bound(&sampling[i], &bound[i]);
         if (status) return status;
-        entries += bound[i] * plan->y.size[i];
+        room[i] = ups_round_up(bound[i] * plan->y.size[i], UPS_ALIGNMENT / (int64_t)sizeof(float));
+        entries += room[i];
     }
-    struct resize *z = plan->state =
-        ups_allocate(&plan->op->memory, sizeof *z + ups_bytes(entries, 1, 1, sizeof(int32_t) + sizeof(float)));
+    struct resize *z = plan->state = ups_allocate(
+        &plan->op->memory, ups_taken(sizeof *z) + ups_bytes(entries, 1, 1, sizeof(int32_t) + sizeof(float)));
     if (!z) return UPS_NO_MEMORY;
-    int32_t *index = (int32_t *)(z + 1);
+    int32_t *index = (int32_t *)((char *)z + ups_taken(sizeof *z));
     float *weight = (float *)(index + entries);
     z->copies = true;
     z->outside = (float)d->extrapolation_value;
@@ -76,8 +77,8 @@ static int32_t plan_resize(ups_plan *plan)
         z->axis[i].index = index;
         z->axis[i].weight = weight;
         ups_taps_fill(&sampling[i], bound[i], &z->axis[i]);
-        index += bound[i] * plan->y.size[i];
-        weight += bound[i] * plan->y.size[i];
+        index += room[i];
+        weight += room[i];
         z->copies = z->copies && z->axis[i].taps == 1;
     }
     plan->units = plan->y.n * (ups_is_first(plan) ? plan->y.c : 1) * plan->y.size[0] * plan->y.size[1];
@@ -118,8 +119,9 @@ struct cache {
 static struct cache cache_of(const ups_plan *plan, void *workspace)
 {
     const struct resize *z = plan->state;
-    struct cache cache = {.tags = workspace, .rows = (float *)((int64_t *)workspace + z->slots)};
+    struct cache cache = {.rows = workspace};
     for (int i = 0; i < 2; i++) cache.sums[i] = cache.rows + (z->slots + i) * z->floats;
+    cache.tags = (int64_t *)(cache.rows + ups_round_up((z->slots + 2) * z->floats, 2));
     for (int64_t i = 0; i < z->slots; i++) cache.tags[i] = -1;
     return cache;
 }
