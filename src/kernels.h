@@ -111,8 +111,8 @@ typedef void ups_replicate_x2_fn(const float *x, int64_t n, float *y);
 typedef void ups_nails_fn(const float *x, int64_t n, int64_t factor, int64_t offset, float *y);
 
 /* ---- resize ----
- * Tables are tap-major: index[t*n + o], weight[t*n + o] for tap t of output o. Sums run over t upwards, starting from
- * the product of tap 0. */
+ * Tables are tap-major: index[t*n + o], weight[t*n + o] for tap t of output o. Any number of taps, from 1; sums run over t
+ * upwards, starting from the product of tap 0. An index may come up several times. */
 
 /* y[o] = x[index[o]], o < n. Bit-equal. */
 typedef void ups_nearest_row_fn(const float *x, const int32_t *index, int64_t n, float *y);
@@ -120,12 +120,12 @@ typedef void ups_nearest_row_fn(const float *x, const int32_t *index, int64_t n,
 /* The pass along W, channels first: y[o] = sum of weight[t*n + o] * x[index[t*n + o]], t < taps. */
 typedef void ups_filter_row_fn(const float *x, const int32_t *index, const float *weight, int64_t taps, int64_t n, float *y);
 
-/* The passes along H and D, both layouts: y[i] = sum of weight[t] * rows[t][i], t < taps, i < n. */
+/* The passes along H and D, both layouts: y[i] = sum of weight[t] * rows[t][i], t < taps, i < n. Rows may be the same. */
 typedef void ups_filter_rows_fn(const float *const *rows, const float *weight, int64_t taps, int64_t n, float *y);
 
-/* The pass along W, channels last: y[o*channels + c] = sum of weight[t*n + o] * x[index[t*n + o]*x_stride + c]. */
+/* The pass along W, channels last: y[o*y_stride + c] = sum of weight[t*n + o] * x[index[t*n + o]*x_stride + c]. */
 typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_t *index, const float *weight, int64_t taps,
-                                  int64_t n, int64_t channels, float *y);
+                                  int64_t n, int64_t channels, float *y, int64_t y_stride);
 
 /* Every kernel of a table: X(function type, member). Tests, describe and the tables' check walk this list. */
 #define UPS_KERNEL_LIST(X)                    \

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Resize: separable passes over tables of taps (taps.h). A run filters each source row along W once, into a cache of rows, and
- * combines those along H and D into each output row. The unit is an output row: of one channel (channels first) or of all.
+ * Resize: separable passes over tables of taps (taps.h). The unit is an output row: of one channel (channels first) or of all.
+ * Where there are more rows than before, source rows are filtered along W once, into a cache, and those combined along H and D
+ * into each output row. Where there are not, source rows are combined first, and the result is filtered along W: fewer rows
+ * pass through the gathers of that pass.
  */
 #include <string.h>
 
@@ -16,54 +18,58 @@ enum { GROUP = 16 };
 #define CACHE_BYTES ((size_t)4 << 20)
 
 struct resize {
-    bool copies;   /* every output is one pixel, or lies outside the image */
-    bool direct;   /* W is copied: the rows are the source's own */
-    bool ring;     /* a row's place in the cache follows from its position, else from its turn */
-    int64_t slots; /* rows in the cache */
-    float outside; /* the extrapolation value */
+    bool copies;     /* every output is one pixel, or lies outside the image */
+    bool rows_first; /* H and D before W */
+    bool ring;       /* a row's place in the cache follows from its position, else from its turn */
+    int64_t slots;   /* rows in the cache; with rows_first one, for what they come to */
+    int64_t floats;  /* of a row there */
+    float outside;   /* the extrapolation value */
     struct ups_taps axis[3];
 };
 
 /* ---- plan ---- */
 
-/* Floats of a filtered row. */
-static int64_t row_floats(const ups_plan *plan)
+/* Floats from a pixel to the next, and of one. */
+static int64_t pixel_step(const ups_plan *plan, const struct ups_view *v)
 {
-    return plan->y.size[2] * (ups_is_first(plan) ? 1 : plan->y.c);
+    return ups_is_first(plan) ? 1 : v->stride[2];
 }
 
-static bool is_dense(const ups_plan *plan, const struct ups_view *v)
+static int64_t pixel_floats(const ups_plan *plan)
 {
-    return ups_is_first(plan) || v->size[2] == 1 || v->stride[2] == v->c;
+    return ups_is_first(plan) ? 1 : plan->y.c;
 }
 
-/* Slots, their tags, and two rows for what groups leave to the next one. */
+/* Slots, two rows for what groups leave to the next one, tags of the slots. */
 static void place_cache(ups_plan *plan, struct resize *z)
 {
-    int64_t rows = z->axis[0].span * z->axis[1].span, floats = row_floats(plan);
-    z->direct = z->axis[2].identity && is_dense(plan, &plan->x);
-    z->ring = rows <= GROUP || ups_bytes(rows, floats, 1, sizeof(float)) <= CACHE_BYTES;
-    z->slots = z->direct ? 0 : z->ring ? rows : GROUP;
-    if (z->copies) return;
-    plan->part_workspace =
-        ups_taken(ups_bytes(z->slots, 1, 1, sizeof(int64_t)) + ups_bytes(z->slots + 2, floats, 1, sizeof(float)));
+    const struct ups_taps *ad = &z->axis[0], *ah = &z->axis[1], *aw = &z->axis[2];
+    int64_t rows = ad->span * ah->span;
+    z->rows_first = aw->identity || rows == 1 || ad->m * ah->m < ad->n * ah->n;
+    z->floats = (z->rows_first ? aw->n : aw->m) * pixel_floats(plan);
+    z->ring = rows <= GROUP || ups_bytes(rows, z->floats, 1, sizeof(float)) <= CACHE_BYTES;
+    z->slots = z->rows_first ? 1 : z->ring ? rows : GROUP;
+    if (!z->copies)
+        plan->part_workspace = ups_taken(ups_bytes(z->slots + 2, z->floats, 1, sizeof(float)) +
+                                         ups_bytes(z->slots + 1, 1, 1, sizeof(int64_t)));
 }
 
 static int32_t plan_resize(ups_plan *plan)
 {
     const ups_resize_desc *d = &plan->op->desc.resize;
     struct ups_sampling sampling[3];
-    int64_t bound[3], entries = 0;
+    int64_t bound[3], room[3], entries = 0;
     ups_sampling_of(d, plan->x.size, plan->y.size, sampling);
     for (int i = 0; i < 3; i++) {
         int32_t status = ups_taps_bound(&sampling[i], &bound[i]);
         if (status) return status;
-        entries += bound[i] * plan->y.size[i];
+        room[i] = ups_round_up(bound[i] * plan->y.size[i], UPS_ALIGNMENT / (int64_t)sizeof(float));
+        entries += room[i];
     }
-    struct resize *z = plan->state =
-        ups_allocate(&plan->op->memory, sizeof *z + ups_bytes(entries, 1, 1, sizeof(int32_t) + sizeof(float)));
+    struct resize *z = plan->state = ups_allocate(
+        &plan->op->memory, ups_taken(sizeof *z) + ups_bytes(entries, 1, 1, sizeof(int32_t) + sizeof(float)));
     if (!z) return UPS_NO_MEMORY;
-    int32_t *index = (int32_t *)(z + 1);
+    int32_t *index = (int32_t *)((char *)z + ups_taken(sizeof *z));
     float *weight = (float *)(index + entries);
     z->copies = true;
     z->outside = (float)d->extrapolation_value;
@@ -71,8 +77,8 @@ static int32_t plan_resize(ups_plan *plan)
         z->axis[i].index = index;
         z->axis[i].weight = weight;
         ups_taps_fill(&sampling[i], bound[i], &z->axis[i]);
-        index += bound[i] * plan->y.size[i];
-        weight += bound[i] * plan->y.size[i];
+        index += room[i];
+        weight += room[i];
         z->copies = z->copies && z->axis[i].taps == 1;
     }
     plan->units = plan->y.n * (ups_is_first(plan) ? plan->y.c : 1) * plan->y.size[0] * plan->y.size[1];
@@ -113,10 +119,22 @@ struct cache {
 static struct cache cache_of(const ups_plan *plan, void *workspace)
 {
     const struct resize *z = plan->state;
-    struct cache cache = {.tags = workspace, .rows = (float *)((int64_t *)workspace + z->slots)};
-    for (int i = 0; i < 2; i++) cache.sums[i] = cache.rows + (z->slots + i) * row_floats(plan);
+    struct cache cache = {.rows = workspace};
+    for (int i = 0; i < 2; i++) cache.sums[i] = cache.rows + (z->slots + i) * z->floats;
+    cache.tags = (int64_t *)(cache.rows + ups_round_up((z->slots + 2) * z->floats, 2));
     for (int64_t i = 0; i < z->slots; i++) cache.tags[i] = -1;
     return cache;
+}
+
+/* The pass along W; steps are from pixel to pixel. */
+static void filter_w(const ups_plan *plan, const float *from, int64_t step, float *to, int64_t to_step)
+{
+    const struct ups_kernels *k = plan->op->kernels;
+    const struct ups_taps *w = &((const struct resize *)plan->state)->axis[2];
+    if (ups_is_first(plan))
+        k->filter_row.run(from, w->index, w->weight, w->taps, w->m, to);
+    else
+        k->filter_pixels.run(from, step, w->index, w->weight, w->taps, w->m, plan->y.c, to, to_step);
 }
 
 /* Row d, h of a plane, filtered. The rows of one output row are within the spans of the axes, so that in a ring they never
@@ -125,59 +143,81 @@ static const float *cached_row(const ups_plan *plan, const struct cache *cache, 
                                int64_t d, int64_t h, int64_t turn)
 {
     const struct resize *z = plan->state;
-    const struct ups_kernels *k = plan->op->kernels;
-    const struct ups_taps *w = &z->axis[2];
     int64_t spot = d % z->axis[0].span * z->axis[1].span + h % z->axis[1].span;
     int64_t slot = z->ring ? spot : turn, tag = (plane * plan->x.size[0] + d) * plan->x.size[1] + h;
-    if (z->direct) return src;
-    float *row = cache->rows + slot * row_floats(plan);
+    float *row = cache->rows + slot * z->floats;
     if (cache->tags[slot] == tag) return row;
     cache->tags[slot] = tag;
-    if (ups_is_first(plan))
-        k->filter_row.run(src, w->index, w->weight, w->taps, w->m, row);
-    else
-        k->filter_pixels.run(src, plan->x.stride[2], w->index, w->weight, w->taps, w->m, plan->x.c, row);
+    filter_w(plan, src, pixel_step(plan, &plan->x), row, pixel_floats(plan));
     return row;
 }
 
-/* The combination along H and D of count rows; a row of the destination is one run, or a run per pixel. */
-static void combine(const ups_plan *plan, const float *rows[GROUP], const float *weights, int64_t count, float *to,
-                    bool dense)
+/* Rows that are combined: the first may be an earlier sum, whose pixels lie closer. */
+struct strip {
+    const float *rows[GROUP];
+    float weights[GROUP];
+    int64_t count, pixels, first_step, step;
+};
+
+/* Their weighted sum, in one run where pixels follow one another in all of them, else pixel by pixel. */
+static void combine(const ups_plan *plan, struct strip *s, float *to, int64_t to_step)
 {
     ups_filter_rows_fn *filter_rows = plan->op->kernels->filter_rows.run;
-    const struct ups_view *y = &plan->y;
-    if (dense) {
-        filter_rows(rows, weights, count, row_floats(plan), to);
-        return;
+    int64_t floats = pixel_floats(plan), runs = s->pixels, length = floats;
+    if (s->first_step == floats && s->step == floats && to_step == floats) {
+        length *= runs;
+        runs = 1;
     }
-    for (int64_t w = 0; w < y->size[2]; w++) {
-        filter_rows(rows, weights, count, y->c, to + w * y->stride[2]);
-        for (int64_t t = 0; t < count; t++) rows[t] += y->c;
+    for (int64_t i = 0; i < runs; i++, to += to_step) {
+        filter_rows(s->rows, s->weights, s->count, length, to);
+        for (int64_t t = 0; t < s->count; t++) s->rows[t] += t ? s->step : s->first_step;
     }
 }
 
-/* One output row: every pair of taps along D and H. What a group comes to is the first row of the next one, with weight 1:
+/* Every pair of taps of output row od, oh along D and H. What a group comes to is the first row of the next one, with weight 1:
  * the chain of additions is that of a single group. */
+static void combine_rows(const ups_plan *plan, const struct cache *cache, const float *src, int64_t n, int64_t c,
+                         int64_t od, int64_t oh, float *to, int64_t to_step)
+{
+    const struct resize *z = plan->state;
+    const struct ups_taps *ad = &z->axis[0], *ah = &z->axis[1], *aw = &z->axis[2];
+    int64_t plane = n * plan->y.c + c, taps = ad->taps * ah->taps, groups = 0, floats = pixel_floats(plan);
+    struct strip s;
+    s.count = 0;
+    s.pixels = z->rows_first ? aw->n : aw->m;
+    s.step = s.first_step = z->rows_first ? pixel_step(plan, &plan->x) : floats;
+    for (int64_t td = 0; td < ad->taps; td++)
+        for (int64_t th = 0; th < ah->taps; th++) {
+            int64_t d = ad->index[td * ad->m + od], h = ah->index[th * ah->m + oh];
+            const float *row = src + ups_row_offset(&plan->x, n, c, d, h);
+            s.weights[s.count] = ad->weight[td * ad->m + od] * ah->weight[th * ah->m + oh];
+            s.rows[s.count] = z->rows_first ? row : cached_row(plan, cache, row, plane, d, h, s.count);
+            s.count++;
+            taps--;
+            if (taps && s.count < GROUP) continue;
+            float *sum = taps ? cache->sums[groups++ % 2] : to;
+            combine(plan, &s, sum, taps ? floats : to_step);
+            s.rows[0] = sum;
+            s.weights[0] = 1;
+            s.first_step = floats;
+            s.count = 1;
+        }
+}
+
 static void filter_line(const ups_plan *plan, const struct cache *cache, const float *src, int64_t n, int64_t c,
                         int64_t od, int64_t oh, float *dst)
 {
     const struct resize *z = plan->state;
     const struct ups_taps *ad = &z->axis[0], *ah = &z->axis[1];
-    int64_t plane = n * plan->y.c + c, taps = ad->taps * ah->taps, count = 0, groups = 0;
-    const float *rows[GROUP];
-    float weights[GROUP];
-    for (int64_t t = 0; t < taps; t++) {
-        int64_t td = t / ah->taps * ad->m + od, th = t % ah->taps * ah->m + oh;
-        int64_t d = ad->index[td], h = ah->index[th];
-        weights[count] = ad->weight[td] * ah->weight[th];
-        rows[count] = cached_row(plan, cache, src + ups_row_offset(&plan->x, n, c, d, h), plane, d, h, count);
-        if (++count < GROUP && t + 1 < taps) continue;
-        bool last = t + 1 == taps;
-        float *to = last ? dst : cache->sums[groups++ % 2];
-        combine(plan, rows, weights, count, to, !last || is_dense(plan, &plan->y));
-        rows[0] = to;
-        weights[0] = 1;
-        count = 1;
+    int64_t step = pixel_step(plan, &plan->y), floats = pixel_floats(plan);
+    if (!z->rows_first || z->axis[2].identity) {
+        combine_rows(plan, cache, src, n, c, od, oh, dst, step);
+    } else if (ad->taps * ah->taps == 1) {
+        src += ups_row_offset(&plan->x, n, c, ad->index[od], ah->index[oh]);
+        filter_w(plan, src, pixel_step(plan, &plan->x), dst, step);
+    } else {
+        combine_rows(plan, cache, src, n, c, od, oh, cache->rows, floats);
+        filter_w(plan, cache->rows, floats, dst, step);
     }
 }
 
@@ -187,9 +227,9 @@ static void filter_line(const ups_plan *plan, const struct cache *cache, const f
 static void extrapolate(const ups_plan *plan, float *dst, int64_t first, int64_t last)
 {
     float value = ((const struct resize *)plan->state)->outside;
-    int64_t channels = ups_is_first(plan) ? 1 : plan->y.c, stride = ups_is_first(plan) ? 1 : plan->y.stride[2];
+    int64_t step = pixel_step(plan, &plan->y), floats = pixel_floats(plan);
     for (int64_t w = first; w < last; w++)
-        for (int64_t c = 0; c < channels; c++) dst[w * stride + c] = value;
+        for (int64_t c = 0; c < floats; c++) dst[w * step + c] = value;
 }
 
 static bool is_inside(const struct ups_taps *a, int64_t o)
@@ -234,14 +274,21 @@ static void describe_resize(const ups_plan *plan, struct ups_report *r)
 {
     const struct resize *z = plan->state;
     const struct ups_kernels *k = plan->op->kernels;
-    const struct ups_taps *w = &z->axis[2];
-    const char *filters[] = {k->filter_rows.name, ups_is_first(plan) ? k->filter_row.name : k->filter_pixels.name};
-    const char *copy = w->twice ? k->replicate_x2.name : k->nearest_row.name;
+    const struct ups_taps *ad = &z->axis[0], *ah = &z->axis[1], *aw = &z->axis[2];
+    const char *along_w = ups_is_first(plan) ? k->filter_row.name : k->filter_pixels.name, *rows = k->filter_rows.name;
+    const char *copy = aw->twice ? k->replicate_x2.name : k->nearest_row.name;
     if (z->copies)
         ups_report_direct(r, "the only one; one table of positions per axis", &copy,
-                          ups_is_first(plan) && !w->identity);
+                          ups_is_first(plan) && !aw->identity);
+    else if (aw->identity)
+        ups_report_direct(r, "the only one; passes over tables of taps, W is copied", &rows, 1);
+    else if (ad->taps * ah->taps == 1)
+        ups_report_direct(r, "the only one; passes over tables of taps, W alone", &along_w, 1);
+    else if (z->rows_first)
+        ups_report_direct(r, "the only one; passes over tables of taps, W last: there are fewer rows then",
+                          (const char *[]){rows, along_w}, 2);
     else
-        ups_report_direct(r, "the only one; separable passes over tables of taps, W first", filters, z->direct ? 1 : 2);
+        ups_report_direct(r, "the only one; passes over tables of taps, W first", (const char *[]){along_w, rows}, 2);
 }
 
 const struct ups_family ups_resize_family = {NULL, NULL, plan_resize, run_resize, describe_resize};

@@ -310,13 +310,13 @@ static void ups_filter_rows_scalar(const float *const *rows, const float *weight
 }
 
 static void ups_filter_pixels_scalar(const float *x, int64_t x_stride, const int32_t *index, const float *weight,
-                                     int64_t taps, int64_t n, int64_t channels, float *y)
+                                     int64_t taps, int64_t n, int64_t channels, float *y, int64_t y_stride)
 {
     for (int64_t o = 0; o < n; o++)
         for (int64_t c = 0; c < channels; c++) {
             float sum = weight[o] * x[index[o] * x_stride + c];
             for (int64_t t = 1; t < taps; t++) sum += weight[t * n + o] * x[index[t * n + o] * x_stride + c];
-            y[o * channels + c] = sum;
+            y[o * y_stride + c] = sum;
         }
 }
 

@@ -686,7 +686,7 @@ static const char *check_nearest_row(ups_nearest_row_fn *run, const struct ups_k
 static const char *check_filter_row(ups_filter_row_fn *run, const struct ups_kernels *table)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t taps = check_between(1, 5), size = check_between(1, 20), first = check_between(0, 2);
+        const int64_t taps = check_between(1, 9), size = check_between(1, 20), first = check_between(0, 2);
         const float *x = source(&t, size, first), *weight = values(&t, taps * t.n);
         const int32_t *index = indices(&t, taps * t.n, first, first + size - 1);
         float *y = result(&t, t.n);
@@ -707,7 +707,7 @@ static const char *check_filter_row(ups_filter_row_fn *run, const struct ups_ker
 static const char *check_filter_rows(ups_filter_rows_fn *run, const struct ups_kernels *table)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t taps = check_between(1, 5);
+        const int64_t taps = check_between(1, 16);
         const float **rows = pointers(&t, taps), *weight = values(&t, taps);
         for (int64_t i = 0; i < taps; i++) rows[i] = values(&t, t.n);
         float *y = result(&t, t.n);
@@ -727,21 +727,21 @@ static const char *check_filter_rows(ups_filter_rows_fn *run, const struct ups_k
 static const char *check_filter_pixels(ups_filter_pixels_fn *run, const struct ups_kernels *table)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t channels = t.n, taps = check_between(1, 3), n = check_between(1, 3), pixels = check_between(1, 5);
-        const int64_t stride = channels + check_between(0, 2);
+        const int64_t channels = t.n, taps = check_between(1, 9), n = check_between(1, 3), pixels = check_between(1, 5);
+        const int64_t stride = channels + check_between(0, 2), y_stride = channels + check_between(0, 2);
         const float *x = values(&t, (pixels - 1) * stride + channels), *weight = values(&t, taps * n);
         const int32_t *index = indices(&t, taps * n, 0, pixels - 1);
-        float *y = result(&t, n * channels);
+        float *y = result(&t, (n - 1) * y_stride + channels);
         computed();
         ready();
 
         for (int64_t i = 0; i < taps * n; i++) {
             const float *pixel = x + index[i] * stride;
-            float *w = (float *)want(y) + i % n * channels;
+            float *w = (float *)want(y) + i % n * y_stride;
             for (int64_t c = 0; c < channels; c++)
                 w[c] = i < n ? weight[i] * pixel[c] : multiply_add(table, weight[i], pixel[c], w[c]);
         }
-        run(x, stride, index, weight, taps, n, channels, y);
+        run(x, stride, index, weight, taps, n, channels, y, y_stride);
         if (verdict(&t)) return complaint;
     }
     return NULL;

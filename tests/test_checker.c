@@ -480,8 +480,8 @@ static void filter_row_weights(const float *x, const int32_t *index, const float
 
 static void filter_rows_backwards(const float *const *rows, const float *weight, int64_t taps, int64_t n, float *y)
 {
-    const float *rows_back[8];
-    float weight_back[8];
+    const float *rows_back[16];
+    float weight_back[16];
     for (int64_t t = 0; t < taps; t++) {
         rows_back[t] = rows[taps - 1 - t];
         weight_back[t] = weight[taps - 1 - t];
@@ -490,17 +490,17 @@ static void filter_rows_backwards(const float *const *rows, const float *weight,
 }
 
 static void filter_pixels_dense(const float *x, int64_t x_stride, const int32_t *index, const float *weight,
-                                int64_t taps, int64_t n, int64_t channels, float *y)
+                                int64_t taps, int64_t n, int64_t channels, float *y, int64_t y_stride)
 {
     (void)x_stride;
-    RIGHT.filter_pixels.run(x, channels, index, weight, taps, n, channels, y);
+    RIGHT.filter_pixels.run(x, channels, index, weight, taps, n, channels, y, y_stride);
 }
 
 static void filter_pixels_read_on(const float *x, int64_t x_stride, const int32_t *index, const float *weight,
-                                  int64_t taps, int64_t n, int64_t channels, float *y)
+                                  int64_t taps, int64_t n, int64_t channels, float *y, int64_t y_stride)
 {
     for (int64_t i = 0; i < taps * n; i++) touch(x + index[i] * x_stride + channels);
-    RIGHT.filter_pixels.run(x, x_stride, index, weight, taps, n, channels, y);
+    RIGHT.filter_pixels.run(x, x_stride, index, weight, taps, n, channels, y, y_stride);
 }
 
 /* ---- the wrong kernels, and how each is caught ---- */
