@@ -268,6 +268,7 @@ static void run_plan(const ups_plan *plan, const union desc *desc, bool at_run)
     size_t work = ups_plan_workspace(plan, parts),
            index_bytes = has_indices ? span(&indices, element_of(indices.dtype)) : 0;
     if (span(&src, 4) > 4 * CAP || span(&dst, 4) > 4 * CAP || index_bytes > 8 * CAP || work > BYTES) return;
+    if (weights_of(desc) > CAP) return; /* each run would need them */
     ups_buffers_init(&b, sizeof b);
     void *x = filled(span(&src, 4)), *y = malloc(span(&dst, 4) + 1), *index = filled(index_bytes),
          *workspace = malloc(work + 1);

@@ -274,7 +274,7 @@ typedef struct ups_shuffle_desc {
  * variant on both.
  *
  * sizes and scales are two fields: sizes gives m; scales, when given, enters the formula as sc. Without sizes
- * m = floor(n*scale); without scales sc = m/n. Sizes given to ups_plan_create stand in for sizes.
+ * m = floor(n*scale), in f32 for ort, openvino, ncnn, and rounded to the nearest for opencv; without scales sc = m/n. Sizes given to ups_plan_create stand in for sizes.
  * keep_aspect_ratio_policy not_larger, not_smaller: sc is the min, max of sizes/n over the axes, m = floor(sc*n + 0.5).
  *
  * coordinate_arithmetic, how x is computed and rounded; for nearest it decides which pixel is taken:
@@ -282,10 +282,10 @@ typedef struct ups_shuffle_desc {
  *     torch        ratios rounded to f32, formulas in f32, linear clamped at 0 before it is split, and PyTorch's copies:
  *                  linear on an axis with n = m; nearest floor/asymmetric in 2-D with n = m or m = 2n
  *     ort          the formulas in f32 as written, m for L, ties of nearest within 1e-6; a copy where no size changes
- *     tf           f32, ratio first; cubic's fraction rounded to 1/1024
- *     f32          the formulas in f32 (OpenVINO, oneDNN)
+ *     tf           f32, ratio first; cubic's fraction rounded to 1/1024; a copy where no size changes
+ *     f32          the formulas in f32 (OpenVINO, oneDNN); a copy of each axis that keeps its length
  *     accumulated  nearest: a running sum in double of steps n/m from half a step (Pillow, OpenCV NEAREST_EXACT); else f64
- *     opencv       nearest: floor(o * (1/(m/n))) in double (OpenCV NEAREST); else f64 */
+ *     opencv       nearest: floor(o * (1/(m/n))) in double (OpenCV NEAREST); else f64. Both copy where no size changes */
 typedef struct ups_resize_desc {
     UPS_DESC_HEAD;
     int32_t mode;                           /* UPS_MODE_NEAREST, …; after init the framework's own default */

@@ -55,9 +55,9 @@ def resize(rng, quick):
         return None
     got = expected.shape[2:]
     if target is None:
-        # OpenCV rounds n*f half to even where the library takes floor: the size is asked for, f enters the formula
         keys["scales"] = [fy, fx][2 - rank :]
-    keys["sizes"] = list(got[2 - rank :])
+    else:
+        keys["sizes"] = list(got[2 - rank :])
     if rank == 1:
         x, expected = x[:, :, 0], expected[:, :, 0]
     if taps is None:
