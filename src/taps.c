@@ -391,9 +391,12 @@ int32_t ups_taps_bound(const struct ups_sampling *s, int64_t *bound)
     else if (s->mode != UPS_MODE_NEAREST)
         most = floor(2 * support(s) * stretch(s)) + 1;
     if (s->copies) most = 1;
-    if (most * (double)s->m > 0x1p36) /* from sizes alone it is at most 16 * 2^31 */
-        return ups_error(UPS_UNSUPPORTED, "scale = %g from %" PRId64 " to %" PRId64 " takes %g taps for each output",
-                         s->scale, s->n, s->m, most);
+    /* by the sizes' own scale all outputs take at most 17 taps for each element of the longer side */
+    double own = (double)s->m / (double)s->n;
+    if (most * (double)s->m > 0x1p20 + 64 * ((double)s->n + (double)s->m))
+        return ups_error(UPS_UNSUPPORTED,
+                         "scale %g from %" PRId64 " to %" PRId64 " takes %g taps for each output; legal: nearer to %g",
+                         s->scale, s->n, s->m, most, own);
     *bound = ups_min((int64_t)most, s->n);
     return UPS_OK;
 }

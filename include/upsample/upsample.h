@@ -279,9 +279,10 @@ typedef struct ups_shuffle_desc {
  *
  * coordinate_arithmetic, how x is computed and rounded; for nearest it decides which pixel is taken:
  *     f64          the formulas above in double (ONNX)
- *     torch        ratios rounded to f32, formulas in f32, linear clamped at 0 before it is split, and PyTorch's copies:
- *                  linear on an axis with n = m; nearest floor/asymmetric in 2-D with n = m or m = 2n
- *     ort          the formulas in f32 as written, m for L, ties of nearest within 1e-6; a copy where no size changes
+ *     torch        ratios rounded to f32, formulas in f32, and PyTorch's copies: linear, and antialias, on an axis with
+ *                  n = m; nearest floor/asymmetric in 2-D with n = m or m = 2n
+ *     ort          the formulas in f32 as written, m for L, ties of nearest within 1e-6; a copy where no size changes,
+ *                  and of an axis with n = m where the scale is 1 or with antialias
  *     tf           f32, ratio first; cubic's fraction rounded to 1/1024; a copy where no size changes
  *     f32          the formulas in f32 (OpenVINO, oneDNN); a copy of each axis that keeps its length
  *     accumulated  nearest: a running sum in double of steps n/m from half a step (Pillow, OpenCV NEAREST_EXACT); else f64
