@@ -275,6 +275,14 @@ static int32_t every_axis(const union ups_desc *desc, int a)
     return a ? UPS_OK : check_number(desc, "axes", -1, desc->resize.axes & all, all, all, "axes came with opset 18");
 }
 
+static int32_t sizes_alone(const union ups_desc *desc, int a)
+{
+    char scale[32];
+    if (desc->resize.scales[a] == UPS_BY_PRESET) return UPS_OK;
+    snprintf(scale, sizeof scale, "%g", desc->resize.scales[a]);
+    return refuse(desc, "scales", a, scale, "by_preset", "it takes sizes alone");
+}
+
 static int32_t cubic_of_images(const union ups_desc *desc, int a)
 {
     if (a || desc->resize.mode != UPS_MODE_CUBIC) return UPS_OK;
@@ -314,6 +322,9 @@ static const struct {
     {ONLY(TORCH), OP(RESIZE), antialias_of_images},
     {ONLY(TORCH), OP(RESIZE), torch_coordinates},
     {PRESETS(ONNX_7, ONNX_13), OP(RESIZE), every_axis},
+    {PRESETS(TF, TFLITE), OP(RESIZE), sizes_alone},
+    {ONLY(PILLOW), OP(RESIZE), sizes_alone},
+    {ONLY(XNNPACK), OP(RESIZE), sizes_alone},
     {ONLY(ORT), POOLS, pads_within_kernel},
     {ONLY(ORT), OP(CONV_TRANSPOSE), output_padding_within_stride},
     {ONLY(ORT), OP(RESIZE), cubic_of_images},

@@ -216,7 +216,8 @@ int32_t ups_preset_fill(union ups_desc *desc, int32_t op, const char *preset)
         return ups_error(
             UPS_INVALID,
             "preset = \"%.40s\" is not known; legal: torch, onnx-7, onnx-9, onnx-10, onnx-11, onnx-13, onnx-18, "
-            "onnx-19, onnx, ort, tf, tf1, tflite, caffe, opencv, pillow, openvino, ncnn, onednn, xnnpack",
+            "onnx-19 (for another opset the last before it), onnx, ort, tf, tf1, tflite, caffe, opencv, pillow, "
+            "openvino, ncnn, onednn, xnnpack",
             preset);
     int32_t status = check_has(op, number);
     if (status) return status;

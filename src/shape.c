@@ -95,9 +95,10 @@ static int32_t unpool_sizes(const ups_unpool_desc *d, int a, int64_t in, struct 
     }
     sizes->standard = given == UPS_BY_PRESET ? natural : given;
     if (given != UPS_BY_PRESET && (given < sizes->smallest || given > sizes->largest))
-        return ups_error(UPS_INVALID,
-                         "output_shape[%d] = %" PRId64 "; legal for in[%d] = %" PRId64 ": %" PRId64 " to %" PRId64, a,
-                         given, a, in, sizes->smallest, sizes->largest);
+        return ups_error(
+            UPS_INVALID,
+            "output_shape[%d] = %" PRId64 "; legal for in[%d] = %" PRId64 " by size_rule %s: %" PRId64 " to %" PRId64,
+            a, given, a, in, ups_field_word(d->op, "size_rule", d->size_rule), sizes->smallest, sizes->largest);
     return UPS_OK;
 }
 

@@ -1904,6 +1904,9 @@ static const struct refusal refusals[] = {
     {"pillow", UPS_RESIZE, "antialias=0", "antialias", "0", "1"},
     {"pillow", UPS_RESIZE, "coordinate_transformation_mode=align_corners", "coordinate", "align_corners", "half_pixel"},
     {"pillow", UPS_RESIZE, "mode=lanczos lanczos_radius=4", "lanczos_radius", "4", "3"},
+    {"pillow", UPS_RESIZE, "scales=1.5", "scales[0]", "1.5", "by_preset"},
+    {"tflite", UPS_RESIZE, "scales=2", "scales[0]", "2", "by_preset"},
+    {"xnnpack", UPS_RESIZE, "scales=2", "scales[0]", "2", "by_preset"},
     {"openvino", UPS_MAX_POOL, "round=ceil_caffe", "round", "ceil_caffe", "ceil_clip"},
     {"openvino", UPS_MAX_POOL, "index=nhwc", "index", "nhwc", "channel"},
     {"openvino", UPS_RESIZE, "mode=area", "mode", "area", "cubic"},
@@ -1932,7 +1935,6 @@ static int32_t start_preset(union desc *desc, int32_t op, const char *preset)
     desc->head.rank = 3; /* room for every rank */
     for (int i = 0; i < 5; i++) ups_desc_set(desc, fields[i], "2");
     if (op == UPS_CONV_TRANSPOSE) ups_desc_set(desc, "strides", "2");
-    if (op == UPS_RESIZE) ups_desc_set(desc, "scales", "2");
     desc->head.rank = 2;
     return UPS_OK;
 }

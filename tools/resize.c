@@ -15,9 +15,11 @@ static const char help_text[] =
     "Makes a picture another size by the library's resize, by the rules of the framework that the preset names.\n"
     "Keys are those of `upsample explain --keys resize`: antialias=1, coordinate_transformation_mode=align_corners, …\n"
     "It is computed in floats; then values are rounded to the nearest level, ties to even, and cut off at black and\n"
-    "white. Transparency is filtered as colours are, and does not weigh them.\n"
+    "white, once: 8-bit Pillow does so between its passes too. Transparency is filtered as colours are, and does not\n"
+    "weigh them.\n"
     "\n" PICTURE_HELP "\n"
-    "  --scale S        output over input, such as 2 or 0.5; S,T: of the height, of the width\n"
+    "  --scale S        output over input, such as 2 or 0.5; S,T: of the height, of the width. Enters the coordinates\n"
+    "                   as it does in torch, onnx, ort, opencv, openvino, ncnn; gives the size alone for the others\n"
     "  --size WxH       output width and height in pixels\n"
     "  --filter NAME    nearest, linear (bilinear), cubic (bicubic), area, lanczos, box, hamming; without it the\n"
     "                   framework's own default: nearest for torch, cubic for pillow\n"
@@ -124,6 +126,8 @@ static int gather_keys(struct call *call)
 {
     int own = 0, code = 0;
     if (call->scale && call->size) return fail_usage("--scale and --size: one of them");
+    if ((call->scale || call->size) && has_size_key(&call->request))
+        return fail_usage("%s beside a key sizes or scales: one of them", call->scale ? "--scale" : "--size");
     if (!call->scale && !call->size && !has_size_key(&call->request))
         return fail_usage("resize: how large? --scale 2, or --size 800x600");
     if (call->filter) code = filter_key(call->filter, call->own_keys[own++], sizeof call->own_keys[0]);
@@ -141,9 +145,30 @@ static int gather_keys(struct call *call)
 
 /* ---- the op ---- */
 
+/* These frameworks know sizes alone: a scale is a way to give them, and has no part in the coordinates. */
+static bool knows_scales(const char *preset)
+{
+    static const char *const sizes_alone[] = {"pillow", "tf", "tf1", "tflite", "xnnpack"};
+    for (size_t i = 0; preset && i < sizeof sizes_alone / sizeof *sizes_alone; i++)
+        if (!strcmp(preset, sizes_alone[i])) return false;
+    return true;
+}
+
+static int turn_scales_into_sizes(struct call *call)
+{
+    ups_resize_desc *desc = &call->desc.resize;
+    const int64_t in[2] = {call->reader.height, call->reader.width};
+    int64_t sizes[2];
+    int32_t status = ups_shape(desc, in, NULL, sizes, NULL);
+    if (status) return fail_library("resize", status);
+    for (int i = 0; i < 2; i++) desc->sizes[i] = sizes[i] ? sizes[i] : 1, desc->scales[i] = UPS_BY_PRESET;
+    return 0;
+}
+
 static int make_op(struct call *call)
 {
     int code = describe_request(&call->request, 2, "a picture", &call->desc);
+    if (!code && call->scale && !knows_scales(call->request.preset)) code = turn_scales_into_sizes(call);
     if (code) return code;
     if (call->desc.head.layout != UPS_CHANNELS_LAST)
         return fail("layout=first: the pixels of a picture are interleaved, layout=last");
@@ -248,7 +273,7 @@ static void release_call(struct call *call)
 int command_resize(int argc, char **argv)
 {
     static int (*const steps[])(struct call *) = {
-        gather_keys, make_op, open_source, make_plan, open_target, allocate, read_source, run, write_target,
+        gather_keys, open_source, make_op, make_plan, open_target, allocate, read_source, run, write_target,
     };
     struct call call;
     memset(&call, 0, sizeof call);

@@ -250,9 +250,9 @@ static int set_key(union descriptor *desc, const char *key)
     char name[64]; /* longer than any; a longer one is cut, and then is none either */
     size_t length = strcspn(key, "=");
     snprintf(name, sizeof name, "%.*s", (int)length, key);
-    if (!has_field(desc->head.op, name))
-        return fail("%s: %s has no such key; upsample explain --keys %s lists them", key, word, word);
     int32_t status = ups_desc_set(desc, name, key + length + 1);
+    if (status && !has_field(desc->head.op, name))
+        return fail("%s: %s; upsample explain --keys %s lists them", key, ups_last_error(), word);
     return status ? fail_library(word, status) : 0;
 }
 
