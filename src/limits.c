@@ -329,7 +329,6 @@ static const struct {
     {ONLY(ORT), OP(CONV_TRANSPOSE), output_padding_within_stride},
     {ONLY(ORT), OP(RESIZE), cubic_of_images},
     {ONLY(CAFFE), PADDED, symmetric_pads},
-    {ONLY(NCNN), OP(RESIZE), cubic_of_images},
     {ONLY(XNNPACK), OP(MAX_POOL) | OP(MAX_UNPOOL), disjoint_windows},
     /* clang-format on */
 };
@@ -352,13 +351,14 @@ int32_t ups_limits_desc(const union ups_desc *desc)
 
 /* ---- sizes ---- */
 
-/* PyTorch's 3-D pools, whatever their padding. */
+/* PyTorch's 3-D average pool, whatever its padding. */
 static int32_t whole_window(const union ups_desc *desc, int a, int64_t in)
 {
     struct window w = window_of(desc);
     int64_t extent = w.dilations[a] * (w.kernel[a] - 1) + 1;
     if (desc->head.rank < 3) return UPS_OK;
-    return check_number(desc, "in", a, in, extent, UPS_MAX_LENGTH, "a 3-D pool wants a whole window in the image");
+    return check_number(desc, "in", a, in, extent, UPS_MAX_LENGTH,
+                        "a 3-D average pool wants a whole window in the image");
 }
 
 /* PyTorch's output_size, where it is not what output_padding gives. */
@@ -377,7 +377,7 @@ int32_t ups_limits_sizes(const union ups_desc *desc, const int64_t *in, const in
 {
     int32_t status = UPS_OK;
     for (int a = 0; a < desc->head.rank && !status; a++) {
-        if (meant(desc, ONLY(TORCH), POOLS)) status = whole_window(desc, a, in[a]);
+        if (meant(desc, ONLY(TORCH), OP(AVG_POOL))) status = whole_window(desc, a, in[a]);
         if (meant(desc, ONLY(TORCH), OP(CONV_TRANSPOSE))) status = output_size_within_stride(desc, a, in[a], out[a]);
         if (meant(desc, PRESETS(ONNX_7, ONNX_9), OP(RESIZE)))
             status = check_number(desc, "out_sizes", a, out[a], in[a], UPS_MAX_LENGTH, "Upsample does not shrink");

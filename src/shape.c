@@ -224,7 +224,8 @@ double ups_aspect_scale(const ups_resize_desc *d, const int64_t *in)
 static double scaled_size(const ups_resize_desc *d, int a, int64_t in)
 {
     if (d->preset == UPS_PRESET_OPENCV) return rint((double)in * d->scales[a]);
-    bool f32 = d->preset == UPS_PRESET_ORT || d->preset == UPS_PRESET_NCNN || d->preset == UPS_PRESET_OPENVINO;
+    if (d->preset == UPS_PRESET_OPENVINO) return (double)floorf((float)in * ((float)d->scales[a] + 1e-6f));
+    bool f32 = d->preset == UPS_PRESET_ORT || d->preset == UPS_PRESET_NCNN;
     return f32 ? (double)floorf((float)in * (float)d->scales[a]) : floor((double)in * d->scales[a]);
 }
 

@@ -116,12 +116,12 @@ static double rounded_ort(const struct ups_sampling *s, double x)
     return rounded(s, x);
 }
 
-/* PyTorch's nearest-exact. In 2-D the halves cancel before anything is rounded; in 1-D and 3-D they do not, and the product
- * is fused (PyTorch 2.15.0, recorded: 2 -> 41, o = 20). */
+/* PyTorch's nearest-exact. In its kernel for small images the halves cancel before anything is rounded; in the other one they
+ * do not, and the product is fused (PyTorch 2.15.0, recorded: 2 -> 41, o = 20). */
 static float nearest_exact(const struct ups_sampling *s, int64_t o)
 {
     float ratio = ratio_f32(s), middle = (float)o + 0.5f;
-    return floorf(s->rank == 2 ? middle * ratio : fmaf(middle, ratio, -0.5f) + 0.5f);
+    return floorf(s->small_image ? middle * ratio : fmaf(middle, ratio, -0.5f) + 0.5f);
 }
 
 static double nearest_torch(const struct ups_sampling *s, int64_t o)
@@ -134,10 +134,10 @@ static double nearest_torch(const struct ups_sampling *s, int64_t o)
     return rounded(s, (double)x);
 }
 
-/* PyTorch's 2-D nearest kernel replicates an axis that doubles, whatever the scale. */
+/* That kernel replicates an axis that doubles, whatever the scale. */
 static bool torch_doubles(const struct ups_sampling *s)
 {
-    return s->arithmetic == UPS_COORDINATES_TORCH && s->rank == 2 && s->coordinate == UPS_ASYMMETRIC &&
+    return s->arithmetic == UPS_COORDINATES_TORCH && s->small_image && s->coordinate == UPS_ASYMMETRIC &&
            s->nearest == UPS_NEAREST_FLOOR && s->m == 2 * s->n;
 }
 
@@ -252,13 +252,16 @@ static void finish_row(struct row *r)
 {
     struct ups_taps *to = r->to;
     finish_pixel(r);
-    if (r->count == 0) { /* nothing of the image has any weight: the nearest pixel */
+    if (r->count == 0) { /* nothing of the image has a weight: the nearest pixel */
         r->weight = 1;
         finish_pixel(r);
     }
     to->taps = ups_max(to->taps, r->count);
     to->span = ups_max(to->span, to->index[(r->count - 1) * to->m + r->o] - to->index[r->o] + 1);
 }
+
+/* A sum of weights that is rounding alone: of a centre far outside the image. */
+#define NO_WEIGHT 1e-9
 
 /* The pixels i around the centre by F, over their sum; those outside the image repeat the border or are left out. Rounded as
  * Pillow does, whose box shows it. */
@@ -274,7 +277,7 @@ static void filter_row(const struct ups_sampling *s, struct row *r)
         last = ups_min(last, s->n - 1);
     }
     for (int64_t i = first; i <= last; i++) sum += filter(s, ((double)i - c + 0.5) * q);
-    for (int64_t i = first; i <= last && sum != 0; i++)
+    for (int64_t i = first; i <= last && fabs(sum) > NO_WEIGHT; i++)
         add_tap(r, ups_min(ups_max(i, 0), s->n - 1), filter(s, ((double)i - c + 0.5) * q) / sum);
 }
 
@@ -404,14 +407,14 @@ int32_t ups_taps_bound(const struct ups_sampling *s, int64_t *bound)
 /* ---- what the descriptor says of an axis ---- */
 
 /* Frameworks copy an axis that keeps its length, although the scale or the rule may say otherwise. PyTorch: linear and
- * antialiased ones, nearest in 2-D. ONNX Runtime: antialiased ones, and where the scale is 1. OpenVINO: always. */
+ * antialiased ones, nearest of small images. ONNX Runtime: antialiased ones, and where the scale is 1. OpenVINO: always. */
 static bool keeps(const struct ups_sampling *s)
 {
     if (s->n != s->m) return false;
     switch (s->arithmetic) {
     case UPS_COORDINATES_TORCH:
         if (s->mode == UPS_MODE_LINEAR || s->antialias) return true;
-        return s->mode == UPS_MODE_NEAREST && s->rank == 2 && s->coordinate == UPS_ASYMMETRIC &&
+        return s->mode == UPS_MODE_NEAREST && s->small_image && s->coordinate == UPS_ASYMMETRIC &&
                s->nearest == UPS_NEAREST_FLOOR;
     case UPS_COORDINATES_ORT: return s->antialias || (float)s->scale == 1;
     case UPS_COORDINATES_F32: return s->coordinate != UPS_TF_CROP_AND_RESIZE;
@@ -457,6 +460,7 @@ void ups_sampling_of(const ups_resize_desc *d, const int64_t n[3], const int64_t
     for (int i = 0; i < 3; i++) {
         struct ups_sampling *s = &axes[i];
         *s = (struct ups_sampling){.n = n[i], .m = m[i], .copies = true};
+        s->small_image = d->rank == 2 && m[1] + m[2] <= 128;
         if (i >= missing) sampling_of_axis(d, i - missing, n + missing, s);
         same = same && s->n == s->m;
         grows = grows || (!s->copies && s->scale > 1);

@@ -14,7 +14,8 @@
 struct ups_sampling {
     int64_t n, m;
     int32_t mode, coordinate, nearest, arithmetic, rank, radius, area;
-    bool copies; /* output o is input o, whatever the rest says */
+    bool small_image; /* 2-D, output height + width at most 128: PyTorch has another nearest kernel for these */
+    bool copies;      /* output o is input o, whatever the rest says */
     bool antialias, excludes;
     bool scaled;  /* the scale was given, and is not m/n */
     double scale; /* output / input, as it enters the formulas */

@@ -16,6 +16,7 @@ struct axis {
     double scale, r0, r1;
     bool given; /* the scale */
     bool copy;
+    bool small; /* height + width of the output: what PyTorch chooses its nearest kernel by */
 };
 
 static bool listed(const ups_resize_desc *d, int a)
@@ -50,9 +51,10 @@ bool naive_resize_sizes(const ups_resize_desc *d, const int64_t *in, const int64
     return legal;
 }
 
-static bool is_torch_nearest(const ups_resize_desc *d)
+static bool is_torch_nearest(const struct axis *a)
 {
-    return d->mode == UPS_MODE_NEAREST && d->rank == 2 && d->coordinate_transformation_mode == UPS_ASYMMETRIC &&
+    const ups_resize_desc *d = a->d;
+    return d->mode == UPS_MODE_NEAREST && a->small && d->coordinate_transformation_mode == UPS_ASYMMETRIC &&
            d->nearest_mode == UPS_NEAREST_FLOOR;
 }
 
@@ -64,7 +66,7 @@ static bool copied(const ups_resize_desc *d, const struct axis *a, bool nothing_
     if (a->n != a->m) return false;
     switch (d->coordinate_arithmetic) {
     case UPS_COORDINATES_F64: return false;
-    case UPS_COORDINATES_TORCH: return d->mode == UPS_MODE_LINEAR || (d->antialias && filter) || is_torch_nearest(d);
+    case UPS_COORDINATES_TORCH: return d->mode == UPS_MODE_LINEAR || (d->antialias && filter) || is_torch_nearest(a);
     case UPS_COORDINATES_ORT: return nothing_changes || (d->antialias && filter) || (float)a->scale == 1;
     case UPS_COORDINATES_F32: return !crop;
     default: return nothing_changes && !crop;
@@ -81,6 +83,7 @@ static void axes_of(const ups_resize_desc *d, const int64_t *in, const int64_t *
         axes[i] = (struct axis){.n = 1, .m = 1, .copy = true};
         if (a < 0) continue;
         struct axis x = {.d = d, .n = in[a], .m = out[a], .r0 = d->roi[a], .r1 = d->roi[3 + a]};
+        x.small = d->rank == 2 && out[0] + out[1] <= 128;
         bool keeps = d->keep_aspect_ratio_policy != UPS_STRETCH;
         bool opencv = d->mode == UPS_MODE_AREA && d->area_rule == UPS_AREA_OVERLAP_OR_LINEAR;
         x.given = (keeps || d->scales[a] != UPS_BY_PRESET) && (opencv || d->mode != UPS_MODE_AREA);
@@ -187,10 +190,10 @@ static double nearest_torch(const struct axis *a, int64_t o)
 {
     int32_t rule = a->d->coordinate_transformation_mode, to = a->d->nearest_mode;
     float middle = (float)o + 0.5f, x = ratio_first(a, (float)o);
-    if (is_torch_nearest(a->d) && a->m == 2 * a->n) return (double)(o / 2);
+    if (is_torch_nearest(a) && a->m == 2 * a->n) return (double)(o / 2);
     if ((rule == UPS_HALF_PIXEL || rule == UPS_PYTORCH_HALF_PIXEL) && to == UPS_ROUND_PREFER_CEIL) {
-        float exact = fmaf(middle, ratio(a), -0.5f); /* in 2-D the halves cancel */
-        return floorf(a->d->rank == 2 ? middle * ratio(a) : exact + 0.5f);
+        float exact = fmaf(middle, ratio(a), -0.5f); /* in the small kernel the halves cancel */
+        return floorf(a->small ? middle * ratio(a) : exact + 0.5f);
     }
     if (to == UPS_ROUND_PREFER_CEIL) return floorf(x + 0.5f);
     return to == UPS_ROUND_PREFER_FLOOR ? ceilf(x - 0.5f) : round_by(a, x);
@@ -273,8 +276,10 @@ static void filter_weights(const struct axis *a, int64_t o, double *w)
         w[i < 0 ? 0 : i < a->n ? i : a->n - 1] += v;
         sum += v;
     }
-    for (int64_t i = 0; i < a->n && sum != 0; i++) w[i] /= sum;
-    if (sum == 0) w[at < 0 ? 0 : at < a->n ? at : a->n - 1] = 1;
+    bool nothing = fabs(sum) < 1e-9; /* rounding alone */
+    for (int64_t i = 0; i < a->n && !nothing; i++) w[i] /= sum;
+    if (nothing) memset(w, 0, (size_t)a->n * sizeof *w);
+    if (nothing) w[at < 0 ? 0 : at < a->n ? at : a->n - 1] = 1;
 }
 
 static void area_weights(const struct axis *a, int64_t o, bool grows, double *w)

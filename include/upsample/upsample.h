@@ -268,19 +268,23 @@ typedef struct ups_shuffle_desc {
  *     hamming  sinc(t) (0.54 + 0.46 cos(pi t))                                                 |t| < 1
  *
  * sinc(t) = sin(pi t)/(pi t). Weights of a row are divided by their sum where it is not 1 by construction. Pixels outside
- * the image repeat the border; with exclude_outside they weigh 0 and the rest is divided by its sum.
+ * the image repeat the border; with exclude_outside they weigh 0 and the rest is divided by its sum
+ * (where that is 0 the nearest pixel counts).
  * area: cells, the mean of pixels floor(o*n/m) up to ceil((o+1)*n/m) (PyTorch's adaptive average); overlap, each pixel weighs
  * the length it shares with [o*n/m, (o+1)*n/m); overlap_or_linear, overlap unless an axis grows, then OpenCV's linear
  * variant on both.
  *
  * sizes and scales are two fields: sizes gives m; scales, when given, enters the formula as sc. Without sizes
- * m = floor(n*scale), in f32 for ort, openvino, ncnn, and rounded to the nearest for opencv; without scales sc = m/n. Sizes given to ups_plan_create stand in for sizes.
+ * m = floor(n*scale), in f32 for ort, ncnn, openvino (which adds
+ * 1e-6 to the scale), and rounded to the nearest for opencv; without scales sc = m/n. Sizes given to ups_plan_create stand in for sizes.
  * keep_aspect_ratio_policy not_larger, not_smaller: sc is the min, max of sizes/n over the axes, m = floor(sc*n + 0.5).
  *
  * coordinate_arithmetic, how x is computed and rounded; for nearest it decides which pixel is taken:
  *     f64          the formulas above in double (ONNX)
  *     torch        ratios rounded to f32, formulas in f32, and PyTorch's copies: linear, and antialias, on an axis with
- *                  n = m; nearest floor/asymmetric in 2-D with n = m or m = 2n
+ *                  n = m; nearest floor/asymmetric with n = m or m = 2n in 2-D outputs of height + width <= 128
+ *                  (its kernel for larger ones has no copies; it also takes that for memory channels last, which is
+ *                  not followed)
  *     ort          the formulas in f32 as written, m for L, ties of nearest within 1e-6; a copy where no size changes,
  *                  and of an axis with n = m where the scale is 1 or with antialias
  *     tf           f32, ratio first; cubic's fraction rounded to 1/1024; a copy where no size changes

@@ -8,7 +8,7 @@ from calls import Call, data, integers, layout, whole
 
 torch.set_num_threads(1)
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
-WEIGHTS = {"OIHW": lambda s: (1, 0, *s), "HWOI": lambda s: (*s, 1, 0), "OHWI": lambda s: (1, *s, 0), "HWIO": lambda s: (*s, 0, 1)}
+LAYOUTS = ["OIHW", "HWOI", "OHWI", "HWIO"]
 
 
 def VERSION():
@@ -78,19 +78,27 @@ def max_unpool(rng, quick):
     rank = int(rng.integers(1, 4))
     kernel, size = integers(rng, 1, 4, rank), integers(rng, 3, 7 if quick or rank == 3 else 15, rank)
     strides = integers(rng, 1, 4, rank) if rng.random() < 0.3 else kernel
+    pads = [int(rng.integers(0, k // 2 + 1)) for k in kernel] if rng.random() < 0.4 else [0] * rank
     channels = int(rng.integers(1, 6))
-    full = data(rng, [int(rng.integers(1, 3)), channels, *size])
-    pooled = accepted(of_rank("max_pool", rank), torch.from_numpy(full), kernel, strides, return_indices=True)
+    full = data(rng, [int(rng.integers(1, 3)), channels, *size], special=0.3)
+    pooled = accepted(of_rank("max_pool", rank), torch.from_numpy(full), kernel, strides, pads, return_indices=True)
     if pooled is None:
         return None
-    keys = {"kernel_shape": kernel, "strides": strides, "output_shape": size}
+    keys = {"kernel_shape": kernel, "strides": strides, "pads": pads + pads}
+    if rng.random() < 0.6:
+        keys["output_shape"] = size
+    else:
+        size = [(n - 1) * s - 2 * p + k for n, s, p, k in zip(pooled[0].shape[2:], strides, pads, kernel)]
+    if min(size) < 1:
+        return None
     if rng.random() < 0.4:  # any indices of the output
         pooled[1] = rng.integers(0, int(np.prod(size)), pooled[1].shape)
-    y = accepted(of_rank("max_unpool", rank), torch.from_numpy(pooled[0]), torch.from_numpy(pooled[1]), kernel, strides,
-                 output_size=size)
+    y = accepted(of_rank("max_unpool", rank), torch.from_numpy(pooled[0]), torch.from_numpy(pooled[1]), kernel, strides, pads,
+                 keys.get("output_shape"))
     if y is None:
         return None
-    return Call("max_unpool", "torch", keys, pooled[0], rank, layout(rng), y, 0, f"max_unpool{rank}d(output_size={size})", indices=pooled[1])
+    what = f"max_unpool{rank}d(padding={pads}, output_size={keys.get('output_shape')})"
+    return Call("max_unpool", "torch", keys, pooled[0], rank, layout(rng), y, 0, what, indices=pooled[1])
 
 
 def shuffle(rng, quick, unshuffle):
@@ -103,6 +111,17 @@ def shuffle(rng, quick, unshuffle):
     return Call(op, "torch", {"blocksize": block}, x, 2, layout(rng), y, 0, f"{op}({block})")
 
 
+def rearranged(w, group, name):
+    """PyTorch's [I, O/G, k…] in another layout: of I and O the one named first counts all channels, the other those of a group."""
+    rank = w.ndim - 2
+    if name.index("O") < name.index("I"):
+        w = w.reshape(group, -1, *w.shape[1:])  # G I/G O/G k…
+        w = w.swapaxes(1, 2).reshape(-1, w.shape[1], *w.shape[3:])  # O I/G k…
+    axes = {"O": 0, "I": 1} if name.index("O") < name.index("I") else {"I": 0, "O": 1}
+    order = [a for letter in name.replace("HW", "S") for a in (range(2, 2 + rank) if letter == "S" else [axes[letter]])]
+    return np.ascontiguousarray(w.transpose(order))
+
+
 def resize(rng, quick):
     kind = str(rng.choice(["nearest", "nearest-exact", "linear", "linear", "cubic", "area", "antialias"]))
     rank = 2 if kind in ("cubic", "antialias") else int(rng.integers(1, 4))
@@ -113,7 +132,9 @@ def resize(rng, quick):
         options["align_corners"] = True
         keys["coordinate_transformation_mode"] = "align_corners"
     if rng.random() < 0.4:
-        scales = [float(np.round(f, 3)) for f in rng.uniform(0.3, 3, rank)]
+        # some keep a length though they are not 1: there PyTorch copies, or does not, by mode, rank and size
+        scales = [float(np.round(1 + rng.random() / n, 4)) if rng.random() < 0.15 else float(np.round(rng.uniform(0.3, 3), 3))
+                  for n in size]
         target = [int(n * f) for n, f in zip(size, scales)]
         options["scale_factor"] = scales
         if rng.random() < 0.3:  # the scale gives the size alone
@@ -139,7 +160,7 @@ def resize(rng, quick):
         keys["mode"] = "nearest" if kind == "nearest-exact" else kind
     if kind == "nearest-exact":
         keys.update(coordinate_transformation_mode="half_pixel", nearest_mode="round_prefer_ceil")
-    x = data(rng, [int(rng.integers(1, 3)), int(rng.integers(1, 5)), *size])
+    x = data(rng, [int(rng.integers(1, 3)), int(rng.integers(1, 5)), *size], special=0.3 if "nearest" in kind else 0)
     y = accepted(F.interpolate, torch.from_numpy(x), **options)
     if y is None:
         return None
@@ -162,11 +183,12 @@ def conv_transpose(rng, quick):
     y = accepted(of_rank("conv_transpose", rank), *tensors, strides, pads, padding, group, dilations)
     if y is None:
         return None
-    # the output padding by itself, or as the size it gives
-    keys.update({"output_padding": padding} if rng.random() < 0.5 else {"output_shape": list(y.shape[2:])})
-    if group == 1 and rng.random() < 0.4:
-        keys["weights_layout"] = str(rng.choice(list(WEIGHTS)))
-        w = np.ascontiguousarray(w.transpose(WEIGHTS[keys["weights_layout"]](range(2, 2 + rank))))
+    # the output padding by itself, or as the output_size that gives it, which reaches less than a stride
+    sized = rng.random() < 0.5 and all(p < s for p, s in zip(padding, strides))
+    keys.update({"output_shape": list(y.shape[2:])} if sized else {"output_padding": padding})
+    if rng.random() < 0.4:
+        keys["weights_layout"] = str(rng.choice(LAYOUTS))
+        w = rearranged(w, group, keys["weights_layout"])
     terms = inputs // group * int(np.prod(kernel)) + 1
     bound = 0 if whole(x, w, *([] if bias is None else [bias])) else 2e-7 * terms * float(np.abs(x).max() * np.abs(w).max()) + 1e-7
     return Call("conv_transpose", "torch", keys, x, rank, layout(rng), y.astype(np.float32), bound,
