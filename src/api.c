@@ -51,7 +51,7 @@ static void list_spans(const ups_plan *p, const ups_buffers *b, const void *work
     const union ups_desc *desc = &p->op->desc;
     bool unpool = desc->head.op == UPS_MAX_UNPOOL, pool = desc->head.op == UPS_MAX_POOL;
     bool at_run = p->op->flags & UPS_WEIGHTS_AT_RUN;
-    size_t index_bytes = unpool || pool ? tensor_bytes(&p->indices) : 0;
+    size_t index_bytes = p->indices.size ? tensor_bytes(&p->indices) : 0;
     size_t index_alignment = ups_index_bytes(p->indices.dtype);
     const ups_conv_transpose_desc *c = &desc->conv_transpose;
     size_t bias_bytes = at_run ? (size_t)c->out_channels * 4 : 0;
@@ -114,6 +114,8 @@ static int32_t check_run(const ups_plan *plan, const ups_buffers *b, const void 
         return ups_error(UPS_INVALID,
                          "workspace_bytes = %zu; legal: %zu or more for %" PRId32 " parts (ups_plan_workspace)",
                          workspace ? workspace_bytes : 0, needed, parts);
+    if (plan->op->desc.head.op == UPS_MAX_POOL && b->indices_out && !plan->indices.size)
+        return ups_index_check_largest(&plan->op->desc.pool, plan->src.dims);
     list_spans(plan, b, workspace, workspace_bytes, spans);
     return check_spans(plan, spans);
 }

@@ -355,6 +355,7 @@ int64_t ups_desc_get(const void *desc, const char *name, char *text, size_t capa
         ups_error(UPS_INVALID, "%s has no field \"%.40s\"", ups_op_word(own.head.op), name);
         return -1;
     }
+    if (w.capacity) *text = 0; /* a subset may be of axes that the rank lacks */
     put_field(&w, f, &own);
     return w.length;
 }
@@ -373,15 +374,21 @@ static void put_meaning(struct ups_text *w, const struct ups_field *f, const uni
 
 static bool same_field(const struct ups_field *f, const union ups_desc *a, const union ups_desc *b)
 {
-    char x[256], y[256];
+    char x[256] = "", y[256] = "";
     struct ups_text wx = {x, sizeof x, 0}, wy = {y, sizeof y, 0};
     put_field(&wx, f, a);
     put_field(&wy, f, b);
     return !strcmp(x, y);
 }
 
-/* Whether a field has a say in what this descriptor computes; ceil_mode has spoken through round. */
-static bool matters(const struct ups_field *f, const union ups_desc *desc)
+static bool matters_for_pool(const char *name, const ups_pool_desc *d)
+{
+    if (!strcmp(name, "ceil_mode")) return false; /* it has spoken through round */
+    if (!strcmp(name, "round")) return d->auto_pad == UPS_NOTSET;
+    return strcmp(name, "count_include_pad") != 0 || d->divisor == UPS_BY_PRESET;
+}
+
+static bool matters_for_resize(const char *name, const ups_resize_desc *d)
 {
     static const struct {
         const char *field;
@@ -390,17 +397,28 @@ static bool matters(const struct ups_field *f, const union ups_desc *desc)
                     {"cubic_coeff_a", UPS_MODE_CUBIC},
                     {"lanczos_radius", UPS_MODE_LANCZOS},
                     {"area_rule", UPS_MODE_AREA}};
-    int32_t mode = desc->resize.mode, coordinates = desc->resize.coordinate_transformation_mode;
-    if (!strcmp(f->name, "ceil_mode")) return false;
-    if (desc->head.op != UPS_RESIZE) return true;
+    bool nearest = d->mode == UPS_MODE_NEAREST, filter = !nearest && d->mode != UPS_MODE_AREA;
+    bool stepped = nearest && (d->coordinate_arithmetic == UPS_COORDINATES_ACCUMULATED ||
+                               d->coordinate_arithmetic == UPS_COORDINATES_OPENCV); /* by formulas of their own */
     for (size_t i = 0; i < sizeof one_mode / sizeof *one_mode; i++)
-        if (!strcmp(f->name, one_mode[i].field)) return mode == one_mode[i].mode;
-    if (!strcmp(f->name, "antialias") || !strcmp(f->name, "exclude_outside"))
-        return mode != UPS_MODE_NEAREST && mode != UPS_MODE_AREA;
-    if (!strncmp(f->name, "coordinate_", 11)) return mode != UPS_MODE_AREA;
-    if (!strcmp(f->name, "roi") || !strcmp(f->name, "extrapolation_value"))
-        return coordinates == UPS_TF_CROP_AND_RESIZE;
+        if (!strcmp(name, one_mode[i].field)) return d->mode == one_mode[i].mode && !stepped;
+    if (!strcmp(name, "antialias") || !strcmp(name, "exclude_outside")) return filter;
+    if (!strcmp(name, "coordinate_transformation_mode")) return d->mode != UPS_MODE_AREA && !stepped;
+    if (!strcmp(name, "size_rounding")) return d->sizes[0] == UPS_BY_PRESET;
+    if (!strcmp(name, "roi") || !strcmp(name, "extrapolation_value"))
+        return d->coordinate_transformation_mode == UPS_TF_CROP_AND_RESIZE;
     return true;
+}
+
+/* Whether a field has a say in what this descriptor computes. */
+static bool matters(const struct ups_field *f, const union ups_desc *desc)
+{
+    switch (desc->head.op) {
+    case UPS_MAX_POOL:
+    case UPS_AVG_POOL: return matters_for_pool(f->name, &desc->pool);
+    case UPS_RESIZE: return matters_for_resize(f->name, &desc->resize);
+    default: return true;
+    }
 }
 
 int64_t ups_desc_difference(const void *a, const void *b, char *text, size_t capacity)

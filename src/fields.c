@@ -106,6 +106,11 @@ WORDS(arithmetic_words) = {
     {"accumulated", UPS_COORDINATES_ACCUMULATED, "nearest by a running sum in double"},
     {"opencv", UPS_COORDINATES_OPENCV, "nearest by floor(o * (1/(m/n))) in double"},
     LAST_WORD};
+WORDS(size_rounding_words) = {{"floor", UPS_SIZE_FLOOR, "floor(n*scale) in double"},
+                              {"floor_f32", UPS_SIZE_FLOOR_F32, "floor(n*scale) in f32"},
+                              {"floor_openvino", UPS_SIZE_FLOOR_OPENVINO, "floor(n*(scale + 1e-6)) in f32"},
+                              {"round", UPS_SIZE_ROUND, "n*scale to the nearest, halves to even"},
+                              LAST_WORD};
 WORDS(area_words) = {
     {"cells", UPS_AREA_CELLS, "means of whole pixels from floor(o*n/m) to ceil((o+1)*n/m)"},
     {"overlap", UPS_AREA_OVERLAP, "means weighted by the length that each pixel shares with the output pixel"},
@@ -251,7 +256,7 @@ static const struct ups_field resize_fields[] = {
     {"scales", UPS_KIND_SCALES, offsetof(ups_resize_desc, scales), 0, 0, true, NULL,
      "output over input length, as it enters the coordinates",
      "torch scale_factor; opencv fx, fy; ncnn height_scale, width_scale"},
-    NUMBER(ups_resize_desc, antialias, 0, 1, false, "whether the filter widens when it shrinks", NULL),
+    NUMBER(ups_resize_desc, antialias, 0, 1, true, "whether the filter widens when it shrinks", NULL),
     NUMBER(ups_resize_desc, exclude_outside, 0, 1, true,
            "whether pixels outside the image weigh nothing instead of repeating the border", NULL),
     FIELD(ups_resize_desc, cubic_coeff_a, REAL, 0, 0, true, NULL, "the cubic's parameter a", "openvino cube_coeff"),
@@ -259,6 +264,7 @@ static const struct ups_field resize_fields[] = {
            "tf lanczos3, lanczos5; opencv LANCZOS4; pillow LANCZOS is 3"),
     WORD(ups_resize_desc, area_rule, area_words, true, "how area weighs pixels that it covers in part", NULL),
     WORD(ups_resize_desc, keep_aspect_ratio_policy, aspect_words, false, "whether sizes stretch the picture", NULL),
+    WORD(ups_resize_desc, size_rounding, size_rounding_words, false, "which size a scale gives", NULL),
     FIELD(ups_resize_desc, axes, SUBSET, 0, 0, false, NULL, "the spatial axes that are resized, from 0",
           "onnx axes count N and C too: 2 is 0 here"),
     FIELD(ups_resize_desc, roi, ROI, 0, 0, false, NULL,

@@ -129,7 +129,6 @@ static const struct limit limits[] = {
      WORD(MODE_NEAREST) | WORD(MODE_LINEAR) | WORD(MODE_CUBIC) | WORD(MODE_LANCZOS) | WORD(MODE_BOX) |
          WORD(MODE_HAMMING),
      "it has no other filter"},
-    {ONLY(PILLOW), OP(RESIZE), "antialias", 1, 1, 0, "its filters always widen"},
     {ONLY(PILLOW), OP(RESIZE), "coordinate_transformation_mode", 0, 0, WORD(HALF_PIXEL), "it has no other coordinates"},
     {ONLY(PILLOW), OP(RESIZE), "lanczos_radius", 3, 3, 0, "its LANCZOS has 3"},
 
@@ -295,6 +294,13 @@ static int32_t antialias_of_images(const union ups_desc *desc, int a)
     return check_number(desc, "rank", -1, desc->head.rank, 2, 2, "antialias is for images");
 }
 
+static int32_t filters_widen(const union ups_desc *desc, int a)
+{
+    int32_t mode = desc->resize.mode;
+    if (a || mode == UPS_MODE_NEAREST || mode == UPS_MODE_AREA) return UPS_OK;
+    return check_number(desc, "antialias", -1, desc->resize.antialias, 1, 1, "its filters always widen");
+}
+
 static int32_t torch_coordinates(const union ups_desc *desc, int a)
 {
     const ups_resize_desc *d = &desc->resize;
@@ -324,6 +330,7 @@ static const struct {
     {PRESETS(ONNX_7, ONNX_13), OP(RESIZE), every_axis},
     {PRESETS(TF, TFLITE), OP(RESIZE), sizes_alone},
     {ONLY(PILLOW), OP(RESIZE), sizes_alone},
+    {ONLY(PILLOW), OP(RESIZE), filters_widen},
     {ONLY(XNNPACK), OP(RESIZE), sizes_alone},
     {ONLY(ORT), POOLS, pads_within_kernel},
     {ONLY(ORT), OP(CONV_TRANSPOSE), output_padding_within_stride},

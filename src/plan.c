@@ -218,15 +218,15 @@ static void place_pads(ups_plan *p)
     }
 }
 
-/* The index tensor of pooling, shaped as its output, and of unpooling, shaped as its input. */
+/* The index tensor of pooling, shaped as its output, and of unpooling, shaped as its input. None where the type cannot hold
+ * what the pooling would record. */
 static int32_t place_indices(ups_plan *p)
 {
     const union ups_desc *desc = &p->op->desc;
     bool pool = desc->head.op == UPS_MAX_POOL;
     int32_t type = pool ? desc->pool.index_type : desc->unpool.index_type;
     if (!pool && desc->head.op != UPS_MAX_UNPOOL) return UPS_OK;
-    int32_t status = pool ? ups_index_check_largest(&desc->pool, p->src.dims) : UPS_OK;
-    if (status) return status;
+    if (pool && ups_index_largest(&desc->pool, p->src.dims) > ups_index_most(type)) return UPS_OK; /* values alone */
     return ups_tensor_init(&p->indices, sizeof p->indices, type, desc->head.rank, desc->head.layout,
                            pool ? p->dst.dims : p->src.dims);
 }
@@ -289,6 +289,8 @@ int32_t ups_plan_tensor(const ups_plan *plan, int32_t role, ups_tensor *tensor)
     if (role < UPS_ROLE_SRC || role > UPS_ROLE_INDICES)
         return ups_error(UPS_INVALID, "role = %" PRId32 "; legal: UPS_ROLE_SRC 1, UPS_ROLE_DST 2, UPS_ROLE_INDICES 3",
                          role);
+    if (!t->size && plan->op->desc.head.op == UPS_MAX_POOL)
+        return ups_index_check_largest(&plan->op->desc.pool, plan->src.dims);
     if (!t->size)
         return ups_error(UPS_INVALID, "role = UPS_ROLE_INDICES; %s has no index tensor",
                          ups_op_word(plan->op->desc.head.op));

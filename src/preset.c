@@ -153,6 +153,17 @@ static int32_t default_mode(int32_t preset)
     }
 }
 
+static int32_t size_rounding(int32_t preset)
+{
+    switch (preset) {
+    case UPS_PRESET_ORT:
+    case UPS_PRESET_NCNN: return UPS_SIZE_FLOOR_F32;
+    case UPS_PRESET_OPENVINO: return UPS_SIZE_FLOOR_OPENVINO;
+    case UPS_PRESET_OPENCV: return UPS_SIZE_ROUND;
+    default: return UPS_SIZE_FLOOR;
+    }
+}
+
 static void fill_resize(ups_resize_desc *d)
 {
     d->mode = default_mode(d->preset);
@@ -161,7 +172,8 @@ static void fill_resize(ups_resize_desc *d)
     d->coordinate_arithmetic = UPS_BY_PRESET;
     set_axes(d->sizes, UPS_BY_PRESET);
     for (int i = 0; i < 3; i++) d->scales[i] = UPS_BY_PRESET;
-    d->antialias = d->preset == UPS_PRESET_PILLOW;
+    d->antialias = UPS_BY_PRESET;
+    d->size_rounding = size_rounding(d->preset);
     d->exclude_outside = UPS_BY_PRESET;
     d->cubic_coeff_a = UPS_REAL_BY_PRESET;
     d->lanczos_radius = UPS_BY_PRESET;
@@ -354,6 +366,8 @@ static double cubic_coefficient(const ups_resize_desc *d)
 
 static void resolve_resize(ups_resize_desc *d)
 {
+    bool filter = d->mode != UPS_MODE_NEAREST && d->mode != UPS_MODE_AREA;
+    if (d->antialias == UPS_BY_PRESET) d->antialias = filter && d->preset == UPS_PRESET_PILLOW;
     if (d->coordinate_transformation_mode == UPS_BY_PRESET) d->coordinate_transformation_mode = coordinate_rule(d);
     if (d->nearest_mode == UPS_BY_PRESET) d->nearest_mode = nearest_rule(d);
     if (d->coordinate_arithmetic == UPS_BY_PRESET) d->coordinate_arithmetic = arithmetic_rule(d);

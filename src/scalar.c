@@ -92,6 +92,18 @@ static void put(struct best best, int64_t i, float *y, void *index, enum form fo
     if (form == I64) ((int64_t *)index)[i] = best.at;
 }
 
+/* Taps that may lie inside the row, first <= t < last: all, but for windows far wider than it. */
+static inline void inner_taps(const struct ups_pool_window *w, int64_t start, int64_t *first, int64_t *last)
+{
+    *first = 0;
+    *last = w->taps;
+    if (w->taps <= 2 * w->width) return;
+    if (start < 0) *first = -start / w->dilation;
+    if (start < w->width && (w->width - start) / w->dilation < w->taps) *last = (w->width - start) / w->dilation + 1;
+    if (start >= w->width) *last = 0;
+    if (*last > w->taps) *last = w->taps;
+}
+
 /* The rule stands in arguments of its own: constants for the usual one. */
 static inline void pool_row(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index,
                             enum form form, int64_t position_step, int64_t tap_step, int32_t nan)
@@ -99,10 +111,11 @@ static inline void pool_row(const struct ups_pool_window *window, int64_t first,
     const struct ups_pool_window w = *window;
 
     for (int64_t i = 0; i < n; i++) {
-        int64_t start = (first + i) * w.stride - w.pad;
+        int64_t start = (first + i) * w.stride - w.pad, first_tap, last_tap;
         struct best best = none(nan);
+        inner_taps(&w, start, &first_tap, &last_tap);
         for (int64_t r = 0; r < w.count; r++)
-            for (int64_t t = 0; t < w.taps; t++) {
+            for (int64_t t = first_tap; t < last_tap; t++) {
                 int64_t p = start + t * w.dilation;
                 if (0 <= p && p < w.width)
                     best = best_of(best, w.rows[r][p], w.base[r] + p * position_step + t * tap_step, nan);
@@ -117,9 +130,11 @@ static void pool_row_by_column(const struct ups_pool_window *window, int64_t fir
     const struct ups_pool_window w = *window;
 
     for (int64_t i = 0; i < n; i++) {
+        int64_t start = (first + i) * w.stride - w.pad, first_tap, last_tap;
         struct best best = none(w.nan);
-        for (int64_t t = 0; t < w.taps; t++) {
-            int64_t p = (first + i) * w.stride - w.pad + t * w.dilation;
+        inner_taps(&w, start, &first_tap, &last_tap);
+        for (int64_t t = first_tap; t < last_tap; t++) {
+            int64_t p = start + t * w.dilation;
             for (int64_t r = 0; r < w.count && 0 <= p && p < w.width; r++)
                 best = best_of(best, w.rows[r][p], w.base[r] + p * w.position_step + t * w.tap_step, w.nan);
         }

@@ -73,38 +73,37 @@ static void pool_pads(const ups_pool_desc *d, int a, int64_t in, int64_t out, st
 
 /* ---- unpooling ---- */
 
-static int32_t unpool_sizes(const ups_unpool_desc *d, int a, int64_t in, struct ups_sizes *sizes)
-{
-    int64_t stride = d->strides[a], given = d->output_shape[a];
-    int64_t natural =
-        (in - 1) * stride - d->pads_begin[a] - d->pads_end[a] + extent(d->kernel_shape[a], d->dilations[a]);
-    switch (d->size_rule) {
-    case UPS_UNPOOL_TORCH:
-        sizes->smallest = ups_max(1, natural - stride + 1);
-        sizes->largest = natural + stride - 1;
-        break;
-    case UPS_UNPOOL_ONNX:
-        sizes->smallest = ups_max(1, natural);
-        sizes->largest = UPS_MAX_LENGTH;
-        break;
-    default:
-        natural = ups_max(natural, in * stride - d->pads_begin[a] + 1);
-        sizes->smallest = 1;
-        sizes->largest = UPS_MAX_LENGTH;
-        break;
-    }
-    sizes->standard = given == UPS_BY_PRESET ? natural : given;
-    if (given != UPS_BY_PRESET && (given < sizes->smallest || given > sizes->largest))
-        return ups_error(
-            UPS_INVALID,
-            "output_shape[%d] = %" PRId64 "; legal for in[%d] = %" PRId64 " by size_rule %s: %" PRId64 " to %" PRId64,
-            a, given, a, in, ups_field_word(d->op, "size_rule", d->size_rule), sizes->smallest, sizes->largest);
-    return UPS_OK;
-}
-
 int64_t ups_unpool_derived(const ups_unpool_desc *d, int a, int64_t in)
 {
     return (in - 1) * d->strides[a] - d->pads_begin[a] - d->pads_end[a] + extent(d->kernel_shape[a], d->dilations[a]);
+}
+
+static int32_t unpool_sizes(const ups_unpool_desc *d, int a, int64_t in, struct ups_sizes *sizes)
+{
+    int64_t stride = d->strides[a], given = d->output_shape[a], derived = ups_unpool_derived(d, a, in);
+    const char *rule = ups_field_word(d->op, "size_rule", d->size_rule);
+    switch (d->size_rule) {
+    case UPS_UNPOOL_TORCH:
+        *sizes = (struct ups_sizes){ups_max(1, derived - stride + 1), derived, derived + stride - 1};
+        break;
+    case UPS_UNPOOL_ONNX: *sizes = (struct ups_sizes){ups_max(1, derived), derived, UPS_MAX_LENGTH}; break;
+    default:
+        *sizes = (struct ups_sizes){1, ups_max(derived, in * stride - d->pads_begin[a] + 1), UPS_MAX_LENGTH};
+        break;
+    }
+    if (sizes->largest < sizes->smallest)
+        return ups_error(UPS_INVALID,
+                         "the output of in[%d] = %" PRId64 " would be %" PRId64
+                         " by size_rule %s; legal: more than the pads take",
+                         a, in, derived, rule);
+    if (given == UPS_BY_PRESET) return UPS_OK;
+    if (given < sizes->smallest || given > sizes->largest)
+        return ups_error(UPS_INVALID,
+                         "output_shape[%d] = %" PRId64 "; legal for in[%d] = %" PRId64 " by size_rule %s: %" PRId64
+                         " to %" PRId64,
+                         a, given, a, in, rule, sizes->smallest, sizes->largest);
+    sizes->standard = given;
+    return UPS_OK;
 }
 
 /* ---- transposed convolution ---- */
@@ -220,13 +219,15 @@ double ups_aspect_scale(const ups_resize_desc *d, const int64_t *in)
     return scale;
 }
 
-/* floor(n*scale), in the precision of the framework; OpenCV rounds. */
 static double scaled_size(const ups_resize_desc *d, int a, int64_t in)
 {
-    if (d->preset == UPS_PRESET_OPENCV) return rint((double)in * d->scales[a]);
-    if (d->preset == UPS_PRESET_OPENVINO) return (double)floorf((float)in * ((float)d->scales[a] + 1e-6f));
-    bool f32 = d->preset == UPS_PRESET_ORT || d->preset == UPS_PRESET_NCNN;
-    return f32 ? (double)floorf((float)in * (float)d->scales[a]) : floor((double)in * d->scales[a]);
+    float scale = (float)d->scales[a];
+    switch (d->size_rounding) {
+    case UPS_SIZE_FLOOR_F32: return (double)floorf((float)in * scale);
+    case UPS_SIZE_FLOOR_OPENVINO: return (double)floorf((float)in * (scale + 1e-6f));
+    case UPS_SIZE_ROUND: return rint((double)in * d->scales[a]);
+    default: return floor((double)in * d->scales[a]);
+    }
 }
 
 /* Any size may be asked for; sizes, then scales, give the standard one. 0: neither is set. */

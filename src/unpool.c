@@ -166,8 +166,9 @@ static bool locate_tap(const ups_plan *plan, int64_t i, int64_t index, struct pl
     if (!ups_index_tap(u->space.convention, u->kernel, index, tap)) return false;
     at_position(plan->x.size, i, at);
     for (int a = 0; a < 3; a++) at[a] = at[a] * u->stride[a] - plan->pad[a] + tap[a] * u->dilation[a];
+    if (!inside(at, size) || !inside(at, u->space.size)) return false;
     to->position = (at[0] * size[1] + at[1]) * size[2] + at[2];
-    return inside(at, size) && inside(at, u->space.size);
+    return true;
 }
 
 /* Where the index of source element i of plane (to->n, to->c) leads; false: outside of the output. The usual index is

@@ -274,6 +274,7 @@ int64_t naive_derived_size(const ups_unpool_desc *d, int a, int64_t n)
 int64_t naive_unpool_size(const ups_unpool_desc *d, int a, int64_t n)
 {
     int64_t s = stride_of(d->strides, d->kernel_shape, a), size = naive_derived_size(d, a, n);
+    if (d->size_rule == UPS_UNPOOL_TORCH && size + s - 1 < 1) return 0; /* no size is less than a stride away */
     if (d->output_shape[a] != UPS_BY_PRESET) return d->output_shape[a];
     if (d->size_rule == UPS_UNPOOL_DECONVNET && n * s - d->pads_begin[a] + 1 > size)
         return n * s - d->pads_begin[a] + 1;

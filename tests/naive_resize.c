@@ -36,13 +36,22 @@ static double one_scale(const ups_resize_desc *d, const int64_t *in)
     return scale;
 }
 
+static int64_t scaled(const ups_resize_desc *d, int a, int64_t n)
+{
+    float scale = (float)d->scales[a];
+    if (d->size_rounding == UPS_SIZE_ROUND) return (int64_t)nearbyint((double)n * d->scales[a]);
+    if (d->size_rounding == UPS_SIZE_FLOOR_OPENVINO) scale += 1e-6f;
+    if (d->size_rounding != UPS_SIZE_FLOOR) return (int64_t)((float)n * scale);
+    return (int64_t)((double)n * d->scales[a]);
+}
+
 bool naive_resize_sizes(const ups_resize_desc *d, const int64_t *in, const int64_t *asked, int64_t *out)
 {
     bool legal = true;
     for (int a = 0; a < d->rank; a++) {
         int64_t size = asked                           ? asked[a]
                        : d->sizes[a] != UPS_BY_PRESET  ? d->sizes[a]
-                       : d->scales[a] != UPS_BY_PRESET ? (int64_t)floor((double)in[a] * d->scales[a])
+                       : d->scales[a] != UPS_BY_PRESET ? scaled(d, a, in[a])
                                                        : 0;
         if (d->keep_aspect_ratio_policy != UPS_STRETCH) size = (int64_t)floor(one_scale(d, in) * (double)in[a] + 0.5);
         out[a] = listed(d, a) ? size : in[a];
@@ -66,8 +75,8 @@ static bool copied(const ups_resize_desc *d, const struct axis *a, bool nothing_
     if (a->n != a->m) return false;
     switch (d->coordinate_arithmetic) {
     case UPS_COORDINATES_F64: return false;
-    case UPS_COORDINATES_TORCH: return d->mode == UPS_MODE_LINEAR || (d->antialias && filter) || is_torch_nearest(a);
-    case UPS_COORDINATES_ORT: return nothing_changes || (d->antialias && filter) || (float)a->scale == 1;
+    case UPS_COORDINATES_TORCH: return d->mode == UPS_MODE_LINEAR || (d->antialias == 1 && filter) || is_torch_nearest(a);
+    case UPS_COORDINATES_ORT: return nothing_changes || (d->antialias == 1 && filter) || (float)a->scale == 1;
     case UPS_COORDINATES_F32: return !crop;
     default: return nothing_changes && !crop;
     }
@@ -249,11 +258,11 @@ static double middle_of(const struct axis *a, int64_t o)
     const ups_resize_desc *d = a->d;
     int32_t rule = d->coordinate_transformation_mode;
     double x = source(a, o);
-    if (d->antialias && d->coordinate_arithmetic == UPS_COORDINATES_TORCH && rule != UPS_TF_CROP_AND_RESIZE)
+    if (d->antialias == 1 && d->coordinate_arithmetic == UPS_COORDINATES_TORCH && rule != UPS_TF_CROP_AND_RESIZE)
         return ratio(a) * ((float)o + 0.5f);
-    if (d->antialias && d->coordinate_arithmetic == UPS_COORDINATES_ACCUMULATED && rule == UPS_HALF_PIXEL)
+    if (d->antialias == 1 && d->coordinate_arithmetic == UPS_COORDINATES_ACCUMULATED && rule == UPS_HALF_PIXEL)
         return ((double)o + 0.5) * (a->given ? 1 / a->scale : (double)a->n / (double)a->m);
-    if (!d->antialias && d->mode == UPS_MODE_CUBIC && d->coordinate_arithmetic == UPS_COORDINATES_TF)
+    if (d->antialias != 1 && d->mode == UPS_MODE_CUBIC && d->coordinate_arithmetic == UPS_COORDINATES_TF)
         x = floor(x) + rint((x - floor(x)) * 1024) / 1024;
     return x + 0.5;
 }
@@ -262,8 +271,8 @@ static void filter_weights(const struct axis *a, int64_t o, double *w)
 {
     const ups_resize_desc *d = a->d;
     double stretch = 1, sum = 0, middle = middle_of(a, o);
-    if (d->antialias && d->coordinate_arithmetic == UPS_COORDINATES_TORCH) stretch = fmax(ratio(a), 1);
-    if (d->antialias && d->coordinate_arithmetic != UPS_COORDINATES_TORCH)
+    if (d->antialias == 1 && d->coordinate_arithmetic == UPS_COORDINATES_TORCH) stretch = fmax(ratio(a), 1);
+    if (d->antialias == 1 && d->coordinate_arithmetic != UPS_COORDINATES_TORCH)
         stretch = fmax(a->given ? 1 / a->scale : (double)a->n / (double)a->m, 1);
     int64_t reach = (int64_t)(9 * stretch) + 2, at = (int64_t)floor(middle);
     /* Pillow's window, whose rounding decides what lies on the edge of a box */

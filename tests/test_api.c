@@ -316,6 +316,7 @@ static const struct bad_field bad_fields[] = {
     I32(UPS_RESIZE, ups_resize_desc, lanczos_radius, 9, "1 to 8"),
     I32(UPS_RESIZE, ups_resize_desc, area_rule, 4, "cells"),
     I32(UPS_RESIZE, ups_resize_desc, keep_aspect_ratio_policy, 0, "stretch"),
+    I32(UPS_RESIZE, ups_resize_desc, size_rounding, 5, "floor_openvino"),
     I32(UPS_RESIZE, ups_resize_desc, axes, 0, "1 to 3"),
     I32(UPS_RESIZE, ups_resize_desc, axes, 4, "1 to 3"),
     REAL(UPS_RESIZE, ups_resize_desc, "cubic_coeff_a", cubic_coeff_a, 0, NAN),
@@ -994,9 +995,10 @@ static void test_overflowing_products(void **unused)
         rig.desc.pool.index_type = type;
         is_status("op", rig_op(&rig), UPS_OK);
         assert_int_equal(ups_tensor_init(&rig.src, sizeof rig.src, UPS_F32, 2, UPS_CHANNELS_FIRST, dims), UPS_OK);
-        int32_t status = ups_plan_create(rig.op, &rig.src, NULL, NULL, &plan);
-        if (type == UPS_I64) is_status("i64 counts 2^32", status, UPS_OK);
-        if (type == UPS_I32 && status == UPS_OK) fail_msg("a plane of 2^32 elements was accepted with i32 switches");
+        ups_tensor indices = {.size = sizeof indices};
+        is_status("values", ups_plan_create(rig.op, &rig.src, NULL, NULL, &plan), UPS_OK);
+        int32_t status = ups_plan_tensor(plan, UPS_ROLE_INDICES, &indices);
+        is_status("switches of 2^32 elements", status, type == UPS_I64 ? UPS_OK : UPS_INVALID);
         ups_plan_destroy(plan);
         ups_op_destroy(rig.op);
     }
@@ -1455,6 +1457,8 @@ static const struct setting settings[] = {
     {UPS_RESIZE, "coordinate_transformation_mode", "by_preset", "asymmetric"}, /* nearest, by torch */
     {UPS_RESIZE, "mode", "hamming", NULL},
     {UPS_RESIZE, "antialias", "1", NULL},
+    {UPS_RESIZE, "antialias", "by_preset", "0"},
+    {UPS_RESIZE, "size_rounding", "round", NULL},
     {UPS_RESIZE, "exclude_outside", "1", NULL},
     {UPS_RESIZE, "exclude_outside", "by_preset", "0"},
     {UPS_RESIZE, "cubic_coeff_a", "-0.5", NULL},
@@ -1976,6 +1980,83 @@ static void test_strict_defaults(void **unused)
 }
 
 /* Sizes that a framework refuses: 4x4(x4) in. */
+/* Fields in which two presets, each with the same fields set, are said to differ; "": they compute the same. */
+static void test_difference(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int32_t op;
+        const char *fields, *a, *b, *more_of_b, *differ;
+    } rows[] = {
+        {UPS_RESIZE, "mode=nearest", "torch", "torch", "", ""},
+        {UPS_RESIZE, "mode=nearest", "torch", "torch", "layout=last", "layout "},
+        {UPS_RESIZE, "mode=nearest coordinate_arithmetic=f64 size_rounding=floor", "torch", "onnx", "",
+         "coordinate_transformation_mode nearest_mode "},
+        {UPS_RESIZE, "mode=linear coordinate_arithmetic=f64", "torch", "onnx", "", ""},
+        {UPS_RESIZE, "mode=linear coordinate_arithmetic=f64", "torch", "opencv", "", "size_rounding "},
+        {UPS_RESIZE, "mode=linear coordinate_arithmetic=f64 sizes=5", "torch", "opencv", "", ""},
+        {UPS_RESIZE, "mode=cubic coordinate_arithmetic=f64", "torch", "tf", "", "exclude_outside cubic_coeff_a "},
+        {UPS_RESIZE, "mode=linear", "torch", "torch", "antialias=1", "antialias exclude_outside "},
+        {UPS_RESIZE, "mode=nearest", "pillow", "pillow", "nearest_mode=ceil", ""},
+        {UPS_RESIZE, "mode=area coordinate_arithmetic=f64", "torch", "opencv", "", "area_rule size_rounding "},
+        {UPS_RESIZE, "mode=lanczos coordinate_arithmetic=f64 size_rounding=floor", "torch", "opencv", "",
+         "lanczos_radius "},
+        {UPS_RESIZE, "mode=linear", "torch", "torch", "roi=0,0,0.5,0.5", ""},
+        {UPS_RESIZE, "mode=linear coordinate_transformation_mode=tf_crop_and_resize", "torch", "torch",
+         "roi=0,0,0.5,0.5 extrapolation_value=3", "roi extrapolation_value "},
+        {UPS_MAX_POOL, "kernel_shape=2 strides=2", "torch", "onnx", "", "nan index "},
+        {UPS_MAX_POOL, "kernel_shape=2", "torch", "torch", "ceil_mode=1", "round "},
+        {UPS_MAX_POOL, "kernel_shape=2 auto_pad=same_upper", "torch", "torch", "ceil_mode=1", ""},
+        {UPS_AVG_POOL, "kernel_shape=2", "torch", "torch", "count_include_pad=0", "count_include_pad "},
+        {UPS_AVG_POOL, "kernel_shape=2 divisor=3", "torch", "torch", "count_include_pad=0", ""},
+        {UPS_CONV_TRANSPOSE, "kernel_shape=2 pads=0", "onnx", "openvino", "", "shape_rule "},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        union desc a, b;
+        char text[4096], names[256] = "";
+        assert_int_equal(ups_desc_init(&a, sizeof a, rows[i].op, rows[i].a), UPS_OK);
+        assert_int_equal(ups_desc_init(&b, sizeof b, rows[i].op, rows[i].b), UPS_OK);
+        set_all(&a, rows[i].fields);
+        set_all(&b, rows[i].fields);
+        set_all(&b, rows[i].more_of_b);
+        int64_t length = ups_desc_difference(&a, &b, text, sizeof text);
+        assert_int_equal(length, strlen(text));
+        for (const char *line = text; *line; line = strchr(line, '\n') + 1)
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%.*s ", (int)strcspn(line, ":"), line);
+        if (strcmp(names, rows[i].differ) != 0) fail_msg("row %zu: \"%s\", not \"%s\"", i, names, rows[i].differ);
+    }
+}
+
+/* Where no index type was meant, values are pooled all the same. */
+static void test_values_whatever_the_index_type(void **unused)
+{
+    (void)unused;
+    float x[400] = {0}, y = 1, mask[2];
+    const int64_t dims[] = {1, 1, 20, 20};
+    ups_pool_desc d;
+    ups_tensor src, indices = {.size = sizeof indices};
+    ups_buffers b;
+    ups_op *op;
+    ups_plan *plan;
+    char work[4096];
+    ups_desc_init(&d, sizeof d, UPS_MAX_POOL, "onednn");
+    ups_desc_set(&d, "kernel_shape", "20");
+    ups_tensor_init(&src, sizeof src, UPS_F32, 2, UPS_CHANNELS_FIRST, dims);
+    is_status("op", ups_op_create(&d, NULL, NULL, NULL, &op), UPS_OK);
+    is_status("plan", ups_plan_create(op, &src, NULL, NULL, &plan), UPS_OK);
+    is_status("indices", ups_plan_tensor(plan, UPS_ROLE_INDICES, &indices), UPS_INVALID);
+    ups_buffers_init(&b, sizeof b);
+    b.src = x, b.dst = &y, b.indices_out = mask;
+    is_status("with indices", ups_run(plan, &b, work, sizeof work), UPS_INVALID);
+    assert_non_null(strstr(ups_last_error(), "u8"));
+    assert_true(y == 1);
+    b.indices_out = NULL;
+    is_status("values", ups_run(plan, &b, work, sizeof work), UPS_OK);
+    assert_true(y == 0);
+    ups_plan_destroy(plan);
+    ups_op_destroy(op);
+}
+
 static void test_strict_sizes(void **unused)
 {
     (void)unused;
@@ -2332,6 +2413,8 @@ int main(void)
         cmocka_unit_test(test_bad_shape),
         cmocka_unit_test(test_strict),
         cmocka_unit_test(test_strict_defaults),
+        cmocka_unit_test(test_difference),
+        cmocka_unit_test(test_values_whatever_the_index_type),
         cmocka_unit_test(test_strict_sizes),
         cmocka_unit_test(test_shape_rules),
         cmocka_unit_test(test_solved_pool_pads),

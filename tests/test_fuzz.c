@@ -119,7 +119,7 @@ static void random_desc(union desc *desc)
 {
     int32_t op = all_ops[check_between(0, OPS - 1)];
     size_t size = ups_desc_size(op);
-    while (ups_desc_init(desc, size, op, ups_preset((int32_t)check_between(0, 18))) != UPS_OK) continue;
+    while (ups_desc_init(desc, size, op, ups_preset((int32_t)check_between(0, 19))) != UPS_OK) continue;
     bool tame = call_chance(30);
     for (const struct ups_field *f = ups_find_operation(op)->fields; f->name; f++)
         if (f->low == 1 || call_chance(tame ? 10 : 40)) legal_field(f, desc);

@@ -90,6 +90,7 @@ static void random_filter(ups_resize_desc *d)
     d->cubic_coeff_a = coefficients[check_between(0, 2)];
     d->lanczos_radius = call_chance(50) ? 3 : (int32_t)check_between(1, 8);
     d->area_rule = (int32_t)check_between(1, 3);
+    d->size_rounding = (int32_t)check_between(1, 4);
 }
 
 static void random_region(ups_resize_desc *d)

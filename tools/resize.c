@@ -181,22 +181,31 @@ static int open_source(struct call *call)
     return picture_open(&call->reader, call->source, call->max_pixels);
 }
 
-/* The size of the result is judged before memory is taken for it. */
+/* The size of the result is judged before anything is made for it. */
+static int check_pixels(struct call *call)
+{
+    const int64_t in[2] = {call->reader.height, call->reader.width};
+    int64_t out[2];
+    int32_t status = ups_shape(&call->desc, in, NULL, out, NULL);
+    if (status) return fail_library("resize", status);
+    if (out[0] && out[1] > call->max_pixels / out[0])
+        return fail("%s: %lld x %lld pixels, more than --max-pixels %lld", call->target, (long long)out[1],
+                    (long long)out[0], (long long)call->max_pixels);
+    return 0;
+}
+
 static int make_plan(struct call *call)
 {
     const struct picture_reader *reader = &call->reader;
     const int64_t dims[4] = {1, reader->channels, reader->height, reader->width};
     ups_tensor src;
+    int code = check_pixels(call);
+    if (code) return code;
     int32_t status = ups_tensor_init(&src, sizeof src, UPS_F32, 2, UPS_CHANNELS_LAST, dims);
     if (!status) status = ups_plan_create(call->op, &src, NULL, NULL, &call->plan);
     call->dst.size = sizeof call->dst;
     if (!status) status = ups_plan_tensor(call->plan, UPS_ROLE_DST, &call->dst);
-    if (status) return fail_library("resize", status);
-    int64_t height = call->dst.dims[2], width = call->dst.dims[3];
-    if (width > call->max_pixels / height)
-        return fail("%s: %lld x %lld pixels, more than --max-pixels %lld", call->target, (long long)width,
-                    (long long)height, (long long)call->max_pixels);
-    return 0;
+    return status ? fail_library("resize", status) : 0;
 }
 
 /* ---- the picture ---- */

@@ -134,6 +134,7 @@ enum {
     UPS_COORDINATES_OPENCV = 7
 };
 enum { UPS_AREA_CELLS = 1, UPS_AREA_OVERLAP = 2, UPS_AREA_OVERLAP_OR_LINEAR = 3 }; /* area_rule */
+enum { UPS_SIZE_FLOOR = 1, UPS_SIZE_FLOOR_F32 = 2, UPS_SIZE_FLOOR_OPENVINO = 3, UPS_SIZE_ROUND = 4 }; /* size_rounding */
 enum { UPS_STRETCH = 1, UPS_NOT_LARGER = 2, UPS_NOT_SMALLER = 3 };                 /* keep_aspect_ratio_policy */
 enum {
     UPS_SHAPE_TORCH = 1,
@@ -202,7 +203,8 @@ typedef struct ups_pool_desc {
     int32_t scan;              /* max_pool: UPS_SCAN_ROW_MAJOR, … */
     int32_t index;             /* max_pool: convention of the recorded switches: UPS_INDEX_PLANE (torch), … */
     int32_t index_type;        /* max_pool: UPS_I64 (torch), UPS_I32; UPS_U8 for the window conventions, up to 255 taps;
-                                  UPS_F32 (Caffe's masks), for indices below 2^24. One that does not fit is an error */
+                                  UPS_F32 (Caffe's masks), for indices below 2^24. Where one would not fit a run takes no
+                                  indices_out */
 } ups_pool_desc;
 
 /* max_unpool: y = 0; then for every input element in row-major order (N C spatial) y[index] = x. Values are copied bit by
@@ -211,7 +213,7 @@ typedef struct ups_pool_desc {
  * sum, in that order | the first, and each further one is reported like a bad index.
  * Size by size_rule: torch (n-1)*s - pb - pe + E, or output_shape less than s away from it; onnx the same, or any
  * output_shape not smaller; deconvnet max(that, n*s - pb + 1), or any output_shape.
- * index_space: with an output_shape that is not the derived size, an index addresses the output | the derived shape, whose
+ * index_space: where the output is not of the derived size (n-1)*s - pb - pe + E, an index addresses the output | the derived shape, whose
  * block then stands at the origin of the output (the text of ONNX). */
 typedef struct ups_unpool_desc {
     UPS_DESC_HEAD;
@@ -249,17 +251,18 @@ typedef struct ups_shuffle_desc {
 /* resize: separable interpolation. With x(o) the source coordinate of output o, sc the scale (output / input), L = sc*n:
  *
  *     half_pixel            x = (o + 0.5)/sc - 0.5
- *     pytorch_half_pixel    the same, 0 when m = 1
+ *     pytorch_half_pixel    the same, 0 when m = 1 (arithmetic torch: without that exception)
  *     half_pixel_symmetric  x = n/2*(1 - m/L) + (o + 0.5)/sc - 0.5
- *     align_corners         x = o*(n-1)/(L-1), 0 when L = 1 (ort, torch, tf: m for L)
+ *     align_corners         x = o*(n-1)/(L-1), 0 when L = 1 (arithmetic ort, torch, tf, f32: m for L)
  *     asymmetric            x = o/sc
  *     tf_half_pixel_for_nn  x = (o + 0.5)/sc
- *     tf_crop_and_resize    x = r0*(n-1) + o*(r1-r0)*(n-1)/(L-1), (r0+r1)/2*(n-1) when L = 1 (ort: m for L); r0, r1 of roi.
+ *     tf_crop_and_resize    x = r0*(n-1) + o*(r1-r0)*(n-1)/(L-1), (r0+r1)/2*(n-1) when L = 1 (m for L as above); r0, r1 of roi.
  *                           Outside [0, n-1] on any axis the output is extrapolation_value
  *
  * nearest takes x[clamp(r(x))], r: floor, ceil, round_prefer_floor ceil(x - 0.5), round_prefer_ceil floor(x + 0.5), simple:
  * ceil if sc < 1, else floor (Resize-10, Upsample). The other modes weight the pixels i around x by F((i - x)*q), q = 1;
- * antialias: q = min(sc, 1) stretches F when it shrinks. F:
+ * antialias: q = min(sc, 1) stretches F when it shrinks (arithmetic torch: about (o + 0.5)/sc - 0.5 whatever the coordinates,
+ * of align_corners only the ratio). F:
  *
  *     linear   1 - |t|                                                                         |t| < 1
  *     cubic    |t| <= 1: (a+2)|t|^3 - (a+3)|t|^2 + 1;  else a|t|^3 - 5a|t|^2 + 8a|t| - 4a      |t| < 2
@@ -271,12 +274,12 @@ typedef struct ups_shuffle_desc {
  * the image repeat the border; with exclude_outside they weigh 0 and the rest is divided by its sum
  * (where that is 0 the nearest pixel counts).
  * area: cells, the mean of pixels floor(o*n/m) up to ceil((o+1)*n/m) (PyTorch's adaptive average); overlap, each pixel weighs
- * the length it shares with [o*n/m, (o+1)*n/m); overlap_or_linear, overlap unless an axis grows, then OpenCV's linear
+ * the length it shares with [o*n/m, (o+1)*n/m); overlap_or_linear, overlap, of o/sc where scales are given, unless an axis grows, then OpenCV's linear
  * variant on both.
  *
  * sizes and scales are two fields: sizes gives m; scales, when given, enters the formula as sc. Without sizes
- * m = floor(n*scale), in f32 for ort, ncnn, openvino (which adds
- * 1e-6 to the scale), and rounded to the nearest for opencv; without scales sc = m/n. Sizes given to ups_plan_create stand in for sizes.
+ * m by size_rounding: floor(n*scale) in double; floor_f32 in f32; floor_openvino in f32 with 1e-6 added to the scale; round to
+ * the nearest, halves to even. Without scales sc = m/n. Sizes given to ups_plan_create stand in for sizes.
  * keep_aspect_ratio_policy not_larger, not_smaller: sc is the min, max of sizes/n over the axes, m = floor(sc*n + 0.5).
  *
  * coordinate_arithmetic, how x is computed and rounded; for nearest it decides which pixel is taken:
@@ -289,7 +292,8 @@ typedef struct ups_shuffle_desc {
  *                  and of an axis with n = m where the scale is 1 or with antialias
  *     tf           f32, ratio first; cubic's fraction rounded to 1/1024; a copy where no size changes
  *     f32          the formulas in f32 (OpenVINO, oneDNN); a copy of each axis that keeps its length
- *     accumulated  nearest: a running sum in double of steps n/m from half a step (Pillow, OpenCV NEAREST_EXACT); else f64
+ *     accumulated  nearest: a running sum in double of steps n/m from half a step (Pillow, OpenCV NEAREST_EXACT), which
+ *                  the other fields of nearest have no say in; else f64
  *     opencv       nearest: floor(o * (1/(m/n))) in double (OpenCV NEAREST); else f64. Both copy where no size changes */
 typedef struct ups_resize_desc {
     UPS_DESC_HEAD;
@@ -299,12 +303,13 @@ typedef struct ups_resize_desc {
     int32_t coordinate_arithmetic;          /* after init UPS_BY_PRESET */
     int64_t sizes[3];                       /* m >= 1; after init UPS_BY_PRESET: from scales or from the plan */
     double scales[3];                       /* sc > 0; after init UPS_BY_PRESET: from sizes */
-    int32_t antialias;                      /* 0 or 1; 1 for pillow. Not for nearest and area */
+    int32_t antialias;                      /* 0 or 1, not for nearest and area; after init UPS_BY_PRESET: 1 for pillow's filters */
     int32_t exclude_outside;                /* 0 or 1; after init UPS_BY_PRESET: by preset, mode and antialias */
     double cubic_coeff_a;                   /* after init UPS_REAL_BY_PRESET: by preset and antialias */
     int32_t lanczos_radius;                 /* 1 to 8; after init UPS_BY_PRESET: 4 for opencv, else 3 */
     int32_t area_rule;                      /* after init UPS_BY_PRESET: torch cells, opencv overlap_or_linear, else overlap */
     int32_t keep_aspect_ratio_policy;       /* UPS_STRETCH, UPS_NOT_LARGER, UPS_NOT_SMALLER; needs sizes */
+    int32_t size_rounding;                  /* floor; ort, ncnn floor_f32; openvino floor_openvino; opencv round */
     int32_t axes;                           /* which spatial axes are resized, bit i for axis i; 7. The others keep their
                                                length: sizes and scales are ignored there. As text "0,1" */
     double roi[6];                          /* tf_crop_and_resize: rank begins, from roi[0], rank ends, from roi[3], as parts of n - 1; 0 and 1 */
@@ -329,7 +334,8 @@ typedef struct ups_resize_desc {
  *               given: n*s, (n-1)*s + max(E, s). notset: pads stay
  *     openvino  with a wanted size, T = max(T, 0): pb = T - floor(T/2) for same_upper, floor(T/2) for same_lower; else pb
  *               stays and the end is cut. Without one auto_pad has no say
- * ups_solve_pads tells the result. valid without a wanted size: no pads. */
+ * ups_solve_pads tells the result. valid without a wanted size: no pads. Pads that are given fix the size (under onnx and ort
+ * but for output_shape, which replaces them): the plan may then ask for no other. */
 typedef struct ups_conv_transpose_desc {
     UPS_DESC_HEAD;
     int64_t in_channels;       /* I >= 1; no default; a multiple of group */
@@ -386,8 +392,8 @@ UPS_API const char *ups_preset(int32_t i);
 UPS_API int64_t ups_desc_explain(int32_t op, const char *name, int32_t format, char *text, size_t capacity);
 
 /* In which fields two descriptors of one operation and rank differ, by-preset values resolved: a line for each, with both
- * values, what they mean, and what the field decides. "" when they compute the same. Length needed, as snprintf; -1 after
- * an error: different operations or ranks, a field out of range. */
+ * values, what they mean, and what the field decides. "" when they compute the same. Fields are not checked. Length needed,
+ * as snprintf; -1 after an error: different operations or ranks. */
 UPS_API int64_t ups_desc_difference(const void *a, const void *b, char *text, size_t capacity);
 
 /* Output sizes for an input size (spatial, rank entries), without an op: the smallest and largest size that may be
@@ -398,7 +404,7 @@ UPS_API int32_t ups_shape(const void *desc, const int64_t *in, int64_t *smallest
 /* The pads (rank begins, then rank ends; a negative one adds zeros) and output padding (rank; NULL allowed, and for
  * pooling) with which an operation takes `in` to `want` under its descriptor's auto_pad, output_shape and shape_rule: what a
  * framework that knows only explicit pads has to be told. want NULL: the standard size. conv_transpose, pooling, max_unpool.
- * UPS_INVALID: no pads give that size; the sentence says which sizes are legal. */
+ * max_unpool: its pads do not depend on the size. UPS_INVALID: no pads give that size; the sentence says which are legal. */
 UPS_API int32_t ups_solve_pads(const void *desc, const int64_t *in, const int64_t *want, int64_t *pads,
                                int64_t *output_padding);
 
@@ -486,7 +492,8 @@ UPS_API void ups_op_destroy(ups_op *op); /* NULL is fine. Plans keep what they n
 /* An op at concrete sizes. src: required, in the op's layout. dst: NULL means dense in the op's layout. out_sizes
  * (spatial, rank entries): NULL means the descriptor's. With dst given its sizes must be the plan's (out_sizes NULL:
  * they are asked for as out_sizes). A destination must not overlap itself. N = 0 is legal and does nothing; any other
- * size of 0 is an error. Costs microseconds; no packing. */
+ * size of 0 is an error. Costs microseconds, and for resize what its tables take: their taps times the output's lengths; no
+ * packing. */
 UPS_API int32_t ups_plan_create(ups_op *op, const ups_tensor *src, const ups_tensor *dst, const int64_t *out_sizes,
                                 ups_plan **plan);
 UPS_API void ups_plan_destroy(ups_plan *plan);
