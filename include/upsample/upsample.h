@@ -213,8 +213,8 @@ typedef struct ups_pool_desc {
  * sum, in that order | the first, and each further one is reported like a bad index.
  * Size by size_rule: torch (n-1)*s - pb - pe + E, or output_shape less than s away from it; onnx the same, or any
  * output_shape not smaller; deconvnet max(that, n*s - pb + 1), or any output_shape.
- * index_space: where the output is not of the derived size (n-1)*s - pb - pe + E, an index addresses the output | the derived shape, whose
- * block then stands at the origin of the output (the text of ONNX). */
+ * index_space: where the output is not of the derived size (n-1)*s - pb - pe + E, an index addresses the output | the
+ * derived shape, whose block then stands at the origin of the output (the text of ONNX). */
 typedef struct ups_unpool_desc {
     UPS_DESC_HEAD;
     int64_t kernel_shape[3]; /* k >= 1; no default */
@@ -256,8 +256,8 @@ typedef struct ups_shuffle_desc {
  *     align_corners         x = o*(n-1)/(L-1), 0 when L = 1 (arithmetic ort, torch, tf, f32: m for L)
  *     asymmetric            x = o/sc
  *     tf_half_pixel_for_nn  x = (o + 0.5)/sc
- *     tf_crop_and_resize    x = r0*(n-1) + o*(r1-r0)*(n-1)/(L-1), (r0+r1)/2*(n-1) when L = 1 (m for L as above); r0, r1 of roi.
- *                           Outside [0, n-1] on any axis the output is extrapolation_value
+ *     tf_crop_and_resize    x = r0*(n-1) + o*(r1-r0)*(n-1)/(L-1), (r0+r1)/2*(n-1) when L = 1 (m for L as above).
+ *                           r0, r1 of roi. Outside [0, n-1] on any axis the output is extrapolation_value
  *
  * nearest takes x[clamp(r(x))], r: floor, ceil, round_prefer_floor ceil(x - 0.5), round_prefer_ceil floor(x + 0.5), simple:
  * ceil if sc < 1, else floor (Resize-10, Upsample). The other modes weight the pixels i around x by F((i - x)*q), q = 1;
@@ -273,8 +273,9 @@ typedef struct ups_shuffle_desc {
  * sinc(t) = sin(pi t)/(pi t). Weights of a row are divided by their sum where it is not 1 by construction. Pixels outside
  * the image repeat the border; with exclude_outside they weigh 0 and the rest is divided by its sum
  * (where that is 0 the nearest pixel counts).
- * area: cells, the mean of pixels floor(o*n/m) up to ceil((o+1)*n/m) (PyTorch's adaptive average); overlap, each pixel weighs
- * the length it shares with [o*n/m, (o+1)*n/m); overlap_or_linear, overlap, of o/sc where scales are given, unless an axis grows, then OpenCV's linear
+ * area: cells, the mean of pixels floor(o*n/m) up to ceil((o+1)*n/m) (PyTorch's adaptive average); overlap, each pixel
+ * weighs the length it shares with [o*n/m, (o+1)*n/m); overlap_or_linear, overlap, of o/sc where scales are given, unless
+ * an axis grows, then OpenCV's linear
  * variant on both.
  *
  * sizes and scales are two fields: sizes gives m; scales, when given, enters the formula as sc. Without sizes
@@ -312,7 +313,8 @@ typedef struct ups_resize_desc {
     int32_t size_rounding;                  /* floor; ort, ncnn floor_f32; openvino floor_openvino; opencv round */
     int32_t axes;                           /* which spatial axes are resized, bit i for axis i; 7. The others keep their
                                                length: sizes and scales are ignored there. As text "0,1" */
-    double roi[6];                          /* tf_crop_and_resize: rank begins, from roi[0], rank ends, from roi[3], as parts of n - 1; 0 and 1 */
+    double roi[6];                          /* tf_crop_and_resize: rank begins, from roi[0], rank ends, from roi[3], as
+                                               parts of n - 1; 0 and 1 */
     double extrapolation_value;             /* 0 */
 } ups_resize_desc;
 
@@ -419,7 +421,8 @@ UPS_API int32_t ups_convert_indices(const void *desc, const int64_t *dims, const
 /* Weights with which a conv_transpose descriptor (in_channels = out_channels, any group and weights_layout) is upsampling,
  * each channel from itself. `weights` receives in_channels * out_channels/group * kernel values.
  *     UPS_FILL_BILINEAR      product over axes of 1 - |t/f - c|, f = ceil(k/2), c = (2f - 1 - f%2)/(2f): Caffe's filler. For
- *                            factor s take k = 2s - s%2, pads ceil((s-1)/2) begin and end: m = n*s, in the interior half-pixel linear
+ *                            factor s take k = 2s - s%2, pads ceil((s-1)/2) begin and end: m = n*s, in the interior
+ *                            half-pixel linear
  *     UPS_FILL_REPLICATE     1 for taps below the stride (k >= s): replication
  *     UPS_FILL_BED_OF_NAILS  1 at tap 0: bed of nails; a pad moves it */
 enum { UPS_FILL_BILINEAR = 1, UPS_FILL_REPLICATE = 2, UPS_FILL_BED_OF_NAILS = 3 };
@@ -526,7 +529,8 @@ typedef struct ups_buffers {
     void *indices_out;      /* max_pool: receives the switches, or NULL: values alone */
     const float *weights;   /* only with UPS_WEIGHTS_AT_RUN */
     const float *bias;
-    int64_t bad_count;      /* out, max_unpool: how many indices were outside the output (overlap error: or taken), and skipped */
+    int64_t bad_count;      /* out, max_unpool: how many indices were outside the output (overlap error: or on a place that is
+                               taken), and skipped */
     int64_t bad_first;      /* out: the smallest position of one, counting source elements in N, C, spatial order; -1 */
 } ups_buffers;
 
