@@ -41,7 +41,11 @@ int32_t ups_desc_copy(union ups_desc *to, const void *from)
     status = ups_check_tail("desc", from, head->size, size);
     if (!status) status = ups_preset_fill(to, head->op, ups_preset_name(head->preset));
     if (status) return status;
-    memcpy(to, from, head->size < size ? head->size : size);
+    /* whole fields: half an array is none */
+    memcpy(to, from, sizeof *head);
+    for (const struct ups_field *f = ups_find_operation(head->op)->fields; f->name; f++)
+        if (f->offset + ups_field_bytes(f) <= head->size)
+            memcpy((char *)to + f->offset, (const char *)from + f->offset, ups_field_bytes(f));
     to->head.size = (uint32_t)size;
     return UPS_OK;
 }
@@ -142,7 +146,7 @@ static int32_t check_window(int32_t rank, const int64_t *kernel, const int64_t *
                             const int64_t *end)
 {
     for (int i = 0; i < rank; i++) {
-        int64_t extent = dilation[i] * (kernel[i] - 1) + 1;
+        int64_t extent = ups_extent(kernel[i], dilation[i]);
         if (begin[i] >= extent || end[i] >= extent)
             return ups_error(UPS_INVALID, "%s[%d] = %" PRId64 "; legal: 0 to %" PRId64 ", less than the window",
                              begin[i] >= extent ? "pads_begin" : "pads_end", i, begin[i] >= extent ? begin[i] : end[i],

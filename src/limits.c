@@ -242,7 +242,7 @@ static int32_t symmetric_pads(const union ups_desc *desc, int a)
 static int32_t half_pads(const union ups_desc *desc, int a)
 {
     struct window w = window_of(desc);
-    int64_t extent = w.dilations[a] * (w.kernel[a] - 1) + 1;
+    int64_t extent = ups_extent(w.kernel[a], w.dilations[a]);
     return check_number(desc, "pads_begin", a, w.begin[a], 0, extent / 2, "padding is at most half the window");
 }
 
@@ -362,7 +362,7 @@ int32_t ups_limits_desc(const union ups_desc *desc)
 static int32_t whole_window(const union ups_desc *desc, int a, int64_t in)
 {
     struct window w = window_of(desc);
-    int64_t extent = w.dilations[a] * (w.kernel[a] - 1) + 1;
+    int64_t extent = ups_extent(w.kernel[a], w.dilations[a]);
     if (desc->head.rank < 3) return UPS_OK;
     return check_number(desc, "in", a, in, extent, UPS_MAX_LENGTH,
                         "a 3-D average pool wants a whole window in the image");

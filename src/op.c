@@ -164,7 +164,9 @@ int32_t ups_op_create(const void *desc, const float *weights, const float *bias,
     *op = NULL;
     int32_t status = read_options(&own, options);
     if (!status) status = create(desc, weights, bias, &own, op);
-    if (status && own.error && own.error_capacity) snprintf(own.error, own.error_capacity, "%s", ups_last_error());
+    /* also when the options themselves are refused, if they are long enough to hold the buffer */
+    bool told = options && options->size >= sizeof own && options->error && options->error_capacity;
+    if (status && told) snprintf(options->error, options->error_capacity, "%s", ups_last_error());
     return status;
 }
 

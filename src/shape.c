@@ -11,11 +11,6 @@
 #include "error.h"
 #include "size.h"
 
-static int64_t extent(int64_t kernel, int64_t dilation)
-{
-    return dilation * (kernel - 1) + 1;
-}
-
 /* ---- pooling ---- */
 
 static bool is_same(int32_t auto_pad)
@@ -39,7 +34,7 @@ static int32_t pool_sizes(const ups_pool_desc *d, int a, int64_t in, struct ups_
         m = ups_ceil_div(in, stride);
     } else {
         bool up = d->round != UPS_ROUND_FLOOR && d->auto_pad == UPS_NOTSET;
-        int64_t room = in + d->pads_begin[a] + d->pads_end[a] - extent(d->kernel_shape[a], d->dilations[a]);
+        int64_t room = in + d->pads_begin[a] + d->pads_end[a] - ups_extent(d->kernel_shape[a], d->dilations[a]);
         m = (up ? ups_ceil_div(room, stride) : ups_floor_div(room, stride)) + 1;
         if (up && clips(d) && (m - 1) * stride >= in + d->pads_begin[a]) m--;
         if (m < 1)
@@ -64,7 +59,7 @@ static void split_pads(int64_t total, bool more_at_begin, struct ups_pads *pads)
 static void pool_pads(const ups_pool_desc *d, int a, int64_t in, int64_t out, struct ups_pads *pads)
 {
     if (is_same(d->auto_pad)) {
-        int64_t total = (out - 1) * d->strides[a] + extent(d->kernel_shape[a], d->dilations[a]) - in;
+        int64_t total = (out - 1) * d->strides[a] + ups_extent(d->kernel_shape[a], d->dilations[a]) - in;
         split_pads(ups_max(total, 0), d->auto_pad == UPS_SAME_LOWER, pads);
     } else {
         *pads = (struct ups_pads){d->pads_begin[a], d->pads_end[a], 0};
@@ -75,7 +70,8 @@ static void pool_pads(const ups_pool_desc *d, int a, int64_t in, int64_t out, st
 
 int64_t ups_unpool_derived(const ups_unpool_desc *d, int a, int64_t in)
 {
-    return (in - 1) * d->strides[a] - d->pads_begin[a] - d->pads_end[a] + extent(d->kernel_shape[a], d->dilations[a]);
+    return (in - 1) * d->strides[a] - d->pads_begin[a] - d->pads_end[a] +
+           ups_extent(d->kernel_shape[a], d->dilations[a]);
 }
 
 static int32_t unpool_sizes(const ups_unpool_desc *d, int a, int64_t in, struct ups_sizes *sizes)
@@ -119,7 +115,7 @@ struct deconv {
 
 static struct deconv deconv_of(const ups_conv_transpose_desc *d, int a, int64_t in)
 {
-    struct deconv c = {.stride = d->strides[a], .extent = extent(d->kernel_shape[a], d->dilations[a])};
+    struct deconv c = {.stride = d->strides[a], .extent = ups_extent(d->kernel_shape[a], d->dilations[a])};
     c.slack = ups_max(c.stride, d->dilations[a]);
     c.full = (in - 1) * c.stride + c.extent;
     c.output_padding = d->output_padding[a];
@@ -345,9 +341,9 @@ int32_t ups_shape(const void *desc, const int64_t *in, int64_t *smallest, int64_
         if (status) return status;
         if (s[a].largest < 1 || s[a].smallest > UPS_MAX_LENGTH)
             return ups_error(UPS_INVALID,
-                             "no output size along axis %d is legal for in[%d] = %" PRId64 ": at most %" PRId64
-                             " of 1 to %" PRId64,
-                             a, a, in[a], s[a].largest, UPS_MAX_LENGTH);
+                             "in[%d] = %" PRId64 " gives output sizes of %" PRId64 " to %" PRId64
+                             "; legal: 1 to %" PRId64,
+                             a, in[a], s[a].smallest, s[a].largest, UPS_MAX_LENGTH);
     }
     for (int a = 0; a < own.head.rank; a++) {
         if (smallest) smallest[a] = s[a].smallest;

@@ -35,6 +35,12 @@ static inline int64_t ups_round_up(int64_t a, int64_t b)
     return ups_ceil_div(a, b) * b;
 }
 
+/* From the first tap of a window to its last, both counted. */
+static inline int64_t ups_extent(int64_t kernel, int64_t dilation)
+{
+    return dilation * (kernel - 1) + 1;
+}
+
 static inline int64_t ups_gcd(int64_t a, int64_t b)
 {
     while (b) {
