@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the operations have to do with each other: identities that hold whatever the numbers (semantics.md, section 10, whose
- * numbers stand at the tests), for random shapes on every tier this machine runs.
+ * What the operations have to do with each other: identities that hold whatever the numbers, for random shapes on every tier this machine runs.
  *
  * Where two sums must be equal the data are small whole numbers, whose sums are exact in any order.
  */
