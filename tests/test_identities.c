@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the operations have to do with each other: identities that hold whatever the numbers, for random shapes on every tier this machine runs.
+ * What the operations have to do with each other: identities that hold whatever the numbers, for random shapes on every
+ * tier this machine runs.
  *
  * Where two sums must be equal the data are small whole numbers, whose sums are exact in any order.
  */

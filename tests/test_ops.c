@@ -732,6 +732,53 @@ static void test_regressions(void **unused)
     }
 }
 
+/* R12, by hand: groups = 2, 2x2 input, k3 s1. Group 0 sees ones, group 1 tens; each kernel is a single one. */
+static void test_regression_R12(void **unused)
+{
+    (void)unused;
+    const float x[8] = {1, 2, 3, 4, 10, 20, 30, 40};
+    float w[18] = {0}, want[32] = {0};
+    w[0] = 1;      /* group 0: the top left tap */
+    w[9 + 8] = -1; /* group 1: the bottom right one, negated */
+    const int at0[4] = {0, 1, 4, 5}, at1[4] = {10, 11, 14, 15};
+    for (int i = 0; i < 4; i++) {
+        want[at0[i]] = x[i];
+        want[16 + at1[i]] = -x[4 + i];
+    }
+    for (int t = 0; t < tier_count; t++)
+        for (int j = 0; j < 5; j++)
+            for (int32_t layout = FIRST; layout <= LAST; layout++) {
+                struct call call;
+                call_init(&call, UPS_CONV_TRANSPOSE, 2);
+                ups_conv_transpose_desc *d = &call.desc.conv;
+                d->layout = layout;
+                d->in_channels = d->out_channels = d->group = 2;
+                d->kernel_shape[0] = d->kernel_shape[1] = 3;
+                memcpy(call.dims, (int64_t[]){1, 2, 2, 2}, 4 * sizeof *call.dims);
+                call.x = x;
+                call.w = w;
+                run_algorithm(&call, algorithms[j], tiers[t]);
+                for (int i = 0; i < 32; i++) assert_float_equal(call.y[i], want[i], 0);
+                call_same_index(&call, "height", &call.out_dims[2], &(int64_t){4}, 1);
+                call_close(&call);
+            }
+}
+
+/* R16: 3-D max pool 3x6x5 k3 p1 ceil; R17: unpool with duplicate and foreign indices; R22. */
+static void test_regressions_without_sums(void **unused)
+{
+    (void)unused;
+    struct call call;
+    call_init(&call, UPS_MAX_POOL, 3);
+    for (int a = 0; a < 3; a++) {
+        call.desc.pool.kernel_shape[a] = 3;
+        call.desc.pool.pads_begin[a] = call.desc.pool.pads_end[a] = 1;
+    }
+    call.desc.pool.ceil_mode = 1;
+    memcpy(call.dims, (int64_t[]){1, 2, 3, 6, 5}, sizeof call.dims);
+    check_pool(&call);
+}
+
 /* ---- the accuracy contract ---- */
 
 /* 1-D, k = 8, s = 2: four taps of I channels per output; interior outputs only, all in channel planes of length M. */
