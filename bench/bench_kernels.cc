@@ -354,7 +354,7 @@ const char *refusal_of(int i)
     return nullptr;
 }
 
-std::vector<const ups_kernels *> wanted_tables(const Program &program, const std::string &word)
+std::vector<const ups_kernels *> wanted_tables(Program &program, const std::string &word)
 {
     std::vector<const ups_kernels *> tables;
     std::string legal = "all, best";

@@ -53,8 +53,8 @@ struct Variant {
     bool chosen;
 };
 
-// Above this the scalar tier is timed on a smaller source: a tenth of a second.
-const double scalar_row_macs = 1.2e8;
+// Above this the scalar tier is timed on a smaller source: some tens of milliseconds.
+const double scalar_row_macs = 1.5e8;
 
 const char *layout_word(int32_t layout) { return layout == UPS_CHANNELS_FIRST ? "first" : "last"; }
 
@@ -174,20 +174,17 @@ int wanted_threads(const std::string &text)
     return static_cast<int>(threads);
 }
 
-// The layer with its longest axes halved until the scalar tier has little enough to do.
+// The layer with its batch, then its longest axes halved until the scalar tier has little enough to do.
 Layer smaller(const Layer &layer, double macs)
 {
     Layer cropped = layer;
-    if (macs <= scalar_row_macs) return cropped;
     while (macs > scalar_row_macs) {
-        auto longest = std::max_element(cropped.sizes.begin(), cropped.sizes.end());
-        const double before = static_cast<double>(cropped.n * *longest);
-        if (cropped.n > 1) cropped.n /= 2;
-        else if (*longest > 1) *longest /= 2;
-        else break;
-        longest = std::max_element(cropped.sizes.begin(), cropped.sizes.end());
-        macs *= static_cast<double>(cropped.n * *longest) / before;
+        int64_t *most = cropped.n > 1 ? &cropped.n : &*std::max_element(cropped.sizes.begin(), cropped.sizes.end());
+        if (*most == 1) break;
+        macs *= static_cast<double>(*most / 2) / static_cast<double>(*most);
+        *most /= 2;
     }
+    if (cropped.n == layer.n && cropped.sizes == layer.sizes) return cropped;
     cropped.name += "@";
     if (cropped.n != layer.n) cropped.name += "n" + std::to_string(cropped.n) + "x";
     for (size_t i = 0; i < cropped.sizes.size(); i++) cropped.name += (i ? "x" : "") + std::to_string(cropped.sizes[i]);
@@ -218,6 +215,13 @@ void add_rows(Program &program, const Layer &full, int32_t layout, const std::st
     }
 }
 
+// Transposed convolution first; the others as the header numbers them.
+int32_t order_of(const Layer &layer)
+{
+    int32_t code = ups_op_code(layer.op.c_str());
+    return code == UPS_CONV_TRANSPOSE ? 0 : code;
+}
+
 bool named(const Program &program, const std::string &op)
 {
     const std::vector<std::string> &ops = program.operands();
@@ -235,11 +239,13 @@ int run(int argc, char **argv)
                      {"--threads", &arguments.threads, nullptr}});
     for (const std::string &op : program.operands())
         if (!ups_op_code(op.c_str())) throw std::runtime_error(op + ": no such operation");
-    const std::vector<Layer> layers = read_layers();
+    std::vector<Layer> layers = read_layers();
     const std::vector<std::string> tiers = wanted_tiers(arguments.isa, usable_tiers(layers.at(0)));
     const std::vector<int32_t> layouts = wanted_layouts(arguments.layout);
     const int threads = wanted_threads(arguments.threads);
     std::unique_ptr<Machine> machine;
+    // An operation's layers one after the other, for readers of tables.
+    std::stable_sort(layers.begin(), layers.end(), [](const Layer &a, const Layer &b) { return order_of(a) < order_of(b); });
     for (const Layer &layer : layers) {
         if (!named(program, layer.op) || !(layer.quick || arguments.all)) continue;
         try {

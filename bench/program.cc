@@ -165,11 +165,9 @@ void Program::add(const std::string &name, benchmark::TimeUnit unit, std::functi
     if (selected(name)) rows_.push_back({name, unit, std::move(body)});
 }
 
-void Program::note(const std::string &sentence) const
+void Program::note(const std::string &sentence)
 {
-    if (list_) return;
-    if (lines_) write_line("note", sentence);
-    else std::cerr << program_ << ": " << sentence << std::endl;
+    notes_.push_back(sentence);
 }
 
 void Program::fail(benchmark::State &state, const std::string &sentence)
@@ -188,11 +186,20 @@ int Program::list() const
 int Program::run(double seconds, double most, const std::function<void()> &measure)
 {
     if (list_) return list();
-    if (rows_.empty()) {
+    for (const std::string &note : notes_)
+        if (!lines_) std::cerr << program_ << ": " << note << std::endl;
+    if (rows_.empty() && !lines_) {
         std::cerr << program_ << ": no row has such a name, operation, tier or algorithm" << std::endl;
         return 1;
     }
-    if (lines_) write_line("begin", {{"program", program_}, {"version", ups_version()}, {"rows", rows_.size()}});
+    if (lines_) {
+        write_line("begin", {{"program", program_}, {"version", ups_version()}, {"rows", rows_.size()}});
+        for (const std::string &note : notes_) write_line("note", note);
+    }
+    if (rows_.empty()) {
+        write_line("end", {{"failures", 0}});
+        return 0;
+    }
     measure();
     // Google Benchmark finds the number of iterations in trials, which take about as long as what is counted.
     double each = std::max(std::min(seconds / 2 / static_cast<double>(rows_.size()), most), 0.005);

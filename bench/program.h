@@ -39,11 +39,11 @@ public:
     void add(const std::string &name, benchmark::TimeUnit unit, std::function<void(benchmark::State &)> body);
 
     // Says what is not run, and why.
-    void note(const std::string &sentence) const;
+    void note(const std::string &sentence);
 
     // Runs the rows. `seconds` is what all of them together may take, about, if the caller did not give
     // --benchmark_min_time; no row gets more than `most`. measure is called before the first row and adds to the context.
-    // Returns the exit code: 1 if a row failed or none was selected.
+    // Returns the exit code: 1 if a row failed, or if none was selected (with --lines, the reader of the lines judges that).
     int run(double seconds, double most, const std::function<void()> &measure);
 
     // Stops a row with a sentence; the exit code becomes 1.
@@ -61,6 +61,7 @@ private:
     std::string program_;
     std::vector<std::string> operands_;
     std::vector<Row> rows_;
+    std::vector<std::string> notes_;
     bool lines_ = false, list_ = false, min_time_given_ = false, file_given_ = false;
 };
 

@@ -27,6 +27,7 @@ int command_info(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_enlarge(int argc, char **argv);
+int command_bench(int argc, char **argv);
 
 /* ---- failing ---- */
 

@@ -22,6 +22,7 @@ static const struct subcommand {
     {"run", command_run, "any operation on .npy files"},
     {"explain", command_explain, "what an operation would do at given sizes, and why"},
     {"enlarge", command_enlarge, "a picture twice as large, by waifu2x's network"},
+    {"bench", command_bench, "how fast, beside what this machine can do at most"},
 };
 enum { SUBCOMMAND_COUNT = sizeof subcommands / sizeof subcommands[0] };
 
