@@ -24,15 +24,18 @@ extern "C" {
 #include "kernels.h"
 }
 
-namespace bench {
-namespace {
+namespace bench
+{
+namespace
+{
 
-const char help[] = "usage: bench_kernels [--isa WORD] [option …]\n"
-                    "\n"
-                    "Times every kernel of the library's tables. A row is a kernel on a tier with its operands in a cache or beyond\n"
-                    "the last one, gemm_14x32/avx512/L1.\n"
-                    "\n"
-                    "  --isa WORD          all (the default), best, or a tier\n";
+const char help[] =
+    "usage: bench_kernels [--isa WORD] [option …]\n"
+    "\n"
+    "Times every kernel of the library's tables. A row is a kernel on a tier with its operands in a cache or beyond\n"
+    "the last one, gemm_14x32/avx512/L1.\n"
+    "\n"
+    "  --isa WORD          all (the default), best, or a tier\n";
 
 // One row: which kernel, and where its operands lie.
 struct Setting {
@@ -44,12 +47,14 @@ struct Setting {
 
 // The operands of a kernel lie one behind the other in a block, which fits a quarter of level 1; a row goes through as many
 // blocks as make its working set.
-class Blocks {
-public:
+class Blocks
+{
+  public:
     // fill(floats, count): any values do. `bytes_each`: what one call's operands take.
     Blocks(const Setting &setting, int64_t bytes_each)
         : stride_((bytes_each + 63) / 64 * 64), count_(std::max<int64_t>(working_set(setting.place) / stride_, 1)),
-          memory_(static_cast<char *>(std::aligned_alloc(4096, static_cast<size_t>((stride_ * count_ + 4095) / 4096 * 4096))))
+          memory_(static_cast<char *>(
+              std::aligned_alloc(4096, static_cast<size_t>((stride_ * count_ + 4095) / 4096 * 4096))))
     {
         if (!memory_) throw std::bad_alloc();
         float *x = reinterpret_cast<float *>(memory_.get());
@@ -62,7 +67,7 @@ public:
     int64_t count() const { return count_; }
     char *at(int64_t i) const { return memory_.get() + i * stride_; }
 
-private:
+  private:
     struct Free {
         void operator()(char *memory) const { std::free(memory); }
     };
@@ -265,7 +270,8 @@ void time_ups_nails_fn(benchmark::State &state, ups_nails_fn *run, const Setting
 
 // Tables of a resize to twice the width, which stay in level 1 as they do from row to row.
 struct Taps {
-    Taps(int64_t taps, int64_t n) : index(static_cast<size_t>(taps * n)), weight(index.size(), 1.0f / static_cast<float>(taps))
+    Taps(int64_t taps, int64_t n)
+        : index(static_cast<size_t>(taps * n)), weight(index.size(), 1.0f / static_cast<float>(taps))
     {
         for (int64_t t = 0; t < taps; t++)
             for (int64_t o = 0; o < n; o++)
@@ -328,11 +334,9 @@ struct Member {
 };
 
 // An error here names the function type without an adapter.
-#define MEMBER(type, member)                                                                  \
-    {#member, [](const ups_kernels *table) -> const char * { return table->member.name; },    \
-     [](benchmark::State &state, const Setting &setting) {                                    \
-         time_##type(state, setting.table->member.run, setting);                              \
-     }},
+#define MEMBER(type, member)                                                               \
+    {#member, [](const ups_kernels *table) -> const char * { return table->member.name; }, \
+     [](benchmark::State &state, const Setting &setting) { time_##type(state, setting.table->member.run, setting); }},
 const Member members[] = {UPS_KERNEL_LIST(MEMBER)};
 
 // The kernel's own name, gemm_14x32 of gemm_14x32_avx512; "" if it is another tier's.
@@ -360,13 +364,14 @@ std::vector<const ups_kernels *> wanted_tables(Program &program, const std::stri
     std::string legal = "all, best";
     for (int i = 0; const ups_kernels *table = ups_tier(i); i++) {
         const char *refusal = refusal_of(i);
-        if (refusal && (word == "all" || word == table->isa)) program.note(std::string("not run: ") + table->isa + ": " + refusal);
+        if (refusal && (word == "all" || word == table->isa))
+            program.note(std::string("not run: ") + table->isa + ": " + refusal);
         if (refusal) continue;
         if (word == "best") tables.clear();
         if (word == "all" || word == "best" || word == table->isa) tables.push_back(table);
         legal += std::string(", ") + table->isa;
     }
-    if (tables.empty()) throw std::runtime_error("--isa=" + word + ": this machine runs " + legal);
+    if (tables.empty()) program.refuse("--isa=" + word + ": this machine runs " + legal);
     return tables;
 }
 
@@ -374,7 +379,7 @@ int run(int argc, char **argv)
 {
     std::string isa = "all";
     Program program(argc, argv, help, {{"--isa", &isa, nullptr}});
-    if (!program.operands().empty()) throw std::runtime_error(program.operands()[0] + ": takes no operands");
+    if (!program.operands().empty()) program.refuse(program.operands()[0] + ": bench_kernels takes no operands");
     const std::vector<const ups_kernels *> tables = wanted_tables(program, isa);
     std::unique_ptr<Machine> machine;
     std::vector<std::string> tiers;

@@ -26,19 +26,22 @@
 #include "problem.h"
 #include "program.h"
 
-namespace bench {
-namespace {
+namespace bench
+{
+namespace
+{
 
-const char help[] = "usage: bench_ops [OP …] [option …]\n"
-                    "\n"
-                    "Times whole operations (all, or those named) on the layers marked quick. A row is a layer in one layout by one\n"
-                    "algorithm on one tier, conv_transpose/unet2/f32/first/phase/avx2/t1; the scalar tier gets smaller sources.\n"
-                    "\n"
-                    "  --all               every layer\n"
-                    "  --isa WORD          all (each tier this machine runs; the default), best, or a tier\n"
-                    "  --algorithm WORD    all (the default), auto (what the library chooses), or an algorithm\n"
-                    "  --layout WORD       first (the default), last, all\n"
-                    "  --threads N         1 without it\n";
+const char help[] =
+    "usage: bench_ops [OP …] [option …]\n"
+    "\n"
+    "Times whole operations (all, or those named) on the layers marked quick. A row is a layer in one layout by one\n"
+    "algorithm on one tier, conv_transpose/unet2/f32/first/phase/avx2/t1; the scalar tier gets smaller sources.\n"
+    "\n"
+    "  --all               every layer\n"
+    "  --isa WORD          all (each tier this machine runs; the default), best, or a tier\n"
+    "  --algorithm WORD    all (the default), auto (what the library chooses), or an algorithm\n"
+    "  --layout WORD       first (the default), last, all\n"
+    "  --threads N         1 without it\n";
 
 struct Arguments {
     bool all = false;
@@ -56,12 +59,15 @@ struct Variant {
 // Above this the scalar tier is timed on a smaller source: some tens of milliseconds.
 const double scalar_row_macs = 1.5e8;
 
-const char *layout_word(int32_t layout) { return layout == UPS_CHANNELS_FIRST ? "first" : "last"; }
+const char *layout_word(int32_t layout)
+{
+    return layout == UPS_CHANNELS_FIRST ? "first" : "last";
+}
 
 std::string name_of(const Variant &v)
 {
-    return v.layer.op + "/" + v.layer.name + "/f32/" + layout_word(v.layout) + "/" + v.choice.algorithm + "/" + v.choice.isa +
-           "/t" + std::to_string(v.choice.threads);
+    return v.layer.op + "/" + v.layer.name + "/f32/" + layout_word(v.layout) + "/" + v.choice.algorithm + "/" +
+           v.choice.isa + "/t" + std::to_string(v.choice.threads);
 }
 
 // The problem and the call of the row that ran last: Google Benchmark calls a row's body several times, and neighbours share
@@ -145,32 +151,33 @@ std::vector<std::string> usable_tiers(const Layer &layer)
     return tiers;
 }
 
-std::vector<std::string> wanted_tiers(const std::string &word, const std::vector<std::string> &usable)
+std::vector<std::string> wanted_tiers(const Program &program, const std::string &word,
+                                      const std::vector<std::string> &usable)
 {
     if (word == "all") return usable;
     if (word == "best") return {usable.back()};
     if (std::find(usable.begin(), usable.end(), word) == usable.end()) {
         std::string text;
         for (const std::string &isa : usable) text += ", " + isa;
-        throw std::runtime_error("--isa=" + word + ": this machine runs all, best" + text);
+        program.refuse("--isa=" + word + ": this machine runs all, best" + text);
     }
     return {word};
 }
 
-std::vector<int32_t> wanted_layouts(const std::string &word)
+std::vector<int32_t> wanted_layouts(const Program &program, const std::string &word)
 {
     if (word == "all") return {UPS_CHANNELS_FIRST, UPS_CHANNELS_LAST};
     if (word == "first") return {UPS_CHANNELS_FIRST};
     if (word == "last") return {UPS_CHANNELS_LAST};
-    throw std::runtime_error("--layout=" + word + ": must be one of first, last, all");
+    program.refuse("--layout=" + word + ": must be one of first, last, all");
 }
 
-int wanted_threads(const std::string &text)
+int wanted_threads(const Program &program, const std::string &text)
 {
     char *end;
     long threads = std::strtol(text.c_str(), &end, 10);
     if (end == text.c_str() || *end || threads < 1 || threads > 1024)
-        throw std::runtime_error("--threads=" + text + ": must be an integer from 1 to 1024");
+        program.refuse("--threads=" + text + ": must be an integer from 1 to 1024");
     return static_cast<int>(threads);
 }
 
@@ -195,12 +202,11 @@ Layer smaller(const Layer &layer, double macs)
 void add_rows(Program &program, const Layer &full, int32_t layout, const std::string &isa, const Arguments &arguments,
               const std::unique_ptr<Machine> &machine)
 {
-    const int threads = wanted_threads(arguments.threads);
+    const int threads = wanted_threads(program, arguments.threads);
     const Told chosen = describe(full, layout, {isa, "auto", 1});
     const Layer layer = isa == "scalar" ? smaller(full, chosen.macs) : full;
     std::vector<std::string> algorithms = {chosen.algorithm};
-    if (arguments.algorithm != "auto")
-        algorithms.insert(algorithms.end(), chosen.others.begin(), chosen.others.end());
+    if (arguments.algorithm != "auto") algorithms.insert(algorithms.end(), chosen.others.begin(), chosen.others.end());
     std::sort(algorithms.begin(), algorithms.end());
     for (const std::string &algorithm : algorithms) {
         if (arguments.algorithm != "auto" && arguments.algorithm != "all" && arguments.algorithm != algorithm) continue;
@@ -213,13 +219,6 @@ void add_rows(Program &program, const Layer &full, int32_t layout, const std::st
         program.add(name_of(v), benchmark::kMillisecond,
                     [v, &machine](benchmark::State &state) { run_row(state, v, *machine); });
     }
-}
-
-// Transposed convolution first; the others as the header numbers them.
-int32_t order_of(const Layer &layer)
-{
-    int32_t code = ups_op_code(layer.op.c_str());
-    return code == UPS_CONV_TRANSPOSE ? 0 : code;
 }
 
 bool named(const Program &program, const std::string &op)
@@ -238,21 +237,20 @@ int run(int argc, char **argv)
                      {"--layout", &arguments.layout, nullptr},
                      {"--threads", &arguments.threads, nullptr}});
     for (const std::string &op : program.operands())
-        if (!ups_op_code(op.c_str())) throw std::runtime_error(op + ": no such operation");
-    std::vector<Layer> layers = read_layers();
-    const std::vector<std::string> tiers = wanted_tiers(arguments.isa, usable_tiers(layers.at(0)));
-    const std::vector<int32_t> layouts = wanted_layouts(arguments.layout);
-    const int threads = wanted_threads(arguments.threads);
+        if (!ups_op_code(op.c_str())) program.refuse(op + ": no such operation");
+    const std::vector<Layer> layers = read_layers();
+    const std::vector<std::string> tiers = wanted_tiers(program, arguments.isa, usable_tiers(layers.at(0)));
+    const std::vector<int32_t> layouts = wanted_layouts(program, arguments.layout);
+    const int threads = wanted_threads(program, arguments.threads);
     std::unique_ptr<Machine> machine;
-    // An operation's layers one after the other, for readers of tables.
-    std::stable_sort(layers.begin(), layers.end(), [](const Layer &a, const Layer &b) { return order_of(a) < order_of(b); });
     for (const Layer &layer : layers) {
         if (!named(program, layer.op) || !(layer.quick || arguments.all)) continue;
         try {
             for (int32_t layout : layouts)
                 for (const std::string &isa : tiers) add_rows(program, layer, layout, isa, arguments, machine);
         } catch (const std::exception &error) {
-            program.note("not run: " + layer.op + "/" + error.what());
+            // With a filter nobody has asked for this layer, or everybody sees that it is not there.
+            if (benchmark::GetBenchmarkFilter().empty()) program.note("not run: " + layer.op + "/" + error.what());
         }
     }
     // A minute for the quick layers, whatever the number of tiers and algorithms; a steadier figure where all are asked for.

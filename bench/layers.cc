@@ -5,7 +5,8 @@
 #include <sstream>
 #include <stdexcept>
 
-namespace bench {
+namespace bench
+{
 
 extern const char layers_text[]; // layers.json: see layers_text.cc.in
 

@@ -10,7 +10,8 @@
 
 #include "upsample/upsample.h"
 
-namespace bench {
+namespace bench
+{
 
 union Descriptor {
     ups_desc_head head;

@@ -18,8 +18,10 @@
 #include "machine_loops.h"
 #include "upsample/upsample.h"
 
-namespace bench {
-namespace {
+namespace bench
+{
+namespace
+{
 
 using Clock = std::chrono::steady_clock;
 
@@ -95,7 +97,8 @@ int64_t share_of(Place place, int threads)
 Rates measure_rates(const Loops &loops, Place place, int threads)
 {
     // Source and destination start half a page and five lines apart, so that a store never waits for a load 4096 bytes on.
-    const int64_t share = share_of(place, threads), apart = share + 2048 + 320, stride = (share + apart + 4095) / 4096 * 4096;
+    const int64_t share = share_of(place, threads), apart = share + 2048 + 320,
+                  stride = (share + apart + 4095) / 4096 * 4096;
     Memory memory = allocate(stride * threads);
     auto gbps = [&](auto loop, int sides) {
         double seconds = best_seconds_of_one(threads, [&](int64_t n, int i) {
@@ -104,7 +107,8 @@ Rates measure_rates(const Loops &loops, Place place, int threads)
         });
         return static_cast<double>(share * threads * sides) / seconds * 1e-9;
     };
-    return {gbps(loops.copy, 2), gbps(loops.copy_nt, 2), gbps(loops.store, 1), gbps(loops.store_nt, 1), gbps(loops.read, 1)};
+    return {gbps(loops.copy, 2), gbps(loops.copy_nt, 2), gbps(loops.store, 1), gbps(loops.store_nt, 1),
+            gbps(loops.read, 1)};
 }
 
 const Loops *loops_of(const std::string &tier)
@@ -205,8 +209,8 @@ void Machine::add_context() const
                                                              {"store_nt", r.store_nt},
                                                              {"read", r.read}};
             for (const auto &[kind, gbps] : kinds)
-                benchmark::AddCustomContext(std::string(kind) + "_gbps/" + place_name(static_cast<Place>(place)) + "/t" +
-                                                std::to_string(threads),
+                benchmark::AddCustomContext(std::string(kind) + "_gbps/" + place_name(static_cast<Place>(place)) +
+                                                "/t" + std::to_string(threads),
                                             text_of(gbps));
         }
 }

@@ -13,7 +13,8 @@
 #include <utility>
 #include <vector>
 
-namespace bench {
+namespace bench
+{
 
 // GB/s, read and written bytes together. copy and store are the better of plain and non-temporal stores.
 struct Rates {
@@ -24,8 +25,9 @@ struct Rates {
 
 enum Place { IN_L1, IN_L2, IN_L3, IN_MEMORY, PLACES }; // IN_L3: the last cache, where there is one behind level 2
 
-class Machine {
-public:
+class Machine
+{
+  public:
     // Tiers that may run here, lowest first, and the thread counts that are asked for. Takes about a second each count.
     Machine(const std::vector<std::string> &tiers, const std::vector<int> &thread_counts);
 
@@ -39,7 +41,7 @@ public:
     // Adds all of it, and what this machine is, to the context of the JSON.
     void add_context() const;
 
-private:
+  private:
     Place place_of(double bytes, int threads) const;
 
     std::map<std::pair<std::string, int>, double> fma_;

@@ -4,28 +4,42 @@
 #include "machine_loops.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#    include <immintrin.h>
 #endif
 
-namespace bench {
-namespace {
+namespace bench
+{
+namespace
+{
 
 #if defined(__AVX512F__)
 typedef float Vector __attribute__((vector_size(64)));
 enum { chains = 24 }; // of 32 registers
-void stream(char *to, Vector v) { _mm512_stream_ps(reinterpret_cast<float *>(to), v); }
+void stream(char *to, Vector v)
+{
+    _mm512_stream_ps(reinterpret_cast<float *>(to), v);
+}
 #elif defined(__AVX2__)
 typedef float Vector __attribute__((vector_size(32)));
 enum { chains = 12 }; // of 16 registers: 4 cycles of latency at 2 a cycle need 8
-void stream(char *to, Vector v) { _mm256_stream_ps(reinterpret_cast<float *>(to), v); }
+void stream(char *to, Vector v)
+{
+    _mm256_stream_ps(reinterpret_cast<float *>(to), v);
+}
 #elif defined(__x86_64__)
 typedef float Vector __attribute__((vector_size(16)));
 enum { chains = 12 };
-void stream(char *to, Vector v) { _mm_stream_ps(reinterpret_cast<float *>(to), v); }
+void stream(char *to, Vector v)
+{
+    _mm_stream_ps(reinterpret_cast<float *>(to), v);
+}
 #else
 typedef float Vector __attribute__((vector_size(16)));
 enum { chains = 24 };
-void stream(char *to, Vector v) { *reinterpret_cast<Vector *>(to) = v; }
+void stream(char *to, Vector v)
+{
+    *reinterpret_cast<Vector *>(to) = v;
+}
 #endif
 
 enum { lanes = sizeof(Vector) / sizeof(float), step = 4 * sizeof(Vector) };
@@ -41,7 +55,10 @@ inline void opaque(Vector &v)
 }
 
 // Keeps loops from being replaced by calls of memcpy and memset, and stores from being dropped.
-inline void barrier() { asm volatile("" ::: "memory"); }
+inline void barrier()
+{
+    asm volatile("" ::: "memory");
+}
 
 inline void streamed()
 {
@@ -68,8 +85,14 @@ void fma(int64_t steps)
     for (int i = 0; i < chains; i++) opaque(a[i]);
 }
 
-inline Vector load(const char *from) { return *reinterpret_cast<const Vector *>(from); }
-inline void put(char *to, Vector v) { *reinterpret_cast<Vector *>(to) = v; }
+inline Vector load(const char *from)
+{
+    return *reinterpret_cast<const Vector *>(from);
+}
+inline void put(char *to, Vector v)
+{
+    *reinterpret_cast<Vector *>(to) = v;
+}
 
 void copy(char *to, const char *from, size_t bytes)
 {
@@ -125,6 +148,7 @@ void read(char *, const char *from, size_t bytes)
 #define LOOPS(tier) JOIN(loops_, tier)
 #define TEXT(tier) #tier
 #define NAME(tier) TEXT(tier)
-const Loops LOOPS(LOOPS_TIER) = {NAME(LOOPS_TIER), int64_t{2} * chains * lanes, fma, copy, copy_nt, store, store_nt, read};
+const Loops LOOPS(LOOPS_TIER) = {
+    NAME(LOOPS_TIER), int64_t{2} * chains *lanes, fma, copy, copy_nt, store, store_nt, read};
 
 } // namespace bench

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-namespace bench {
+namespace bench
+{
 
 struct Loops {
     const char *isa;

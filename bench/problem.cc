@@ -9,9 +9,11 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-namespace bench {
+namespace bench
+{
 
-namespace {
+namespace
+{
 
 // The scalar tier computes this many multiply-adds in well under a second. Of a larger layer, two corners are compared.
 const double scalar_macs = 2e8;
@@ -23,9 +25,15 @@ int64_t elements(const ups_tensor &t)
     return count;
 }
 
-size_t element_bytes(int32_t dtype) { return dtype == UPS_U8 ? 1 : dtype == UPS_I64 ? 8 : 4; }
+size_t element_bytes(int32_t dtype)
+{
+    return dtype == UPS_U8 ? 1 : dtype == UPS_I64 ? 8 : 4;
+}
 
-size_t dense_bytes(const ups_tensor &t) { return static_cast<size_t>(elements(t)) * element_bytes(t.dtype); }
+size_t dense_bytes(const ups_tensor &t)
+{
+    return static_cast<size_t>(elements(t)) * element_bytes(t.dtype);
+}
 
 // Values in [-1, 1), the same for the same seed.
 void fill(float *x, int64_t count, uint64_t seed)
@@ -62,7 +70,8 @@ const ups_parallel *parallel_of(int threads)
     if (found == pools.end()) {
         ups_threads *pool;
         check(ups_threads_create(threads, &pool), "threads");
-        found = pools.emplace(threads, std::unique_ptr<ups_threads, void (*)(ups_threads *)>(pool, ups_threads_destroy)).first;
+        found = pools.emplace(threads, std::unique_ptr<ups_threads, void (*)(ups_threads *)>(pool, ups_threads_destroy))
+                    .first;
     }
     return ups_threads_parallel(found->second.get());
 }
@@ -118,8 +127,10 @@ std::unique_ptr<Array> pooled_switches(const Layer &layer, int32_t layout, const
     pool.op = "max_pool";
     pool.sizes.assign(out, out + layer.rank());
     for (size_t i = 0; i < pool.fields.size();)
-        if (pool.fields[i].first == "output_shape") pool.fields.erase(pool.fields.begin() + static_cast<long>(i));
-        else i++;
+        if (pool.fields[i].first == "output_shape")
+            pool.fields.erase(pool.fields.begin() + static_cast<long>(i));
+        else
+            i++;
     for (const char *ceil_mode : {"0", "1"}) {
         Layer rounded = pool;
         rounded.fields.emplace_back("ceil_mode", ceil_mode);
@@ -206,8 +217,9 @@ Call::Call(const Problem &problem, const Choice &choice, const ups_tensor *src, 
 
 void Call::run()
 {
-    int32_t status = parallel_ ? ups_run_parallel(plan_.get(), &buffers_, workspace_->data(), workspace_->bytes(), parallel_)
-                               : ups_run(plan_.get(), &buffers_, workspace_->data(), workspace_->bytes());
+    int32_t status = parallel_
+                         ? ups_run_parallel(plan_.get(), &buffers_, workspace_->data(), workspace_->bytes(), parallel_)
+                         : ups_run(plan_.get(), &buffers_, workspace_->data(), workspace_->bytes());
     check(status, "run");
 }
 
@@ -271,7 +283,8 @@ std::vector<Problem::Corner> Problem::corners(const Call &call) const
     Corner last = first;
     last.image = all.images - 1;
     for (int i = 0; i < rank; i++) {
-        const int64_t n = all.size[i], part = first.size[i], s = c.strides[i], pb = std::max<int64_t>(c.pads_begin[i], 0);
+        const int64_t n = all.size[i], part = first.size[i], s = c.strides[i],
+                      pb = std::max<int64_t>(c.pads_begin[i], 0);
         const int64_t pe = std::max<int64_t>(c.pads_end[i], 0), extent = c.dilations[i] * (c.kernel_shape[i] - 1) + 1;
         // With a size of another rule than this one, pads are not what they seem.
         if (all.hi[i] != s * (n - 1) + extent - pb - pe + c.output_padding[i]) return {all};
@@ -300,7 +313,8 @@ const std::vector<Problem::Reference> &Problem::reference(const Choice &choice, 
     return made;
 }
 
-namespace {
+namespace
+{
 
 // The first element that differs, in N, C, spatial order, and how many do.
 struct Difference {
@@ -318,13 +332,25 @@ bool differ(float got, float wanted, double tolerance)
 
 } // namespace
 
-std::string Problem::verify(Call &call)
+// By the scalar tier; what that computed itself, by its next algorithm, or by the best tier where there is no other.
+Choice Problem::another_way(const Told &told) const
 {
-    const bool reversed = call.told().isa == "scalar" && (call.told().algorithm == "phase" || call.told().algorithm == "direct");
+    if (told.isa != "scalar") return {"scalar", desc.head.op == UPS_CONV_TRANSPOSE ? "phase" : "auto", 1};
+    if (told.algorithm != "phase" && told.algorithm != "direct") return {"scalar", "phase", 1};
+    for (const std::string &other : told.others) try {
+            const Choice choice = {"scalar", other, 1};
+            describe(layer, layout, choice);
+            return choice;
+        } catch (const std::runtime_error &) { // not for this shape
+        }
     std::string best;
     for (int i = 0; ups_isa_name(i); i++) best = ups_isa_name(i);
-    const bool conv = desc.head.op == UPS_CONV_TRANSPOSE;
-    const Choice choice = reversed ? Choice{best, "auto", 1} : Choice{"scalar", conv ? "phase" : "auto", 1};
+    return {best, "auto", 1};
+}
+
+std::string Problem::verify(Call &call)
+{
+    const Choice choice = another_way(call.told());
     call.run();
     const double allowed = tolerance();
     Difference d;
@@ -343,7 +369,8 @@ std::string Problem::verify(Call &call)
             for (int64_t c = 0; c < got.dims[1]; c++)
                 for (int64_t z = lo[0]; z < hi[0]; z++)
                     for (int64_t y = lo[1]; y < hi[1]; y++) {
-                        const float *g = call.output() + (k.image + n) * got.strides[0] + c * got.strides[1] + z * gs[0] + y * gs[1];
+                        const float *g =
+                            call.output() + (k.image + n) * got.strides[0] + c * got.strides[1] + z * gs[0] + y * gs[1];
                         const float *w = reference.call->output() + n * wanted.strides[0] + c * wanted.strides[1] +
                                          (z - shift[0]) * ws[0] + (y - shift[1]) * ws[1] - shift[2] * ws[2];
                         for (int64_t x = lo[2]; x < hi[2]; x++, d.of++)

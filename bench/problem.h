@@ -12,17 +12,19 @@
 
 #include "layers.h"
 
-namespace bench {
+namespace bench
+{
 
 // Memory on a page, so that timings do not depend on luck.
-class Array {
-public:
+class Array
+{
+  public:
     explicit Array(size_t bytes);
     void *data() const { return memory_.get(); }
     float *floats() const { return static_cast<float *>(data()); }
     size_t bytes() const { return bytes_; }
 
-private:
+  private:
     struct Free {
         void operator()(void *memory) const { std::free(memory); }
     };
@@ -46,8 +48,9 @@ struct Told {
 class Problem;
 
 // An op and a plan with what they run on; the outputs are its own, the inputs the problem's.
-class Call {
-public:
+class Call
+{
+  public:
     // Throws with the library's sentence. `image` and `from` (rank entries) choose a part of the source, of the sizes of
     // `src`; NULL: all of it.
     Call(const Problem &problem, const Choice &choice, const ups_tensor *src = nullptr, int64_t image = 0,
@@ -64,7 +67,7 @@ public:
     double read_bytes() const { return read_bytes_; }         // each operand once
     double written_bytes() const { return written_bytes_; }
 
-private:
+  private:
     struct Destroy {
         void operator()(ups_op *op) const { ups_op_destroy(op); }
         void operator()(ups_plan *plan) const { ups_plan_destroy(plan); }
@@ -82,12 +85,13 @@ private:
     double read_bytes_, written_bytes_;
 };
 
-class Problem {
-public:
+class Problem
+{
+  public:
     Problem(const Layer &layer, int32_t layout);
 
     // Runs the call once, and compares with the same computed another way: by the scalar tier, or if the call is its, by
-    // the best tier. "" if it is right, else a sentence with the first difference.
+    // another algorithm or the best tier. "" if it is right, else a sentence with the first difference.
     std::string verify(Call &call);
 
     const Layer layer;
@@ -96,7 +100,7 @@ public:
     const ups_tensor src_tensor;
     std::unique_ptr<Array> src, weights, bias, switches; // what the operation does not take is NULL
 
-private:
+  private:
     // Outputs that a computation on a part of the source gives too: all channels of one image, or all (images), in [lo,
     // hi) of the output; there, output o of the whole is output o - shift of the part.
     struct Corner {
@@ -110,6 +114,7 @@ private:
     std::vector<Corner> corners(const Call &call) const;
     const std::vector<Reference> &reference(const Choice &choice, const Call &call);
     double tolerance() const;
+    Choice another_way(const Told &told) const;
 
     std::map<std::string, std::vector<Reference>> references_;
 };

@@ -12,7 +12,8 @@
 
 #include "upsample/upsample.h"
 
-namespace bench {
+namespace bench
+{
 
 const char *const counter_gflops = "gflops", *const counter_gbps = "gbps", *const counter_fma_percent = "fma_percent",
                   *const counter_roof_percent = "roof_percent", *const counter_copy_percent = "copy_percent";
@@ -22,7 +23,8 @@ void set_rate(benchmark::State &state, const char *counter, double amount)
     state.counters[counter] = benchmark::Counter(amount, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-namespace {
+namespace
+{
 
 int failures; // rows of this process that failed; one row may fail in several trials
 
@@ -34,8 +36,9 @@ void write_line(const char *member, const Json &value)
 }
 
 // Passes everything on to another reporter, with clean names.
-class CleanReporter : public benchmark::BenchmarkReporter {
-public:
+class CleanReporter : public benchmark::BenchmarkReporter
+{
+  public:
     explicit CleanReporter(std::unique_ptr<benchmark::BenchmarkReporter> inner) : inner_(std::move(inner)) {}
 
     bool ReportContext(const Context &context) override
@@ -55,13 +58,14 @@ public:
     }
     void Finalize() override { inner_->Finalize(); }
 
-private:
+  private:
     std::unique_ptr<benchmark::BenchmarkReporter> inner_;
 };
 
 // Takes what the JSON reporter would write to a file apart into lines.
-class LineReporter : public benchmark::BenchmarkReporter {
-public:
+class LineReporter : public benchmark::BenchmarkReporter
+{
+  public:
     LineReporter() { inner_.SetOutputStream(&text_); }
 
     bool ReportContext(const Context &context) override
@@ -79,7 +83,7 @@ public:
         for (const Json &row : Json::parse("[" + text.substr(start) + "]")) write_line("row", row);
     }
 
-private:
+  private:
     std::string take()
     {
         std::string text = text_.str();
@@ -165,6 +169,11 @@ void Program::add(const std::string &name, benchmark::TimeUnit unit, std::functi
     if (selected(name)) rows_.push_back({name, unit, std::move(body)});
 }
 
+void Program::refuse(const std::string &sentence) const
+{
+    exit_usage(program_, sentence);
+}
+
 void Program::note(const std::string &sentence)
 {
     notes_.push_back(sentence);
@@ -208,7 +217,8 @@ int Program::run(double seconds, double most, const std::function<void()> &measu
         if (!min_time_given_) registered->MinTime(each);
     }
     std::unique_ptr<benchmark::BenchmarkReporter> display(
-        lines_ ? static_cast<benchmark::BenchmarkReporter *>(new LineReporter) : benchmark::CreateDefaultDisplayReporter());
+        lines_ ? static_cast<benchmark::BenchmarkReporter *>(new LineReporter)
+               : benchmark::CreateDefaultDisplayReporter());
     CleanReporter shown(std::move(display));
     // Google Benchmark refuses a reporter for a file that is not asked for.
     CleanReporter filed(std::make_unique<benchmark::JSONReporter>());

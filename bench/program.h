@@ -18,7 +18,8 @@
 #include <string>
 #include <vector>
 
-namespace bench {
+namespace bench
+{
 
 // One flag of a program, "--name VALUE" or "--name=VALUE"; without `value` it takes none and sets `present`.
 struct Flag {
@@ -27,8 +28,9 @@ struct Flag {
     bool *present;
 };
 
-class Program {
-public:
+class Program
+{
+  public:
     // Reads Google Benchmark's flags, --lines, --list and `flags`; what is left are the operands. Exits with 2 after a
     // sentence when the command line cannot be read, with 0 after --help.
     Program(int argc, char **argv, const char *help, const std::vector<Flag> &flags);
@@ -46,10 +48,13 @@ public:
     // Returns the exit code: 1 if a row failed, or if none was selected (with --lines, the reader of the lines judges that).
     int run(double seconds, double most, const std::function<void()> &measure);
 
+    // Ends the program with a sentence about its command line, and exit code 2.
+    [[noreturn]] void refuse(const std::string &sentence) const;
+
     // Stops a row with a sentence; the exit code becomes 1.
     static void fail(benchmark::State &state, const std::string &sentence);
 
-private:
+  private:
     struct Row {
         std::string name;
         benchmark::TimeUnit unit;
@@ -66,8 +71,8 @@ private:
 };
 
 // A counter's name everywhere.
-extern const char *const counter_gflops, *const counter_gbps, *const counter_fma_percent, *const counter_roof_percent,
-    *const counter_copy_percent;
+extern const char *const counter_gflops,
+    *const counter_gbps, *const counter_fma_percent, *const counter_roof_percent, *const counter_copy_percent;
 
 // Sets a counter to amount / (seconds of one iteration).
 void set_rate(benchmark::State &state, const char *counter, double amount);

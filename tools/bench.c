@@ -20,14 +20,15 @@
 
 /* From the directory of this program to the bench programs, installed; CMake knows better where directories are moved. */
 #ifndef UPSAMPLE_LIBEXEC_FROM_BIN
-#define UPSAMPLE_LIBEXEC_FROM_BIN "../libexec/upsample"
+#    define UPSAMPLE_LIBEXEC_FROM_BIN "../libexec/upsample"
 #endif
 
 static const char help_text[] =
     "usage: upsample bench [OP …] [option …]\n"
     "\n"
     "Times the library on layers of known networks, beside what this machine can do at most, which is measured first.\n"
-    "Without arguments about a minute: the layers marked quick by every algorithm on every tier of this machine. A row's\n"
+    "Without arguments about a minute: the layers marked quick by every algorithm on every tier of this machine. A "
+    "row's\n"
     "result is compared with the same computed another way before it is timed; a wrong one is shown and not timed.\n"
     "\n"
     "  OP                of max_pool, avg_pool, max_unpool, replicate, bed_of_nails, pixel_shuffle, resize,\n"
@@ -63,7 +64,7 @@ struct bench {
     cJSON *context, *rows; /* for the file */
     int64_t expected, done, failed;
     double start_ms;
-    char family[256]; /* of the last row: a new one gets a heading */
+    char family[256];     /* of the last row: a new one gets a heading */
     bool progress, shown; /* stderr is a terminal; its line is not empty */
     struct output file;
 };
@@ -126,7 +127,8 @@ static int find_program(const char *name, char *path, size_t capacity)
         if (!access(path, X_OK)) return 0;
     }
     return code ? code
-                : fail("the bench is not installed: there is no %s/%s/%s. It is built by default where Google Benchmark and "
+                : fail("the bench is not installed: there is no %s/%s/%s. It is built by default where Google "
+                       "Benchmark and "
                        "nlohmann-json are found (tools/deps installs them)",
                        own, UPSAMPLE_LIBEXEC_FROM_BIN, name);
 }
@@ -197,9 +199,12 @@ static const char *word(const cJSON *object, const char *name)
 static const char *short_number(double value, char *text, size_t capacity)
 {
     int decimals = fabs(value) < 9.9995 ? 3 : fabs(value) < 99.995 ? 2 : fabs(value) < 999.95 ? 1 : 0;
-    if (isnan(value)) *text = 0;
-    else if (fabs(value) < 1e7) snprintf(text, capacity, "%.*f", decimals, value);
-    else snprintf(text, capacity, "%.3g", value);
+    if (isnan(value))
+        *text = 0;
+    else if (fabs(value) < 1e7)
+        snprintf(text, capacity, "%.*f", decimals, value);
+    else
+        snprintf(text, capacity, "%.3g", value);
     return text;
 }
 
@@ -259,7 +264,8 @@ static void print_context(const cJSON *c, int64_t threads)
              text_number(c, "cache_bytes/L1") / 1024, text_number(c, "cache_bytes/L2") / 1024,
              text_number(c, "cache_bytes/L3") / 1024, word(c, "compiler"), word(c, "build_type"));
     print_wrapped("", line);
-    size_t used = (size_t)snprintf(line, sizeof line, "at most, on %lld thread%s:", (long long)threads, threads > 1 ? "s" : "");
+    size_t used =
+        (size_t)snprintf(line, sizeof line, "at most, on %lld thread%s:", (long long)threads, threads > 1 ? "s" : "");
     const char *isa, *separator = "";
     for (int32_t i = 0; (isa = ups_isa_name(i)) && used < sizeof line / 2; i++) {
         snprintf(name, sizeof name, "fma_gflops/%s/t%lld", isa, (long long)threads);
@@ -292,7 +298,8 @@ static void print_heading(struct bench *b, const char *family, bool operation)
         printf("\n%-27s %-6s %-10s %-7s %2s %10s %8s %7s %6s %6s\n", family, "layout", "algorithm", "isa", "t", "ms",
                "GFLOP/s", "GB/s", "fma %", "roof %");
     else
-        printf("\n%-27s %-8s %-7s %12s %9s %8s %7s %7s\n", family, "isa", "in", "us", "GFLOP/s", "GB/s", "fma %", "copy %");
+        printf("\n%-27s %-8s %-7s %12s %9s %8s %7s %7s\n", family, "isa", "in", "us", "GFLOP/s", "GB/s", "fma %",
+               "copy %");
 }
 
 /* op/layer/dtype/layout/algorithm/isa/threads */
@@ -335,15 +342,21 @@ static void print_row(struct bench *b, const cJSON *row)
         return;
     }
     int count = split(name, parts, 7);
-    if (count == 7) print_operation(b, parts, row);
-    else if (count == 3) print_kernel(b, parts, row);
-    else print_wrapped("", word(row, "name"));
+    if (count == 7)
+        print_operation(b, parts, row);
+    else if (count == 3)
+        print_kernel(b, parts, row);
+    else
+        print_wrapped("", word(row, "name"));
 }
 
 /* ---- the lines ---- */
 
 /* Adds to the rows for the file. */
-static void keep(cJSON *array, const cJSON *item) { cJSON_AddItemToArray(array, cJSON_Duplicate(item, true)); }
+static void keep(cJSON *array, const cJSON *item)
+{
+    cJSON_AddItemToArray(array, cJSON_Duplicate(item, true));
+}
 
 static void take_context(struct bench *b, const cJSON *context)
 {
@@ -365,7 +378,8 @@ static int take_line(struct bench *b, const char *program, const char *line, boo
     }
     clear_progress(b);
     if (!strcmp(item->string, "begin")) {
-        if (!b->expected) printf("upsample %s bench, %.0f rows\n", word(item, "version"), number(item, "rows"));
+        if (!b->expected && number(item, "rows") > 0)
+            printf("upsample %s bench, %.0f rows\n", word(item, "version"), number(item, "rows"));
         b->expected += (int64_t)number(item, "rows");
         b->start_ms = clock_ms();
     } else if (!strcmp(item->string, "note")) {
@@ -479,16 +493,11 @@ static int write_file(struct bench *b)
 static int read_arguments(int argc, char **argv, struct bench *b)
 {
     const struct command_option options[] = {
-        {.name = "--isa", .text = &b->isa},
-        {.name = "--algorithm", .text = &b->algorithm},
-        {.name = "--layout", .text = &b->layout},
-        {.name = "--filter", .text = &b->filter},
-        {.name = "--json", .text = &b->json_path},
-        {.name = "--threads", .count = &b->threads, .low = 1, .high = 1024},
-        {.name = "--all", .flag = &b->all},
-        {.name = "--kernels", .flag = &b->kernels},
-        {.name = "--list", .flag = &b->list},
-        {.name = NULL},
+        {.name = "--isa", .text = &b->isa},        {.name = "--algorithm", .text = &b->algorithm},
+        {.name = "--layout", .text = &b->layout},  {.name = "--filter", .text = &b->filter},
+        {.name = "--json", .text = &b->json_path}, {.name = "--threads", .count = &b->threads, .low = 1, .high = 1024},
+        {.name = "--all", .flag = &b->all},        {.name = "--kernels", .flag = &b->kernels},
+        {.name = "--list", .flag = &b->list},      {.name = NULL},
     };
     int code = take_options(&argc, argv, options);
     if (code) return code;
@@ -509,7 +518,8 @@ static int run_programs(struct bench *b)
         if (!code) code = kernels;
     }
     if (caught || b->list) return code;
-    if (!code && !b->done) return fail("bench: no row has such a name, operation, tier or algorithm; --all takes every layer");
+    if (!code && !b->done)
+        return fail("bench: no row has such a name, operation, tier or algorithm; --all takes every layer");
     if (b->failed) code = fail("bench: %lld of %lld rows failed", (long long)b->failed, (long long)b->done);
     return code;
 }
