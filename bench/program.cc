@@ -86,7 +86,9 @@ class LineReporter : public benchmark::BenchmarkReporter
   private:
     std::string take()
     {
-        std::string text = text_.str();
+        // What has no value (the variation of a constant over repetitions) is NaN there, and null in JSON.
+        static const std::regex nan(": -?NaN\\b");
+        std::string text = std::regex_replace(text_.str(), nan, ": null");
         text_.str("");
         return text;
     }
