@@ -134,13 +134,15 @@ static void run_share(const ups_plan *plan, ups_buffers *buffers, void *workspac
     if (first < last) plan->op->family->run(plan, buffers, slice, first, last);
 }
 
-static int32_t outcome(const ups_buffers *b)
+static int32_t outcome(const ups_plan *plan, const ups_buffers *b)
 {
+    const union ups_desc *desc = &plan->op->desc;
+    bool once = desc->head.op == UPS_MAX_UNPOOL && desc->unpool.overlap == UPS_OVERLAP_ERROR;
     if (!b->bad_count) return UPS_OK;
     return ups_error(UPS_BAD_INDEX,
-                     "%" PRId64 " indices lie outside the output, or on one that is taken, and were skipped, the first "
-                                "at source position %" PRId64,
-                     b->bad_count, b->bad_first);
+                     "%" PRId64
+                     " indices lie outside the output%s, and were skipped, the first at source position %" PRId64,
+                     b->bad_count, once ? ", or on a place that is taken" : "", b->bad_first);
 }
 
 int32_t ups_run_part(const ups_plan *plan, ups_buffers *buffers, void *workspace, size_t workspace_bytes, int32_t part,
@@ -151,7 +153,7 @@ int32_t ups_run_part(const ups_plan *plan, ups_buffers *buffers, void *workspace
     if (part < 0 || part >= parts)
         return ups_error(UPS_INVALID, "part = %" PRId32 "; legal: 0 to %" PRId32, part, parts - 1);
     run_share(plan, buffers, workspace, part, parts);
-    return outcome(buffers);
+    return outcome(plan, buffers);
 }
 
 int32_t ups_run(const ups_plan *plan, ups_buffers *buffers, void *workspace, size_t workspace_bytes)
@@ -199,7 +201,7 @@ int32_t ups_run_parallel(const ups_plan *plan, ups_buffers *buffers, void *works
     parallel->parallel_for(parallel->context, parallel->parts, team_task, &team);
     buffers->bad_count = atomic_load(&team.bad_count);
     buffers->bad_first = buffers->bad_count ? atomic_load(&team.bad_first) : -1;
-    return outcome(buffers);
+    return outcome(plan, buffers);
 }
 
 /* ---- the library and the machine ---- */

@@ -19,10 +19,10 @@ enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
 
 /* ---- geometry ---- */
 
-static struct ups_deconv_axis axis_of(int64_t k, int64_t s, int64_t d, int64_t pad)
+static struct ups_deconv_axis axis_of(int64_t k, int64_t s, int64_t d)
 {
     int64_t g = ups_gcd(s, d);
-    struct ups_deconv_axis a = {k, s, d, pad, s / g, d / g, 0, 0};
+    struct ups_deconv_axis a = {.k = k, .s = s, .d = d, .step_t = s / g, .step_i = d / g};
     a.phases = ups_min(k, a.step_t);
     a.taps = ups_ceil_div(k, a.step_t);
     return a;
@@ -46,14 +46,13 @@ static void weight_strides(struct ups_deconv *d, const ups_conv_transpose_desc *
     d->w.tap[0] = d->w.tap[1] * d->axis[1].k;
 }
 
-static int32_t set_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *c)
+int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *c)
 {
-    int64_t k[3], s[3], dilation[3], pad[3], elements = c->in_channels;
+    int64_t k[3], s[3], dilation[3], elements = c->in_channels;
     ups_axes3(k, c->kernel_shape, c->rank, 1);
     ups_axes3(s, c->strides, c->rank, 1);
     ups_axes3(dilation, c->dilations, c->rank, 1);
-    ups_axes3(pad, c->pads_begin, c->rank, 0);
-    for (int a = 0; a < 3; a++) d->axis[a] = axis_of(k[a], s[a], dilation[a], pad[a]);
+    for (int a = 0; a < 3; a++) d->axis[a] = axis_of(k[a], s[a], dilation[a]);
     d->groups = c->group;
     d->in = c->in_channels / c->group;
     d->out = c->out_channels / c->group;
@@ -144,7 +143,7 @@ static int32_t make_deconv(struct ups_op *op, const float *weights, const float 
 {
     struct ups_deconv *d = op->deconv = ups_allocate(&op->memory, sizeof *d);
     if (!d) return UPS_NO_MEMORY;
-    int32_t status = set_geometry(d, &op->desc.conv_transpose);
+    int32_t status = ups_deconv_geometry(d, &op->desc.conv_transpose);
     if (!status) status = choose(d, op, algorithm);
     if (!status) status = d->algorithm->layout(op, d);
     if (status || (op->flags & UPS_WEIGHTS_AT_RUN)) return status;
@@ -156,8 +155,9 @@ static int32_t make_deconv(struct ups_op *op, const float *weights, const float 
 
 /* ---- plan ---- */
 
-/* How a plan's units map to the output. */
+/* The op's geometry with the pads of these sizes, and how units map to the output. */
 struct division {
+    struct ups_deconv deconv;
     int64_t lines;  /* output rows (d, h) of one image */
     int64_t pieces; /* of a line, 1 where there are lines enough for any number of threads */
     int64_t piece;  /* outputs along W of a piece */
@@ -168,10 +168,12 @@ enum { ENOUGH_LINES = 64, PIECE_CELLS = 16, LEAST_CELLS = 64 };
 
 static int32_t plan_deconv(ups_plan *plan)
 {
-    const struct ups_deconv *d = plan->op->deconv;
-    const struct ups_deconv_axis *w = &d->axis[2];
     struct division *v = plan->state = ups_allocate(&plan->op->memory, sizeof *v);
     if (!v) return UPS_NO_MEMORY;
+    v->deconv = *plan->op->deconv;
+    for (int a = 0; a < 3; a++) v->deconv.axis[a].pad = plan->pad[a];
+    const struct ups_deconv *d = &v->deconv;
+    const struct ups_deconv_axis *w = &d->axis[2];
     int64_t width = plan->y.size[2];
     v->lines = plan->y.size[0] * plan->y.size[1];
     v->piece = plan->y.n * v->lines >= ENOUGH_LINES ? width : ups_min(width, w->s * PIECE_CELLS);
@@ -216,7 +218,7 @@ static void run_lines(const struct ups_deconv_run *run, int64_t n, int64_t first
 static void run_deconv(const ups_plan *plan, ups_buffers *b, void *workspace, int64_t first, int64_t last)
 {
     const struct division *v = plan->state;
-    const struct ups_deconv *d = plan->op->deconv;
+    const struct ups_deconv *d = &v->deconv;
     struct ups_deconv_run run = {plan, d, plan->op->kernels, b->src, b->dst, d->packed, workspace};
     if (!d->packed) {
         float *own = ups_take(&run.workspace, packed_bytes(d));
@@ -321,13 +323,16 @@ void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t
 
 /* ---- describing ---- */
 
-/* Multiply-adds whose product lands in the output, along one axis: pairs (i, t) with 0 <= s*i + t*d - pad < m. */
+/* Multiply-adds whose product lands in the output, along one axis: pairs (i, t) with 0 <= s*i + t*d - pad < m. Counted for
+ * each of the fewer, inputs or taps. */
 static int64_t useful_pairs(const struct ups_deconv_axis *a, int64_t n, int64_t m)
 {
-    int64_t pairs = 0;
-    for (int64_t t = 0; t < a->k; t++) {
-        int64_t lo = ups_max(0, ups_ceil_div(a->pad - t * a->d, a->s));
-        int64_t hi = ups_min(n, ups_ceil_div(m + a->pad - t * a->d, a->s));
+    bool by_tap = a->k <= n;
+    int64_t few = by_tap ? a->k : n, step = by_tap ? a->d : a->s;
+    int64_t many = by_tap ? n : a->k, stride = by_tap ? a->s : a->d, pairs = 0;
+    for (int64_t i = 0; i < few; i++) {
+        int64_t lo = ups_max(0, ups_ceil_div(a->pad - i * step, stride));
+        int64_t hi = ups_min(many, ups_ceil_div(m + a->pad - i * step, stride));
         pairs += ups_max(0, hi - lo);
     }
     return pairs;
@@ -336,7 +341,8 @@ static int64_t useful_pairs(const struct ups_deconv_axis *a, int64_t n, int64_t 
 static void describe_deconv(const ups_plan *plan, struct ups_report *r)
 {
     const struct ups_kernels *k = plan->op->kernels;
-    const struct ups_deconv *d = plan->op->deconv;
+    const struct division *v = plan->state;
+    const struct ups_deconv *d = &v->deconv;
     int64_t macs = plan->y.n;
     bool fits = ups_multiply(&macs, d->groups * d->in) && ups_multiply(&macs, d->out);
     char tile[32], reason[128];

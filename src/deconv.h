@@ -18,7 +18,8 @@
 #include "size.h"
 
 struct ups_deconv_axis {
-    int64_t k, s, d, pad;
+    int64_t k, s, d;
+    int64_t pad;            /* at the begin; negative: zeros in front. 0 in the op: a plan's copy holds its own */
     int64_t step_t, step_i; /* from tap to tap of a phase: in the kernel, in the input (backwards) */
     int64_t phases;         /* that have taps: min(k, step_t) */
     int64_t taps;           /* of the longest phase */
@@ -79,6 +80,9 @@ struct ups_deconv_algorithm {
 };
 
 extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter;
+
+/* Axes, channels and the strides of the weights, of a checked descriptor, into a zeroed struct. */
+int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *desc);
 
 /* ---- what more than one algorithm needs (deconv.c, gemm.c) ---- */
 

@@ -76,10 +76,8 @@ static int64_t group_depth(const struct ups_phase_group *p)
 
 static int64_t kinds(const struct ups_deconv_axis *a, bool merged)
 {
-    struct kind kind;
-    int64_t count = 0;
-    while (kind_of(a, merged, count, &kind)) count++;
-    return count;
+    int64_t longer = a->k % a->step_t;
+    return merged ? (longer > 0) + (longer < a->phases) : a->phases;
 }
 
 static int32_t layout(const struct ups_op *op, struct ups_deconv *d)

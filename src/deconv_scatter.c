@@ -140,9 +140,9 @@ static void run_scatter(const struct ups_deconv_run *run, const struct ups_box *
 {
     const struct ups_deconv *d = run->d;
     const struct ups_deconv_axis *w = &d->axis[2];
-    struct line l = {.run = run, .cell = (box->lo[2] + w->pad) / w->s};
+    struct line l = {.run = run, .cell = ups_floor_div(box->lo[2] + w->pad, w->s)};
     char *at = run->workspace;
-    l.cells = (box->hi[2] - 1 + w->pad) / w->s - l.cell + 1;
+    l.cells = ups_floor_div(box->hi[2] - 1 + w->pad, w->s) - l.cell + 1;
     l.sums = ups_take(&at, (size_t)(d->out * w->s * l.cells) * sizeof *l.sums);
     l.planar = (float *)at;
     for (int64_t g = 0; g < d->groups; g++)

@@ -61,22 +61,11 @@ static int32_t check_axes(const char *name, const int64_t *values, int32_t rank,
 {
     int32_t status = UPS_OK;
     for (int i = 0; i < rank && !status; i++) status = check_range(name, i, values[i], f);
-    for (int i = 1; f->by_preset && i < rank && !status; i++) /* the word stands for the whole array */
-        if ((values[i] == UPS_BY_PRESET) != (values[0] == UPS_BY_PRESET))
-            status = ups_error(UPS_INVALID,
-                               "%s[%d] = %" PRId64 " beside %s[0] = %" PRId64
-                               "; legal: UPS_BY_PRESET (-1) on every axis or on none",
-                               name, i, values[i], name, values[0]);
     return status;
 }
 
 static int32_t check_scales(const double *values, int32_t rank, const struct ups_field *f)
 {
-    for (int i = 1; i < rank; i++)
-        if ((values[i] == UPS_BY_PRESET) != (values[0] == UPS_BY_PRESET))
-            return ups_error(UPS_INVALID,
-                             "%s[%d] = %g beside %s[0] = %g; legal: UPS_BY_PRESET (-1) on every axis or on none",
-                             f->name, i, values[i], f->name, values[0]);
     for (int i = 0; i < rank; i++)
         if (values[i] != UPS_BY_PRESET && !(values[i] > 0 && isfinite(values[i])))
             return ups_error(UPS_INVALID, "%s[%d] = %g; legal: finite and more than 0", f->name, i, values[i]);
@@ -148,7 +137,7 @@ int32_t ups_desc_check_field(const union ups_desc *desc, const struct ups_field 
     return UPS_OK;
 }
 
-/* Padding narrower than the window, so that no window lies in the padding alone (but for dilation). */
+/* Padding narrower than the window. */
 static int32_t check_window(int32_t rank, const int64_t *kernel, const int64_t *dilation, const int64_t *begin,
                             const int64_t *end)
 {
@@ -243,23 +232,9 @@ static int32_t check_conv_transpose(const union ups_desc *desc)
     return check_auto_pad(desc, d->auto_pad, d->pads_begin);
 }
 
-/* Both pad arrays follow the preset, or none. */
-static int32_t check_pad_pair(const union ups_desc *desc, const struct ups_field *f)
-{
-    const int64_t *pads = (const void *)((const char *)desc + f->offset);
-    if (!f->by_preset || (pads[0] == UPS_BY_PRESET) == (pads[3] == UPS_BY_PRESET)) return UPS_OK;
-    return ups_error(UPS_INVALID,
-                     "pads_begin[0] = %" PRId64 " beside pads_end[0] = %" PRId64
-                     "; legal: UPS_BY_PRESET (-1) in both or in none",
-                     pads[0], pads[3]);
-}
-
 /* Fields with one another. */
 static int32_t check_together(const union ups_desc *desc)
 {
-    const struct ups_field *pads = ups_find_field(desc->head.op, "pads");
-    int32_t status = pads ? check_pad_pair(desc, pads) : UPS_OK;
-    if (status) return status;
     switch (desc->head.op) {
     case UPS_MAX_POOL:
     case UPS_AVG_POOL: return check_pool(desc);
@@ -272,15 +247,42 @@ static int32_t check_together(const union ups_desc *desc)
     }
 }
 
+/* The i-th value of an array that may be UPS_BY_PRESET, as a real. */
+static double array_value(const union ups_desc *desc, const struct ups_field *f, int i)
+{
+    const void *at = (const char *)desc + f->offset;
+    return f->kind == UPS_KIND_SCALES ? ((const double *)at)[i] : (double)((const int64_t *)at)[i];
+}
+
+/* UPS_BY_PRESET stands for a whole array, of pads for both. */
+static int32_t check_whole_arrays(const union ups_desc *desc)
+{
+    for (const struct ups_field *f = ups_find_operation(desc->head.op)->fields; f->name; f++) {
+        bool pads = f->kind == UPS_KIND_PADS, array = pads || f->kind == UPS_KIND_AXES || f->kind == UPS_KIND_SCALES;
+        bool first = array && array_value(desc, f, 0) == UPS_BY_PRESET;
+        for (int i = 0; f->by_preset && array && i < (pads ? 6 : 3); i++) {
+            double value = array_value(desc, f, i);
+            if (i % 3 >= desc->head.rank || (value == UPS_BY_PRESET) == first) continue;
+            return ups_error(UPS_INVALID,
+                             "%s%s[%d] = %g beside %s%s[0] = %g; legal: UPS_BY_PRESET (-1) in every entry or in none",
+                             f->name, pads ? i < 3 ? "_begin" : "_end" : "", i % 3, value, f->name,
+                             pads ? "_begin" : "", array_value(desc, f, 0));
+        }
+    }
+    return UPS_OK;
+}
+
 int32_t ups_desc_read(union ups_desc *to, const void *from)
 {
     int32_t status = ups_desc_copy(to, from);
     if (status) return status;
     if (to->head.reserved) return ups_error(UPS_INVALID, "desc.reserved = %" PRId32 "; legal: 0", to->head.reserved);
-    ups_preset_resolve(to);
     for (const struct ups_field *f = ups_find_operation(to->head.op)->fields; f->name && !status; f++)
         status = ups_desc_check_field(to, f);
-    if (!status) status = check_together(to);
+    if (!status) status = check_whole_arrays(to);
+    if (status) return status;
+    ups_preset_resolve(to);
+    status = check_together(to);
     return status || !to->head.strict ? status : ups_limits_desc(to);
 }
 

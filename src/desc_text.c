@@ -79,7 +79,10 @@ static int32_t parse_axes(const struct ups_field *f, const char *value, int32_t 
         for (int i = 0; i < (f->kind == UPS_KIND_PADS ? 6 : 3); i++) axes[i] = UPS_BY_PRESET;
         return UPS_OK;
     }
-    snprintf(legal, sizeof legal, "%d integers separated by commas, or one for all", count);
+    if (count == 1)
+        snprintf(legal, sizeof legal, "one integer, for the only spatial axis");
+    else
+        snprintf(legal, sizeof legal, "%d integers separated by commas, or one for all", count);
     if (!parse_integers(value, values, count)) return bad_text(f, value, legal);
     for (int i = 0; f->by_preset && i < count; i++)
         if (values[i] == UPS_BY_PRESET) /* it has a word in texts */
@@ -224,6 +227,25 @@ static int32_t parse_field(const struct ups_field *f, const char *value, union u
     return UPS_OK;
 }
 
+/* A field that another framework calls so, NULL if none. Names stand between "framework " or ", " and "," or ";". */
+static const struct ups_field *field_known_as(int32_t op, const char *name)
+{
+    for (const struct ups_field *f = ups_find_operation(op)->fields; f->name; f++)
+        for (const char *at = f->known_as ? strstr(f->known_as, name) : NULL; at; at = strstr(at + 1, name)) {
+            char next = at[strlen(name)];
+            if (at > f->known_as && at[-1] == ' ' && (!next || next == ',' || next == ';')) return f;
+        }
+    return NULL;
+}
+
+static int32_t no_field(int32_t op, const char *name)
+{
+    const struct ups_field *f = *name ? field_known_as(op, name) : NULL;
+    if (!f) return ups_error(UPS_INVALID, "%s has no field \"%.40s\"", ups_op_word(op), name);
+    return ups_error(UPS_INVALID, "%s has no field \"%.40s\": it is %s here, %s", ups_op_word(op), name, f->name,
+                     f->meaning);
+}
+
 int32_t ups_desc_set(void *desc, const char *name, const char *value)
 {
     union ups_desc own;
@@ -231,7 +253,7 @@ int32_t ups_desc_set(void *desc, const char *name, const char *value)
     if (status) return status;
     if (!name || !value) return ups_error(UPS_INVALID, "%s = NULL; a text is needed", name ? "value" : "name");
     const struct ups_field *f = ups_find_field(own.head.op, name);
-    if (!f) return ups_error(UPS_INVALID, "%s has no field \"%.40s\"", ups_op_word(own.head.op), name);
+    if (!f) return no_field(own.head.op, name);
     if (f->offset + ups_field_bytes(f) > ((const ups_desc_head *)desc)->size)
         return ups_error(UPS_INVALID, "desc.size = %" PRIu32 " does not hold field \"%s\"; legal: %zu (ups_desc_size)",
                          ((const ups_desc_head *)desc)->size, name, ups_desc_size(own.head.op));
@@ -461,7 +483,7 @@ int64_t ups_desc_explain(int32_t op, const char *name, int32_t format, char *tex
     ups_report_string(&r, "name", f->name);
     ups_report_string(&r, "legal", legal);
     ups_report_string(&r, "meaning", f->meaning);
-    ups_report_string(&r, "by_preset", f->by_preset ? "yes" : "no");
+    ups_report_flag(&r, "by_preset", f->by_preset);
     report_names(&r, f->known_as);
     ups_report_open(&r, "words");
     for (const struct ups_word *word = f->words; word && word->text; word++)

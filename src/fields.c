@@ -124,7 +124,7 @@ WORDS(shape_rule_words) = {
     {"tf", UPS_SHAPE_TF,
      "the size must be one that the forward convolution takes back to n; the odd element is cut at the end"},
     {"openvino", UPS_SHAPE_OPENVINO,
-     "the reverse of onnx: the odd element is cut at the begin for same_upper, else at the end"},
+     "a wanted size cuts the odd element at the begin for same_upper, at the end for same_lower, else the end alone"},
     LAST_WORD};
 WORDS(weights_words) = {{"IOHW", UPS_IOHW, "[I, O/group, kernel]"}, {"OIHW", UPS_OIHW, "[O, I/group, kernel]"},
                         {"HWOI", UPS_HWOI, "[kernel, O, I/group]"}, {"OHWI", UPS_OHWI, "[O, kernel, I/group]"},
@@ -205,7 +205,7 @@ static const struct ups_field avg_pool_fields[] = {
 
 static const struct ups_field unpool_fields[] = {
     HEAD,
-    AXES(ups_unpool_desc, kernel_shape, 1, false, "the window of the pooling", WINDOW_NAMES "; caffe scale"),
+    AXES(ups_unpool_desc, kernel_shape, 1, false, "the window of the pooling", WINDOW_NAMES),
     AXES(ups_unpool_desc, strides, 1, true, "steps between its windows", "torch stride"),
     AXES(ups_unpool_desc, dilations, 1, false, "steps between the taps of its window", NULL),
     PADS(ups_unpool_desc, false, "torch padding"),

@@ -49,29 +49,50 @@ typedef void ups_axpy_fn(int64_t n, float a, const float *x, float *y);
 typedef void ups_transpose_fn(const float *x, int64_t rows, int64_t columns, int64_t x_stride, float *y, int64_t y_stride);
 
 /* ---- max pooling ----
- * Each in three forms: values only (index unused, NULL), i32 and i64 switches. Torch's rule, bit-equal, index and value:
- * taps in scan order; the first is taken, then each with v > best or v NaN. So the first of equal values wins (of -inf
- * too), the last NaN wins, and -0 and +0 are equal. A window without taps gives -inf and -1. */
+ * Each in three forms: values only (index unused, NULL), i32 and i64 switches. Taps in scan order; `nan` is the
+ * descriptor's rule. last: the first tap is taken, then each with v > best or v NaN. seed: the first tap, then each with
+ * v > best. skip: each with v > best, from the lowest float. So the first of equal values wins, and -0 and +0 are equal.
+ * A window in which nothing is taken gives -inf (last) or the lowest float, and -1. Bit-equal, index and value. */
 
 /* Channels first, any window, one output row: outputs first ... first + n - 1 (n >= 0). rows[r]: the count source rows
- * under the window that lie inside the image, in scan order; base[r]: plane index of rows[r][0]. Output o, which
- * is y[o - first] and index[o - first], takes rows[r][p], p = o*stride - pad + t*dilation for t in [0, taps), where 0 <= p < width. */
+ * under the window that lie inside the image, in scan order. Output o, which is y[o - first] and index[o - first], takes
+ * rows[r][p], p = o*stride - pad + t*dilation for t in [0, taps), where 0 <= p < width; the index of that tap is
+ * base[r] + p*position_step + t*tap_step. Scan row_major: r outer, t inner; column_major: t outer, r inner. */
 struct ups_pool_window {
     const float *const *rows;
     const int64_t *base;
     int64_t count, width, taps, stride, dilation, pad;
+    int64_t position_step, tap_step;
+    int32_t nan, scan;
 };
 typedef void ups_pool_row_fn(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index);
 
-/* Channels first, 2x2 at stride 2 without pads: y[o] from row0[2o], row0[2o+1], row1[2o], row1[2o+1]; their indices are
- * base + 2o, base + 2o + 1 and the same plus width. The plane has fewer than 2^31 elements. */
-typedef void ups_pool_2x2s2_fn(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y,
-                               void *index);
+/* Channels first, 2x2 at stride 2 without pads, row-major: y[o] from row0[2o], row0[2o+1], row1[2o], row1[2o+1]; their
+ * indices are base + o*step, that plus right, plus below, plus both: all below 2^31. */
+struct ups_pool_quad {
+    int64_t base, step, right, below;
+};
+typedef void ups_pool_2x2s2_fn(const float *row0, const float *row1, int64_t n, int32_t nan,
+                               const struct ups_pool_quad *quad, float *y, void *index);
 
 /* Channels last, any window, one output pixel: count taps in scan order (count >= 0), tap[t] points at n channels,
- * position[t] is its plane index. */
-typedef void ups_pool_pixel_fn(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
-                               void *index);
+ * position[t] is its index, the same for every channel. */
+typedef void ups_pool_pixel_fn(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
+                               float *y, void *index);
+
+/* ---- average pooling ----
+ * The sum of the taps, from 0, one addition each in the order given, then one division. No taps: 0. Bit-equal. */
+
+/* Channels first, whole windows: y[o] = sum over r < count, then t < taps, of rows[r][start + o*stride + t*dilation],
+ * divided by divisor, o < n (n >= 0). count and taps may be 0. */
+struct ups_avg_window {
+    const float *const *rows;
+    int64_t count, start, taps, stride, dilation;
+};
+typedef void ups_avg_row_fn(const struct ups_avg_window *window, int64_t n, float divisor, float *y);
+
+/* Channels last, one output pixel: y[i] = sum over t < count of tap[t][i], divided by divisor, i < n. */
+typedef void ups_avg_pixel_fn(const float *const *tap, int64_t count, int64_t n, float divisor, float *y);
 
 /* ---- max unpooling, in i32 and i64 forms ----
  * Channels first, 2x2 at stride 2: both output rows of one input row, 2n elements each. The positions are base + 2o,
@@ -90,8 +111,8 @@ typedef void ups_replicate_x2_fn(const float *x, int64_t n, float *y);
 typedef void ups_nails_fn(const float *x, int64_t n, int64_t factor, int64_t offset, float *y);
 
 /* ---- resize ----
- * Tables are tap-major: index[t*n + o], weight[t*n + o] for tap t of output o. Sums run over t upwards, starting from
- * the product of tap 0. */
+ * Tables are tap-major: index[t*n + o], weight[t*n + o] for tap t of output o. Any number of taps, from 1; sums run over t
+ * upwards, starting from the product of tap 0. An index may come up several times. */
 
 /* y[o] = x[index[o]], o < n. Bit-equal. */
 typedef void ups_nearest_row_fn(const float *x, const int32_t *index, int64_t n, float *y);
@@ -99,12 +120,12 @@ typedef void ups_nearest_row_fn(const float *x, const int32_t *index, int64_t n,
 /* The pass along W, channels first: y[o] = sum of weight[t*n + o] * x[index[t*n + o]], t < taps. */
 typedef void ups_filter_row_fn(const float *x, const int32_t *index, const float *weight, int64_t taps, int64_t n, float *y);
 
-/* The passes along H and D, both layouts: y[i] = sum of weight[t] * rows[t][i], t < taps, i < n. */
+/* The passes along H and D, both layouts: y[i] = sum of weight[t] * rows[t][i], t < taps, i < n. Rows may be the same. */
 typedef void ups_filter_rows_fn(const float *const *rows, const float *weight, int64_t taps, int64_t n, float *y);
 
-/* The pass along W, channels last: y[o*channels + c] = sum of weight[t*n + o] * x[index[t*n + o]*x_stride + c]. */
+/* The pass along W, channels last: y[o*y_stride + c] = sum of weight[t*n + o] * x[index[t*n + o]*x_stride + c]. */
 typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_t *index, const float *weight, int64_t taps,
-                                  int64_t n, int64_t channels, float *y);
+                                  int64_t n, int64_t channels, float *y, int64_t y_stride);
 
 /* Every kernel of a table: X(function type, member). Tests, describe and the tables' check walk this list. */
 #define UPS_KERNEL_LIST(X)                    \
@@ -121,6 +142,8 @@ typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_
     X(ups_pool_pixel_fn, pool_pixel)          \
     X(ups_pool_pixel_fn, pool_pixel_i32)      \
     X(ups_pool_pixel_fn, pool_pixel_i64)      \
+    X(ups_avg_row_fn, avg_row)                \
+    X(ups_avg_pixel_fn, avg_pixel)            \
     X(ups_unpool_2x2s2_fn, unpool_2x2s2_i32)  \
     X(ups_unpool_2x2s2_fn, unpool_2x2s2_i64)  \
     X(ups_replicate_fn, replicate)            \

@@ -143,20 +143,20 @@ static struct ups_view view_of(const ups_tensor *t)
 
 /* ---- planning ---- */
 
-static bool is_shuffle(const union ups_desc *desc)
+/* Channels of a shuffle's block; a product too large stays too large. */
+static int64_t block_channels(const ups_shuffle_desc *d)
 {
-    return desc->head.op == UPS_PIXEL_SHUFFLE || desc->head.op == UPS_PIXEL_UNSHUFFLE;
+    int64_t cell = 1;
+    for (int i = 0; i < d->rank; i++) cell = ups_min(cell * d->blocksize, UPS_MAX_LENGTH);
+    return cell;
 }
 
 static int64_t channels_out(const union ups_desc *desc, int64_t in)
 {
-    int64_t cell = 1; /* channels of a shuffle's block */
-    for (int i = 0; i < desc->head.rank && is_shuffle(desc); i++)
-        cell *= ups_min(desc->shuffle.blocksize, UPS_MAX_LENGTH / cell);
     switch (desc->head.op) {
     case UPS_CONV_TRANSPOSE: return desc->conv_transpose.out_channels;
-    case UPS_PIXEL_SHUFFLE: return in / cell;
-    case UPS_PIXEL_UNSHUFFLE: return in * cell;
+    case UPS_PIXEL_SHUFFLE: return in / block_channels(&desc->shuffle);
+    case UPS_PIXEL_UNSHUFFLE: return in * block_channels(&desc->shuffle);
     default: return in;
     }
 }
@@ -176,13 +176,14 @@ static int32_t check_channels(const union ups_desc *desc, const ups_tensor *src)
     return UPS_OK;
 }
 
-/* What is not 0 to UPS_MAX_LENGTH has no tensor. */
 static int32_t check_channels_out(const union ups_desc *desc, int64_t channels)
 {
-    if (channels <= UPS_MAX_LENGTH) return UPS_OK;
+    bool unshuffle = desc->head.op == UPS_PIXEL_UNSHUFFLE;
+    if (!unshuffle || (channels < UPS_MAX_LENGTH && block_channels(&desc->shuffle) < UPS_MAX_LENGTH)) return UPS_OK;
     return ups_error(UPS_INVALID,
-                     "the output would have %" PRId64 " channels by blocksize = %" PRId64 "; legal: 1 to %" PRId64,
-                     channels, desc->shuffle.blocksize, UPS_MAX_LENGTH);
+                     "blocksize = %" PRId64 " makes too many channels of %" PRId32 " axes; legal: fewer than %" PRId64
+                     " channels of output",
+                     desc->shuffle.blocksize, desc->head.rank, UPS_MAX_LENGTH);
 }
 
 /* The destination: the caller's, checked against the sizes, or a dense one. */
@@ -223,13 +224,9 @@ static int32_t place_indices(ups_plan *p)
     const union ups_desc *desc = &p->op->desc;
     bool pool = desc->head.op == UPS_MAX_POOL;
     int32_t type = pool ? desc->pool.index_type : desc->unpool.index_type;
-    int64_t largest = pool ? ups_index_largest(&desc->pool, p->src.dims) : 0;
     if (!pool && desc->head.op != UPS_MAX_UNPOOL) return UPS_OK;
-    if (largest > ups_index_most(type))
-        return ups_error(UPS_INVALID,
-                         "index_type = %s cannot hold index %" PRId64 " (%s); legal: indices up to %" PRId64 ", or i64",
-                         ups_field_word(desc->head.op, "index_type", type), largest,
-                         ups_field_word(desc->head.op, "index", desc->pool.index), ups_index_most(type));
+    int32_t status = pool ? ups_index_check_largest(&desc->pool, p->src.dims) : UPS_OK;
+    if (status) return status;
     return ups_tensor_init(&p->indices, sizeof p->indices, type, desc->head.rank, desc->head.layout,
                            pool ? p->dst.dims : p->src.dims);
 }

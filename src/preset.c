@@ -216,7 +216,8 @@ int32_t ups_preset_fill(union ups_desc *desc, int32_t op, const char *preset)
         return ups_error(
             UPS_INVALID,
             "preset = \"%.40s\" is not known; legal: torch, onnx-7, onnx-9, onnx-10, onnx-11, onnx-13, onnx-18, "
-            "onnx-19, onnx, ort, tf, tf1, tflite, caffe, opencv, pillow, openvino, ncnn, onednn, xnnpack",
+            "onnx-19 (for another opset the last before it), onnx, ort, tf, tf1, tflite, caffe, opencv, pillow, "
+            "openvino, ncnn, onednn, xnnpack",
             preset);
     int32_t status = check_has(op, number);
     if (status) return status;
@@ -316,7 +317,8 @@ static int32_t arithmetic_rule(const ups_resize_desc *d)
 {
     switch (d->preset) {
     case UPS_PRESET_TORCH: return UPS_COORDINATES_TORCH;
-    case UPS_PRESET_NCNN: return d->mode == UPS_MODE_NEAREST ? UPS_COORDINATES_TORCH : UPS_COORDINATES_F64;
+    case UPS_PRESET_NCNN: /* PyTorch's, but its nearest copies only what keeps all lengths, and does not replicate */
+        return d->mode == UPS_MODE_NEAREST ? UPS_COORDINATES_TF : UPS_COORDINATES_TORCH;
     case UPS_PRESET_ORT: return UPS_COORDINATES_ORT;
     case UPS_PRESET_TF:
     case UPS_PRESET_TF1:
@@ -364,6 +366,15 @@ static void resolve_resize(ups_resize_desc *d)
                                                         : UPS_AREA_OVERLAP;
 }
 
+/* The other rules leave pads to the wanted size, which the plan may bring; mixed arrays are left to the checks. */
+static void resolve_conv_transpose(ups_conv_transpose_desc *d)
+{
+    if (d->auto_pad != UPS_NOTSET || (d->shape_rule != UPS_SHAPE_TORCH && d->shape_rule != UPS_SHAPE_TF)) return;
+    for (int i = 0; i < d->rank; i++)
+        if (d->pads_begin[i] != UPS_BY_PRESET || d->pads_end[i] != UPS_BY_PRESET) return;
+    resolve_pads(d->pads_begin, d->pads_end);
+}
+
 void ups_preset_resolve(union ups_desc *desc)
 {
     switch (desc->head.op) {
@@ -371,11 +382,7 @@ void ups_preset_resolve(union ups_desc *desc)
     case UPS_AVG_POOL: resolve_pool(&desc->pool); break;
     case UPS_MAX_UNPOOL: resolve_strides(desc->head.preset, desc->unpool.strides, desc->unpool.kernel_shape); break;
     case UPS_RESIZE: resolve_resize(&desc->resize); break;
-    case UPS_CONV_TRANSPOSE:
-        /* left to the wanted size where there may be one */
-        if (desc->conv_transpose.shape_rule == UPS_SHAPE_TORCH && desc->conv_transpose.auto_pad == UPS_NOTSET)
-            resolve_pads(desc->conv_transpose.pads_begin, desc->conv_transpose.pads_end);
-        break;
+    case UPS_CONV_TRANSPOSE: resolve_conv_transpose(&desc->conv_transpose); break;
     default: break;
     }
 }

@@ -41,6 +41,13 @@ void ups_report_string(struct ups_report *r, const char *name, const char *value
     line_end(r);
 }
 
+void ups_report_flag(struct ups_report *r, const char *name, bool value)
+{
+    key(r, name);
+    ups_put(&r->to, "%s", r->format == UPS_JSON ? value ? "true" : "false" : value ? "yes" : "no");
+    line_end(r);
+}
+
 void ups_report_number(struct ups_report *r, const char *name, int64_t value)
 {
     key(r, name);

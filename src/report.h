@@ -6,6 +6,8 @@
 #ifndef UPS_REPORT_H
 #define UPS_REPORT_H
 
+#include <stdbool.h>
+
 #include "text.h"
 
 struct ups_report {
@@ -19,6 +21,7 @@ int64_t ups_report_end(struct ups_report *report); /* the length needed, without
 
 void ups_report_string(struct ups_report *report, const char *key,
                        const char *value); /* NULL: JSON null, no text line */
+void ups_report_flag(struct ups_report *report, const char *key, bool value); /* JSON true, text yes */
 void ups_report_number(struct ups_report *report, const char *key, int64_t value);
 void ups_report_numbers(struct ups_report *report, const char *key, const int64_t *values, int count);
 

@@ -5,7 +5,9 @@
  */
 #include "kernels.h"
 
+#include <float.h>
 #include <math.h>
+#include <stdbool.h>
 
 /* ---- transposed convolution ---- */
 
@@ -67,12 +69,16 @@ struct best {
     int64_t at;
 };
 
-static const struct best none = {-INFINITY, -1};
-
-/* The first tap is taken whatever it is, so a window of -inf has the index of its first. */
-static struct best best_of(struct best best, float v, int64_t at)
+static inline struct best none(int32_t nan)
 {
-    if (best.at < 0 || v > best.value || v != v) return (struct best){v, at};
+    return (struct best){nan == UPS_NAN_LAST ? -INFINITY : -FLT_MAX, -1};
+}
+
+/* But for skip the first tap is taken whatever it is, so a window of -inf has the index of its first. */
+static inline struct best best_of(struct best best, float v, int64_t at, int32_t nan)
+{
+    bool seeds = nan != UPS_NAN_SKIP && best.at < 0, last = nan == UPS_NAN_LAST && v != v;
+    if (seeds || v > best.value || last) return (struct best){v, at};
     return best;
 }
 
@@ -86,96 +92,146 @@ static void put(struct best best, int64_t i, float *y, void *index, enum form fo
     if (form == I64) ((int64_t *)index)[i] = best.at;
 }
 
+/* The rule stands in arguments of its own: constants for the usual one. */
 static inline void pool_row(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index,
-                            enum form form)
+                            enum form form, int64_t position_step, int64_t tap_step, int32_t nan)
 {
     const struct ups_pool_window w = *window;
 
     for (int64_t i = 0; i < n; i++) {
         int64_t start = (first + i) * w.stride - w.pad;
-        struct best best = none;
+        struct best best = none(nan);
         for (int64_t r = 0; r < w.count; r++)
             for (int64_t t = 0; t < w.taps; t++) {
                 int64_t p = start + t * w.dilation;
-                if (0 <= p && p < w.width) best = best_of(best, w.rows[r][p], w.base[r] + p);
+                if (0 <= p && p < w.width)
+                    best = best_of(best, w.rows[r][p], w.base[r] + p * position_step + t * tap_step, nan);
             }
         put(best, i, y, index, form);
     }
 }
 
-void ups_pool_row_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+static void pool_row_by_column(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index,
+                               enum form form)
 {
-    pool_row(window, first, n, y, index, VALUES);
-}
+    const struct ups_pool_window w = *window;
 
-void ups_pool_row_i32_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
-{
-    pool_row(window, first, n, y, index, I32);
-}
-
-void ups_pool_row_i64_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
-{
-    pool_row(window, first, n, y, index, I64);
-}
-
-static inline void pool_2x2s2(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y,
-                              void *index, enum form form)
-{
-    for (int64_t o = 0; o < n; o++) {
-        int64_t at = base + 2 * o;
-        struct best best = none;
-        best = best_of(best, row0[2 * o], at);
-        best = best_of(best, row0[2 * o + 1], at + 1);
-        best = best_of(best, row1[2 * o], at + width);
-        best = best_of(best, row1[2 * o + 1], at + width + 1);
-        put(best, o, y, index, form);
-    }
-}
-
-static void ups_pool_2x2s2_scalar(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width,
-                                  float *y, void *index)
-{
-    pool_2x2s2(row0, row1, n, base, width, y, index, VALUES);
-}
-
-static void ups_pool_2x2s2_i32_scalar(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width,
-                                      float *y, void *index)
-{
-    pool_2x2s2(row0, row1, n, base, width, y, index, I32);
-}
-
-static void ups_pool_2x2s2_i64_scalar(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width,
-                                      float *y, void *index)
-{
-    pool_2x2s2(row0, row1, n, base, width, y, index, I64);
-}
-
-static inline void pool_pixel(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
-                              void *index, enum form form)
-{
     for (int64_t i = 0; i < n; i++) {
-        struct best best = none;
-        for (int64_t t = 0; t < count; t++) best = best_of(best, tap[t][i], position[t]);
+        struct best best = none(w.nan);
+        for (int64_t t = 0; t < w.taps; t++) {
+            int64_t p = (first + i) * w.stride - w.pad + t * w.dilation;
+            for (int64_t r = 0; r < w.count && 0 <= p && p < w.width; r++)
+                best = best_of(best, w.rows[r][p], w.base[r] + p * w.position_step + t * w.tap_step, w.nan);
+        }
         put(best, i, y, index, form);
     }
 }
 
-static void ups_pool_pixel_scalar(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
-                                  void *index)
+static inline void pool_row_any(const struct ups_pool_window *w, int64_t first, int64_t n, float *y, void *index,
+                                enum form form)
 {
-    pool_pixel(tap, position, count, n, y, index, VALUES);
+    if (w->scan == UPS_SCAN_COLUMN_MAJOR)
+        pool_row_by_column(w, first, n, y, index, form);
+    else if (w->nan == UPS_NAN_LAST && w->position_step == 1 && w->tap_step == 0)
+        pool_row(w, first, n, y, index, form, 1, 0, UPS_NAN_LAST);
+    else
+        pool_row(w, first, n, y, index, form, w->position_step, w->tap_step, w->nan);
+}
+
+void ups_pool_row_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+{
+    pool_row_any(window, first, n, y, index, VALUES);
+}
+
+void ups_pool_row_i32_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+{
+    pool_row_any(window, first, n, y, index, I32);
+}
+
+void ups_pool_row_i64_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+{
+    pool_row_any(window, first, n, y, index, I64);
+}
+
+static inline void pool_2x2s2(const float *row0, const float *row1, int64_t n, int32_t nan,
+                              const struct ups_pool_quad *quad, float *y, void *index, enum form form)
+{
+    for (int64_t o = 0; o < n; o++) {
+        int64_t at = quad->base + o * quad->step;
+        struct best best = none(nan);
+        best = best_of(best, row0[2 * o], at, nan);
+        best = best_of(best, row0[2 * o + 1], at + quad->right, nan);
+        best = best_of(best, row1[2 * o], at + quad->below, nan);
+        best = best_of(best, row1[2 * o + 1], at + quad->below + quad->right, nan);
+        put(best, o, y, index, form);
+    }
+}
+
+static void ups_pool_2x2s2_scalar(const float *row0, const float *row1, int64_t n, int32_t nan,
+                                  const struct ups_pool_quad *quad, float *y, void *index)
+{
+    pool_2x2s2(row0, row1, n, nan, quad, y, index, VALUES);
+}
+
+static void ups_pool_2x2s2_i32_scalar(const float *row0, const float *row1, int64_t n, int32_t nan,
+                                      const struct ups_pool_quad *quad, float *y, void *index)
+{
+    pool_2x2s2(row0, row1, n, nan, quad, y, index, I32);
+}
+
+static void ups_pool_2x2s2_i64_scalar(const float *row0, const float *row1, int64_t n, int32_t nan,
+                                      const struct ups_pool_quad *quad, float *y, void *index)
+{
+    pool_2x2s2(row0, row1, n, nan, quad, y, index, I64);
+}
+
+static inline void pool_pixel(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
+                              float *y, void *index, enum form form)
+{
+    for (int64_t i = 0; i < n; i++) {
+        struct best best = none(nan);
+        for (int64_t t = 0; t < count; t++) best = best_of(best, tap[t][i], position[t], nan);
+        put(best, i, y, index, form);
+    }
+}
+
+static void ups_pool_pixel_scalar(const float *const *tap, const int64_t *position, int64_t count, int64_t n,
+                                  int32_t nan, float *y, void *index)
+{
+    pool_pixel(tap, position, count, n, nan, y, index, VALUES);
 }
 
 static void ups_pool_pixel_i32_scalar(const float *const *tap, const int64_t *position, int64_t count, int64_t n,
-                                      float *y, void *index)
+                                      int32_t nan, float *y, void *index)
 {
-    pool_pixel(tap, position, count, n, y, index, I32);
+    pool_pixel(tap, position, count, n, nan, y, index, I32);
 }
 
 static void ups_pool_pixel_i64_scalar(const float *const *tap, const int64_t *position, int64_t count, int64_t n,
-                                      float *y, void *index)
+                                      int32_t nan, float *y, void *index)
 {
-    pool_pixel(tap, position, count, n, y, index, I64);
+    pool_pixel(tap, position, count, n, nan, y, index, I64);
+}
+
+/* ---- average pooling ---- */
+
+static void ups_avg_row_scalar(const struct ups_avg_window *w, int64_t n, float divisor, float *y)
+{
+    for (int64_t o = 0; o < n; o++) {
+        float sum = 0;
+        for (int64_t r = 0; r < w->count; r++)
+            for (int64_t t = 0; t < w->taps; t++) sum += w->rows[r][w->start + o * w->stride + t * w->dilation];
+        y[o] = sum / divisor;
+    }
+}
+
+static void ups_avg_pixel_scalar(const float *const *tap, int64_t count, int64_t n, float divisor, float *y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float sum = 0;
+        for (int64_t t = 0; t < count; t++) sum += tap[t][i];
+        y[i] = sum / divisor;
+    }
 }
 
 /* ---- max unpooling ---- */
@@ -254,13 +310,13 @@ static void ups_filter_rows_scalar(const float *const *rows, const float *weight
 }
 
 static void ups_filter_pixels_scalar(const float *x, int64_t x_stride, const int32_t *index, const float *weight,
-                                     int64_t taps, int64_t n, int64_t channels, float *y)
+                                     int64_t taps, int64_t n, int64_t channels, float *y, int64_t y_stride)
 {
     for (int64_t o = 0; o < n; o++)
         for (int64_t c = 0; c < channels; c++) {
             float sum = weight[o] * x[index[o] * x_stride + c];
             for (int64_t t = 1; t < taps; t++) sum += weight[t * n + o] * x[index[t * n + o] * x_stride + c];
-            y[o * channels + c] = sum;
+            y[o * y_stride + c] = sum;
         }
 }
 
@@ -281,6 +337,8 @@ const struct ups_kernels ups_kernels_scalar = {
     .pool_pixel = UPS_KERNEL(pool_pixel_scalar),
     .pool_pixel_i32 = UPS_KERNEL(pool_pixel_i32_scalar),
     .pool_pixel_i64 = UPS_KERNEL(pool_pixel_i64_scalar),
+    .avg_row = UPS_KERNEL(avg_row_scalar),
+    .avg_pixel = UPS_KERNEL(avg_pixel_scalar),
     .unpool_2x2s2_i32 = UPS_KERNEL(unpool_2x2s2_i32_scalar),
     .unpool_2x2s2_i64 = UPS_KERNEL(unpool_2x2s2_i64_scalar),
     .replicate = UPS_KERNEL(replicate_scalar),

@@ -95,9 +95,10 @@ static int32_t unpool_sizes(const ups_unpool_desc *d, int a, int64_t in, struct 
     }
     sizes->standard = given == UPS_BY_PRESET ? natural : given;
     if (given != UPS_BY_PRESET && (given < sizes->smallest || given > sizes->largest))
-        return ups_error(UPS_INVALID,
-                         "output_shape[%d] = %" PRId64 "; legal for in[%d] = %" PRId64 ": %" PRId64 " to %" PRId64, a,
-                         given, a, in, sizes->smallest, sizes->largest);
+        return ups_error(
+            UPS_INVALID,
+            "output_shape[%d] = %" PRId64 "; legal for in[%d] = %" PRId64 " by size_rule %s: %" PRId64 " to %" PRId64,
+            a, given, a, in, ups_field_word(d->op, "size_rule", d->size_rule), sizes->smallest, sizes->largest);
     return UPS_OK;
 }
 
@@ -124,8 +125,8 @@ static struct deconv deconv_of(const ups_conv_transpose_desc *d, int a, int64_t 
     c.full = (in - 1) * c.stride + c.extent;
     c.output_padding = d->output_padding[a];
     c.wanted = d->output_shape[a];
-    bool torch = d->shape_rule == UPS_SHAPE_TORCH || d->shape_rule == UPS_SHAPE_TF;
-    c.given = d->pads_begin[a] != UPS_BY_PRESET && (torch || c.wanted == UPS_BY_PRESET);
+    bool replaced = d->shape_rule == UPS_SHAPE_ONNX || d->shape_rule == UPS_SHAPE_ORT; /* by those of the wanted size */
+    c.given = d->pads_begin[a] != UPS_BY_PRESET && (!replaced || c.wanted == UPS_BY_PRESET);
     if (c.given) c.begin = d->pads_begin[a], c.end = d->pads_end[a];
     return c;
 }
@@ -144,15 +145,16 @@ static void deconv_range(const ups_conv_transpose_desc *d, const struct deconv *
         if (same)
             *sizes = (struct ups_sizes){multiple - c->stride + 1, multiple, multiple};
         else if (notset)
-            *sizes = (struct ups_sizes){ups_max(1, natural), natural + c->output_padding, natural + c->stride - 1};
+            *sizes = (struct ups_sizes){ups_max(1, natural), natural + c->output_padding, natural + c->slack - 1};
         else
             *sizes = (struct ups_sizes){natural, natural + ups_max(c->stride - c->extent, 0), natural + c->stride - 1};
         return;
     default: break;
     }
-    int64_t standard = same ? multiple : natural + c->output_padding;
+    bool openvino = d->shape_rule == UPS_SHAPE_OPENVINO; /* its auto_pad counts only where a size is wanted */
+    int64_t standard = same && !openvino ? multiple : natural + c->output_padding;
     if (d->shape_rule == UPS_SHAPE_ORT) standard = ups_min(standard, c->full + c->output_padding);
-    if (c->given)
+    if (c->given && !openvino)
         *sizes = (struct ups_sizes){standard, standard, standard};
     else if (d->shape_rule == UPS_SHAPE_ORT)
         *sizes = (struct ups_sizes){1, standard, c->full + c->output_padding};
@@ -180,6 +182,12 @@ static void conv_transpose_pads(const ups_conv_transpose_desc *d, int a, int64_t
     bool upper = d->auto_pad == UPS_SAME_UPPER, same = is_same(d->auto_pad);
     int64_t total = c.full + c.output_padding - out; /* T */
     *pads = (struct ups_pads){c.begin, c.end, c.output_padding};
+    if (d->shape_rule == UPS_SHAPE_OPENVINO) {
+        if (same) split_pads(ups_max(total, 0), upper, pads);
+        pads->end = total - pads->begin;
+        pads->output = c.output_padding;
+        return;
+    }
     if (c.given) {
         pads->output = out - (c.full - c.begin - c.end);
         return;
@@ -190,10 +198,9 @@ static void conv_transpose_pads(const ups_conv_transpose_desc *d, int a, int64_t
         pads->output = out - (c.full - pads->begin - pads->end);
         return;
     case UPS_SHAPE_TF:
-        if (same) split_pads(ups_max(c.full - out, 0), !upper, pads);
+        if (same) split_pads(ups_max(total, 0), false, pads);
         pads->output = out - (c.full - pads->begin - pads->end);
         return;
-    case UPS_SHAPE_OPENVINO: split_pads(total, upper, pads); break;
     default: split_pads(total, !upper, pads); break;
     }
     pads->output = c.output_padding;
@@ -213,9 +220,10 @@ double ups_aspect_scale(const ups_resize_desc *d, const int64_t *in)
     return scale;
 }
 
-/* floor(n*scale), in the precision of the framework. */
+/* floor(n*scale), in the precision of the framework; OpenCV rounds. */
 static double scaled_size(const ups_resize_desc *d, int a, int64_t in)
 {
+    if (d->preset == UPS_PRESET_OPENCV) return rint((double)in * d->scales[a]);
     bool f32 = d->preset == UPS_PRESET_ORT || d->preset == UPS_PRESET_NCNN || d->preset == UPS_PRESET_OPENVINO;
     return f32 ? (double)floorf((float)in * (float)d->scales[a]) : floor((double)in * d->scales[a]);
 }

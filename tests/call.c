@@ -177,7 +177,31 @@ static int32_t index_type(const struct call *call)
 
 static size_t index_bytes(const struct call *call)
 {
-    return index_type(call) == UPS_I32 ? 4 : 8;
+    int32_t type = index_type(call);
+    return type == UPS_I64 ? 8 : type == UPS_U8 ? 1 : 4;
+}
+
+void call_put_index(int32_t type, void *to, int64_t at, int64_t index)
+{
+    int32_t i32 = (int32_t)index;
+    float f32 = (float)index;
+    unsigned char u8 = (unsigned char)(index < 0 ? 255 : index);
+    switch (type) {
+    case UPS_U8: memcpy((unsigned char *)to + at, &u8, 1); break;
+    case UPS_I32: memcpy((int32_t *)to + at, &i32, 4); break;
+    case UPS_F32: memcpy((float *)to + at, &f32, 4); break;
+    default: memcpy((int64_t *)to + at, &index, 8); break;
+    }
+}
+
+int64_t call_get_index(int32_t type, const void *from, int64_t at)
+{
+    switch (type) {
+    case UPS_U8: return ((const unsigned char *)from)[at] == 255 ? -1 : ((const unsigned char *)from)[at];
+    case UPS_I32: return ((const int32_t *)from)[at];
+    case UPS_F32: return (int64_t)((const float *)from)[at];
+    default: return ((const int64_t *)from)[at];
+    }
 }
 
 static void index_put(struct call *call, const int64_t *dense)
@@ -185,13 +209,8 @@ static void index_put(struct call *call, const int64_t *dense)
     ups_tensor t;
     tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->dims, 0);
     struct walk at = {.tensor = &t};
-    for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at)) {
-        int32_t small = (int32_t)dense[i];
-        if (index_type(call) == UPS_I32)
-            memcpy(call->indices.data + at.offset * 4, &small, 4);
-        else
-            memcpy(call->indices.data + at.offset * 8, &dense[i], 8);
-    }
+    for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at))
+        call_put_index(index_type(call), call->indices.data, at.offset, dense[i]);
 }
 
 static void index_get(const struct call *call, int64_t *dense)
@@ -199,15 +218,8 @@ static void index_get(const struct call *call, int64_t *dense)
     ups_tensor t;
     tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->out_dims, 0);
     struct walk at = {.tensor = &t};
-    for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at)) {
-        int32_t small;
-        if (index_type(call) == UPS_I32) {
-            memcpy(&small, call->indices.data + at.offset * 4, 4);
-            dense[i] = small;
-        } else {
-            memcpy(&dense[i], call->indices.data + at.offset * 8, 8);
-        }
-    }
+    for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at))
+        dense[i] = call_get_index(index_type(call), call->indices.data, at.offset);
 }
 
 /* ---- a call ---- */
@@ -217,6 +229,25 @@ void call_init(struct call *call, int32_t op, int32_t rank)
     memset(call, 0, sizeof *call);
     assert_int_equal(ups_desc_init(&call->desc, ups_desc_size(op), op, NULL), UPS_OK);
     call->desc.head.rank = rank;
+}
+
+int32_t call_say(struct call *call, const char *op, const char *preset, const char *words)
+{
+    char pair[256];
+    memset(call, 0, sizeof *call);
+    int32_t code = ups_op_code(op), status = ups_desc_init(&call->desc, ups_desc_size(code), code, preset);
+    while (!status && *(words += strspn(words, " "))) {
+        size_t length = strcspn(words, " ");
+        assert_true(length < sizeof pair);
+        memcpy(pair, words, length);
+        pair[length] = 0;
+        words += length;
+        char *equals = strchr(pair, '=');
+        if (!equals) fail_msg("\"%s\" is not field=value", pair);
+        *equals = 0;
+        status = ups_desc_set(&call->desc, pair, equals + 1);
+    }
+    return status;
 }
 
 static int64_t product(const int64_t *v, int n)

@@ -41,6 +41,7 @@ union desc {
     ups_pool_desc pool;
     ups_unpool_desc unpool;
     ups_expand_desc expand;
+    ups_shuffle_desc shuffle;
     ups_resize_desc resize;
     ups_conv_transpose_desc conv;
 };
@@ -86,6 +87,9 @@ struct call {
 /* Starts a call: descriptor of the torch preset with that rank; everything else 0. */
 void call_init(struct call *call, int32_t op, int32_t rank);
 
+/* Starts a call in words, as ups_desc_set takes them: "resize", "tf", "rank=1 mode=cubic sizes=6". */
+int32_t call_say(struct call *call, const char *op, const char *preset, const char *words);
+
 /* The three steps of call_run, for those who run in ways of their own. call_open returns the status of the step that
  * failed, nothing is open then. call_buffers fills in the pointers. call_read fetches the outputs and checks the margins. */
 int32_t call_open(struct call *call);
@@ -125,6 +129,10 @@ double call_sum_bound(const ups_conv_transpose_desc *desc);
 float *call_floats(int64_t n);            /* gaussian */
 float *call_integers(int64_t n, int max); /* whole numbers in [-max, max] */
 float *call_values(int64_t n);            /* any of check.h's fills: plain, with ties, or with everything special */
+
+/* An index in an array of one of the index types; -1 is 255 in u8. */
+void call_put_index(int32_t type, void *to, int64_t at, int64_t index);
+int64_t call_get_index(int32_t type, const void *from, int64_t at);
 
 /* The tiers this machine runs, lowest first; how many. Prints those it does not. */
 int call_tiers(const char *names[8]);

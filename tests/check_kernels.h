@@ -14,6 +14,7 @@
 #ifndef UPS_CHECK_KERNELS_H
 #define UPS_CHECK_KERNELS_H
 
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -163,8 +164,9 @@ static float multiply_add(const struct ups_kernels *table, float a, float b, flo
     return strcmp(table->isa, "scalar") == 0 ? product + c : fmaf(a, b, c);
 }
 
-/* A window's taps in scan order, and what they come to: the last NaN, else the first of the greatest. */
+/* A window's taps in scan order, and what they come to by a rule for NaN. */
 struct window {
+    int32_t nan;
     int64_t count;
     uint32_t v[64];
     int64_t at[64];
@@ -183,20 +185,34 @@ static float bits_to_float(uint32_t bits)
     return v;
 }
 
+static int32_t some_rule(void)
+{
+    return (int32_t)check_between(UPS_NAN_LAST, UPS_NAN_SKIP);
+}
+
+/* The tap that wins, -1 for none: the last NaN, or the NaN in front, where the rule lets them; else the first of the
+ * greatest, which for skip must be above the lowest float. */
+static int64_t winner(const struct window *w)
+{
+    float greatest = -INFINITY;
+    int64_t at = -1;
+
+    for (int64_t t = w->count - 1; t >= 0 && w->nan == UPS_NAN_LAST; t--)
+        if (isnan(bits_to_float(w->v[t]))) return t;
+    if (w->nan == UPS_NAN_SEED && w->count && isnan(bits_to_float(w->v[0]))) return 0;
+    for (int64_t t = 0; t < w->count; t++)
+        if (bits_to_float(w->v[t]) > greatest) greatest = bits_to_float(w->v[t]);
+    for (int64_t t = w->count - 1; t >= 0; t--)
+        if (bits_to_float(w->v[t]) == greatest) at = t;
+    return w->nan == UPS_NAN_SKIP && !(greatest > -FLT_MAX) ? -1 : at;
+}
+
 /* Bits in y and not a float: a signalling NaN passes through no register that might quiet it. */
 static void judge(const struct window *w, float *y, void *index, size_t index_bytes, int64_t i)
 {
-    uint32_t bits = 0xff800000; /* -inf */
-    int64_t at = -1;
+    int64_t at = winner(w);
+    uint32_t bits = w->nan == UPS_NAN_LAST ? 0xff800000 : 0xff7fffff; /* -inf, lowest */
 
-    for (int64_t t = w->count - 1; t >= 0 && at < 0; t--)
-        if (isnan(bits_to_float(w->v[t]))) at = t;
-    if (at < 0) {
-        float greatest = -INFINITY;
-        for (int64_t t = 0; t < w->count; t++) greatest = fmaxf(greatest, bits_to_float(w->v[t]));
-        for (int64_t t = w->count - 1; t >= 0; t--)
-            if (bits_to_float(w->v[t]) == greatest) at = t;
-    }
     if (at >= 0) {
         bits = w->v[at];
         at = w->at[at];
@@ -337,6 +353,7 @@ static void *switches(const struct trial *t, int64_t n, size_t index_bytes)
 static const char *check_pool_rows(ups_pool_row_fn *run, size_t index_bytes)
 {
     for (struct trial t = {0}; next_trial(&t);) {
+        const int usual = check_between(0, 1);
         struct ups_pool_window window = {
             .count = check_between(0, 3),
             .width = check_between(1, 2 * t.n + 3),
@@ -344,8 +361,13 @@ static const char *check_pool_rows(ups_pool_row_fn *run, size_t index_bytes)
             .stride = check_between(1, 3),
             .dilation = check_between(1, 2),
             .pad = check_between(0, 4),
+            .position_step = usual ? 1 : check_between(0, 9),
+            .tap_step = usual ? 0 : check_between(0, 9),
+            .nan = usual ? UPS_NAN_LAST : some_rule(),
+            .scan = usual ? UPS_SCAN_ROW_MAJOR : (int32_t)check_between(UPS_SCAN_ROW_MAJOR, UPS_SCAN_COLUMN_MAJOR),
         };
         const int64_t first = check_between(0, 3), n = t.number == 1 ? 0 : t.n;
+        const int column = window.scan == UPS_SCAN_COLUMN_MAJOR;
         const float **rows = pointers(&t, window.count);
         int64_t *base = operand(&t, window.count, sizeof *base);
         for (int64_t r = 0; r < window.count; r++) {
@@ -359,11 +381,13 @@ static const char *check_pool_rows(ups_pool_row_fn *run, size_t index_bytes)
         ready();
 
         for (int64_t o = first; o < first + n; o++) {
-            struct window w = {0};
-            for (int64_t tap = 0; tap < window.count * window.taps; tap++) {
-                const int64_t r = tap / window.taps;
-                const int64_t p = o * window.stride - window.pad + tap % window.taps * window.dilation;
-                if (p >= 0 && p < window.width) add_tap(&w, rows[r][p], base[r] + p);
+            struct window w = {.nan = window.nan};
+            for (int64_t i = 0; i < window.count * window.taps; i++) {
+                const int64_t r = column ? i % window.count : i / window.taps;
+                const int64_t tap = column ? i / window.count : i % window.taps;
+                const int64_t p = o * window.stride - window.pad + tap * window.dilation;
+                if (p >= 0 && p < window.width)
+                    add_tap(&w, rows[r][p], base[r] + p * window.position_step + tap * window.tap_step);
             }
             judge(&w, want(y), index ? want(index) : NULL, index_bytes, o - first);
         }
@@ -373,24 +397,39 @@ static const char *check_pool_rows(ups_pool_row_fn *run, size_t index_bytes)
     return NULL;
 }
 
+/* Steps of a plane, or any, with the last index at most 2^31 - 1. */
+static struct ups_pool_quad some_quad(int64_t n)
+{
+    struct ups_pool_quad q = {.step = 2, .right = 1, .below = 2 * n + check_between(0, 5)};
+    if (check_random() & 1) {
+        q.step = check_between(0, 1000);
+        q.right = check_between(0, 1000);
+        q.below = check_between(0, 100000);
+    }
+    const int64_t last = INT32_MAX - (n - 1) * q.step - q.right - q.below;
+    const int64_t bases[] = {0, last, check_between(0, 100000)};
+    q.base = bases[check_between(0, 2)];
+    return q;
+}
+
 static const char *check_pool_pairs(ups_pool_2x2s2_fn *run, size_t index_bytes)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t width = 2 * t.n + check_between(0, 5);
-        const int64_t last = INT32_MAX - width - 2 * t.n + 1; /* base of the last window pair below 2^31 */
-        const int64_t bases[] = {0, last, check_between(0, 100000)}, base = bases[check_between(0, 2)];
+        const struct ups_pool_quad q = some_quad(t.n);
+        const int32_t nan = some_rule();
         const float *row0 = values(&t, 2 * t.n), *row1 = values(&t, 2 * t.n);
         float *y = result(&t, t.n);
         void *index = switches(&t, t.n, index_bytes);
         ready();
 
         for (int64_t o = 0; o < t.n; o++) {
-            struct window w = {0};
+            struct window w = {.nan = nan};
             for (int64_t tap = 0; tap < 4; tap++)
-                add_tap(&w, (tap < 2 ? row0 : row1)[2 * o + tap % 2], base + tap / 2 * width + 2 * o + tap % 2);
+                add_tap(&w, (tap < 2 ? row0 : row1)[2 * o + tap % 2],
+                        q.base + o * q.step + tap / 2 * q.below + tap % 2 * q.right);
             judge(&w, want(y), index ? want(index) : NULL, index_bytes, o);
         }
-        run(row0, row1, t.n, base, width, y, index);
+        run(row0, row1, t.n, nan, &q, y, index);
         if (verdict(&t)) return complaint;
     }
     return NULL;
@@ -400,6 +439,7 @@ static const char *check_pool_pixels(ups_pool_pixel_fn *run, size_t index_bytes)
 {
     for (struct trial t = {0}; next_trial(&t);) {
         const int64_t count = check_between(0, 9);
+        const int32_t nan = some_rule();
         const float **tap = pointers(&t, count);
         int64_t *position = operand(&t, count, sizeof *position);
         for (int64_t i = 0; i < count; i++) {
@@ -412,11 +452,11 @@ static const char *check_pool_pixels(ups_pool_pixel_fn *run, size_t index_bytes)
         ready();
 
         for (int64_t c = 0; c < t.n; c++) {
-            struct window w = {0};
+            struct window w = {.nan = nan};
             for (int64_t i = 0; i < count; i++) add_tap(&w, tap[i][c], position[i]);
             judge(&w, want(y), index ? want(index) : NULL, index_bytes, c);
         }
-        run(tap, position, count, t.n, y, index);
+        run(tap, position, count, t.n, nan, y, index);
         if (verdict(&t)) return complaint;
     }
     return NULL;
@@ -437,6 +477,67 @@ CHECK_POOL(pool_2x2s2_i64, ups_pool_2x2s2_fn, check_pool_pairs, 8)
 CHECK_POOL(pool_pixel, ups_pool_pixel_fn, check_pool_pixels, 0)
 CHECK_POOL(pool_pixel_i32, ups_pool_pixel_fn, check_pool_pixels, 4)
 CHECK_POOL(pool_pixel_i64, ups_pool_pixel_fn, check_pool_pixels, 8)
+
+/* ---- average pooling ---- */
+
+/* The rows end with the last tap. */
+static const char *check_avg_row(ups_avg_row_fn *run, const struct ups_kernels *table)
+{
+    (void)table;
+
+    for (struct trial t = {0}; next_trial(&t);) {
+        struct ups_avg_window window = {
+            .count = check_between(0, 3),
+            .start = check_between(0, 3),
+            .taps = check_between(0, 4),
+            .stride = check_between(1, 4),
+            .dilation = check_between(1, 3),
+        };
+        const int64_t n = t.number == 1 ? 0 : t.n;
+        const int64_t reach = n && window.taps ? (n - 1) * window.stride + (window.taps - 1) * window.dilation + 1 : 0;
+        const float **rows = pointers(&t, window.count), divisor = (float)check_between(1, 12);
+        for (int64_t r = 0; r < window.count; r++) rows[r] = values(&t, window.start + reach);
+        window.rows = rows;
+        float *y = result(&t, n);
+        computed();
+        ready();
+
+        float *w = want(y);
+        for (int64_t o = 0; o < n; o++) {
+            w[o] = 0;
+            for (int64_t i = 0; i < window.count * window.taps; i++)
+                w[o] += rows[i / window.taps][window.start + o * window.stride + i % window.taps * window.dilation];
+            w[o] /= divisor;
+        }
+        run(&window, n, divisor, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_avg_pixel(ups_avg_pixel_fn *run, const struct ups_kernels *table)
+{
+    (void)table;
+
+    for (struct trial t = {0}; next_trial(&t);) {
+        const int64_t count = check_between(0, 9);
+        const float **tap = pointers(&t, count), divisor = (float)check_between(1, 12);
+        for (int64_t i = 0; i < count; i++) tap[i] = values(&t, t.n);
+        float *y = result(&t, t.n);
+        computed();
+        ready();
+
+        float *w = want(y);
+        for (int64_t c = 0; c < t.n; c++) {
+            w[c] = 0;
+            for (int64_t i = 0; i < count; i++) w[c] += tap[i][c];
+            w[c] /= divisor;
+        }
+        run(tap, count, t.n, divisor, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
 
 /* ---- max unpooling ---- */
 
@@ -585,7 +686,7 @@ static const char *check_nearest_row(ups_nearest_row_fn *run, const struct ups_k
 static const char *check_filter_row(ups_filter_row_fn *run, const struct ups_kernels *table)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t taps = check_between(1, 5), size = check_between(1, 20), first = check_between(0, 2);
+        const int64_t taps = check_between(1, 9), size = check_between(1, 20), first = check_between(0, 2);
         const float *x = source(&t, size, first), *weight = values(&t, taps * t.n);
         const int32_t *index = indices(&t, taps * t.n, first, first + size - 1);
         float *y = result(&t, t.n);
@@ -606,7 +707,7 @@ static const char *check_filter_row(ups_filter_row_fn *run, const struct ups_ker
 static const char *check_filter_rows(ups_filter_rows_fn *run, const struct ups_kernels *table)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t taps = check_between(1, 5);
+        const int64_t taps = check_between(1, 16);
         const float **rows = pointers(&t, taps), *weight = values(&t, taps);
         for (int64_t i = 0; i < taps; i++) rows[i] = values(&t, t.n);
         float *y = result(&t, t.n);
@@ -626,21 +727,21 @@ static const char *check_filter_rows(ups_filter_rows_fn *run, const struct ups_k
 static const char *check_filter_pixels(ups_filter_pixels_fn *run, const struct ups_kernels *table)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t channels = t.n, taps = check_between(1, 3), n = check_between(1, 3), pixels = check_between(1, 5);
-        const int64_t stride = channels + check_between(0, 2);
+        const int64_t channels = t.n, taps = check_between(1, 9), n = check_between(1, 3), pixels = check_between(1, 5);
+        const int64_t stride = channels + check_between(0, 2), y_stride = channels + check_between(0, 2);
         const float *x = values(&t, (pixels - 1) * stride + channels), *weight = values(&t, taps * n);
         const int32_t *index = indices(&t, taps * n, 0, pixels - 1);
-        float *y = result(&t, n * channels);
+        float *y = result(&t, (n - 1) * y_stride + channels);
         computed();
         ready();
 
         for (int64_t i = 0; i < taps * n; i++) {
             const float *pixel = x + index[i] * stride;
-            float *w = (float *)want(y) + i % n * channels;
+            float *w = (float *)want(y) + i % n * y_stride;
             for (int64_t c = 0; c < channels; c++)
                 w[c] = i < n ? weight[i] * pixel[c] : multiply_add(table, weight[i], pixel[c], w[c]);
         }
-        run(x, stride, index, weight, taps, n, channels, y);
+        run(x, stride, index, weight, taps, n, channels, y, y_stride);
         if (verdict(&t)) return complaint;
     }
     return NULL;

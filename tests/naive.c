@@ -3,6 +3,7 @@
  * Each operation from its formula; see naive.h. Every rank is handled as three axes, the missing outer ones of size 1.
  */
 #include "naive.h"
+#include "naive_pool.h"
 
 #include <math.h>
 #include <string.h>
@@ -59,39 +60,74 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* Strides of pooling and unpooling by preset: the kernel. */
-static int64_t stride_of(const int64_t *strides, const int64_t *kernel, int a)
-{
-    return strides[a] == UPS_BY_PRESET ? kernel[a] : strides[a];
-}
-
-static int64_t pool_size(const ups_pool_desc *d, int a, int64_t n)
-{
-    int64_t s = stride_of(d->strides, d->kernel_shape, a);
-    int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-    int64_t num = n + d->pads_begin[a] + d->pads_end[a] - extent;
-    if (!d->ceil_mode) return floor_div(num, s) + 1;
-    int64_t m = -floor_div(-num, s) + 1;
-    return (m - 1) * s >= n + d->pads_begin[a] ? m - 1 : m;
-}
-
-static int64_t unpool_size(const ups_unpool_desc *d, int a, int64_t n)
-{
-    if (d->output_shape[a] != UPS_BY_PRESET) return d->output_shape[a];
-    int64_t s = stride_of(d->strides, d->kernel_shape, a);
-    return (n - 1) * s - d->pads_begin[a] - d->pads_end[a] + d->kernel_shape[a];
-}
-
 static int64_t resize_size(const ups_resize_desc *d, int a, int64_t n)
 {
     if (d->sizes[a] != UPS_BY_PRESET) return d->sizes[a];
     return d->scales[a] == UPS_BY_PRESET ? 0 : (int64_t)floor((double)n * d->scales[a]);
 }
 
+/* Pads whose sum is T: the odd element at the begin, or at the end. */
+static void split(struct naive_fit *f, int64_t total, bool odd_at_begin)
+{
+    int64_t less = floor_div(total, 2);
+    f->begin = odd_at_begin ? total - less : less;
+    f->end = odd_at_begin ? less : total - less;
+}
+
+/* TensorFlow: the forward convolution must take m back to n. */
+static bool tf_legal(bool same, int64_t n, int64_t m, int64_t s, int64_t extent)
+{
+    return n == -floor_div(same ? -m : -(m - extent + 1), s) && (same || m >= extent);
+}
+
+bool naive_conv_fit(const ups_conv_transpose_desc *d, int a, int64_t n, int64_t wanted, struct naive_fit *f)
+{
+    int64_t s = d->strides[a], dilation = d->dilations[a], extent = dilation * (d->kernel_shape[a] - 1) + 1;
+    int64_t full = (n - 1) * s + extent, op = d->output_padding[a], most = s > dilation ? s : dilation;
+    bool upper = d->auto_pad == UPS_SAME_UPPER, same = upper || d->auto_pad == UPS_SAME_LOWER;
+    bool given = d->pads_begin[a] != UPS_BY_PRESET, asked = wanted != 0, shaped = d->output_shape[a] != UPS_BY_PRESET;
+    struct naive_fit shape;
+    if (asked && shaped && !naive_conv_fit(d, a, n, 0, &shape)) return false; /* both must be legal */
+    if (!asked && shaped) wanted = d->output_shape[a];
+    *f = (struct naive_fit){.begin = given ? d->pads_begin[a] : 0, .end = given ? d->pads_end[a] : 0};
+    switch (d->shape_rule) {
+    case UPS_SHAPE_TF:
+        if (d->auto_pad == UPS_NOTSET) break;
+        f->m = wanted ? wanted : same ? n * s : (n - 1) * s + (extent > s ? extent : s);
+        if (same) split(f, full + op > f->m ? full + op - f->m : 0, false);
+        f->output_padding = f->m - (full - f->begin - f->end);
+        return tf_legal(same, n, f->m, s, extent);
+    case UPS_SHAPE_TORCH: break;
+    case UPS_SHAPE_OPENVINO: /* pads by auto_pad only for a wanted size; else that is cut at the end */
+        f->output_padding = op;
+        f->m = wanted ? wanted : full - f->begin - f->end + op;
+        if (same && wanted) split(f, full + op > wanted ? full + op - wanted : 0, upper);
+        f->end = full + op - f->m - f->begin;
+        return f->m >= 1;
+    default: /* pads from the wanted size; pads that were given fix the size, but for output_shape */
+        if (given && !shaped) {
+            f->output_padding = op;
+            f->m = full - f->begin - f->end + op;
+            return f->m >= 1 && (!wanted || wanted == f->m);
+        }
+        f->m = wanted ? wanted : same ? n * s : full + op;
+        if (d->shape_rule == UPS_SHAPE_ORT && !wanted && f->m > full + op) f->m = full + op;
+        split(f, full + op - f->m, !upper);
+        f->output_padding = op;
+        return f->m >= 1 && (d->shape_rule != UPS_SHAPE_ORT || f->m <= full + op);
+    }
+    /* the pads stay, the size chooses the output padding */
+    if (same) split(f, full + op - n * s, !upper);
+    int64_t bare = full - f->begin - f->end;
+    f->m = wanted ? wanted : bare + op;
+    f->output_padding = f->m - bare;
+    return f->m >= 1 && f->output_padding >= 0 && f->output_padding < most;
+}
+
 static int64_t conv_size(const ups_conv_transpose_desc *d, int a, int64_t n)
 {
-    int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-    return d->strides[a] * (n - 1) + extent - d->pads_begin[a] - d->pads_end[a] + d->output_padding[a];
+    struct naive_fit fit;
+    return naive_conv_fit(d, a, n, 0, &fit) ? fit.m : 0;
 }
 
 bool naive_sizes(const void *desc, const int64_t *in, int64_t *out)
@@ -100,8 +136,9 @@ bool naive_sizes(const void *desc, const int64_t *in, int64_t *out)
     bool legal = true;
     for (int a = 0; a < head->rank; a++) {
         switch (head->op) {
-        case UPS_MAX_POOL: out[a] = pool_size(desc, a, in[a]); break;
-        case UPS_MAX_UNPOOL: out[a] = unpool_size(desc, a, in[a]); break;
+        case UPS_MAX_POOL:
+        case UPS_AVG_POOL: out[a] = naive_pool_size(desc, a, in[a]); break;
+        case UPS_MAX_UNPOOL: out[a] = naive_unpool_size(desc, a, in[a]); break;
         case UPS_RESIZE: out[a] = resize_size(desc, a, in[a]); break;
         case UPS_CONV_TRANSPOSE: out[a] = conv_size(desc, a, in[a]); break;
         default: out[a] = in[a] * ((const ups_expand_desc *)desc)->factor[a]; break;
@@ -111,73 +148,7 @@ bool naive_sizes(const void *desc, const int64_t *in, int64_t *out)
     return legal;
 }
 
-/* ---- max pooling ---- */
-
-struct window {
-    int64_t k[3], s[3], d[3], pb[3], n[3];
-};
-
-static struct window window_of(const ups_pool_desc *desc, const int64_t *in)
-{
-    struct window w;
-    spread(desc->rank, desc->kernel_shape, 1, w.k);
-    spread(desc->rank, desc->strides, 1, w.s);
-    spread(desc->rank, desc->dilations, 1, w.d);
-    spread(desc->rank, desc->pads_begin, 0, w.pb);
-    spread(desc->rank, in, 1, w.n);
-    for (int a = 0; a < 3; a++)
-        if (w.s[a] == UPS_BY_PRESET) w.s[a] = w.k[a];
-    return w;
-}
-
-/* One window, scanned row by row: the first real element seeds, then greater ones and every NaN take over. */
-static void pool_window(const struct window *w, const float *plane, const int64_t o[3], float *value, int64_t *index)
-{
-    *value = -INFINITY;
-    *index = -1;
-    for (int64_t tap = 0; tap < product(w->k); tap++) {
-        int64_t t[3], at[3];
-        unflat(tap, w->k, t);
-        for (int a = 0; a < 3; a++) at[a] = o[a] * w->s[a] - w->pb[a] + t[a] * w->d[a];
-        if (!inside(at, w->n)) continue;
-        const float *v = plane + flat(at, w->n);
-        if (*index < 0 || *v > *value || *v != *v) {
-            memcpy(value, v, sizeof *v);
-            *index = flat(at, w->n);
-        }
-    }
-}
-
-void naive_max_pool(const ups_pool_desc *desc, const int64_t *dims, const float *x, float *y, int64_t *index)
-{
-    struct window w = window_of(desc, dims + 2);
-    int64_t out[3], m[3];
-    naive_sizes(desc, dims + 2, out);
-    spread(desc->rank, out, 1, m);
-    for (int64_t p = 0; p < dims[0] * dims[1]; p++)
-        for (int64_t q = 0; q < product(m); q++) {
-            int64_t o[3];
-            unflat(q, m, o);
-            pool_window(&w, x + p * product(w.n), o, &y[p * product(m) + q], &index[p * product(m) + q]);
-        }
-}
-
-/* ---- unpooling, replication, bed of nails ---- */
-
-int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const float *x, const int64_t *index,
-                         const int64_t *out, float *y, int64_t *first)
-{
-    int64_t n = naive_plane(dims + 2, desc->rank), m = naive_plane(out, desc->rank), bad = 0;
-    *first = -1;
-    memset(y, 0, (size_t)(dims[0] * dims[1] * m) * sizeof *y);
-    for (int64_t i = 0; i < dims[0] * dims[1] * n; i++) {
-        if (index[i] >= 0 && index[i] < m)
-            memcpy(&y[i / n * m + index[i]], &x[i], sizeof *x);
-        else if (bad++ == 0)
-            *first = i;
-    }
-    return bad;
-}
+/* ---- replication, bed of nails ---- */
 
 void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y)
 {
@@ -199,28 +170,52 @@ void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float 
     }
 }
 
-/* ---- resize ---- */
+/* ---- shuffles ---- */
 
-/* One axis of a resize, by-preset values resolved. */
-struct axis {
-    int64_t n, m;
-    int32_t mode, transform, round, rank;
-    bool torch;
-    bool scaled;  /* a scale was given, and enters the formula */
-    double scale; /* output / input */
-};
-
-static struct axis axis_of(const ups_resize_desc *d, int a, int64_t n, int64_t m)
+void naive_shuffle_dims(const ups_shuffle_desc *desc, const int64_t *dims, int64_t *out)
 {
-    struct axis x = {.n = n, .m = m, .mode = d->mode, .rank = d->rank, .round = d->nearest_mode};
-    x.transform = d->coordinate_transformation_mode;
-    if (x.transform == UPS_BY_PRESET) x.transform = d->mode == UPS_MODE_NEAREST ? UPS_ASYMMETRIC : UPS_HALF_PIXEL;
-    if (x.round == UPS_BY_PRESET) x.round = UPS_NEAREST_FLOOR;
-    x.torch = d->coordinate_arithmetic == UPS_COORDINATES_TORCH;
-    x.scaled = d->scales[a] != UPS_BY_PRESET;
-    x.scale = x.scaled ? d->scales[a] : (double)m / (double)n;
-    return x;
+    int64_t b = desc->blocksize;
+    out[0] = dims[0];
+    out[1] = dims[1];
+    for (int a = 0; a < desc->rank; a++) {
+        bool widens = desc->op == UPS_PIXEL_SHUFFLE;
+        out[1] = widens ? out[1] / b : out[1] * b;
+        out[2 + a] = widens ? dims[2 + a] * b : dims[2 + a] / b;
+    }
 }
+
+/* An element (c, wide position) of the wide tensor: its flat place in the deep one, as the header's formulas say. */
+static int64_t deep_place(const ups_shuffle_desc *desc, int64_t channels, int64_t c, const int64_t at[3],
+                          const int64_t deep[3])
+{
+    int64_t cell = 0, cells = 1, from[3];
+    for (int a = 0; a < 3; a++) {
+        int64_t b = a < 3 - desc->rank ? 1 : desc->blocksize;
+        cell = cell * b + at[a] % b;
+        cells *= b;
+        from[a] = at[a] / b;
+    }
+    int64_t channel = desc->shuffle == UPS_CRD ? c * cells + cell : cell * channels + c;
+    return channel * product(deep) + flat(from, deep);
+}
+
+void naive_shuffle(const ups_shuffle_desc *desc, const int64_t *dims, const float *x, float *y)
+{
+    bool widens = desc->op == UPS_PIXEL_SHUFFLE;
+    int64_t out[5], wide[3], deep[3];
+    naive_shuffle_dims(desc, dims, out);
+    spread(desc->rank, (widens ? out : dims) + 2, 1, wide);
+    spread(desc->rank, (widens ? dims : out) + 2, 1, deep);
+    int64_t channels = widens ? out[1] : dims[1], image = channels * product(wide);
+    for (int64_t i = 0; i < dims[0] * image; i++) {
+        int64_t at[3];
+        unflat(i % product(wide), wide, at);
+        int64_t other = i / image * image + deep_place(desc, channels, i / product(wide) % channels, at, deep);
+        memcpy(&y[widens ? i : other], &x[widens ? other : i], sizeof *x);
+    }
+}
+
+/* ---- transposed convolution ---- */
 
 /* Each operation rounded on its own, however the compiler would like to contract it. */
 static float times(float a, float b)
@@ -235,152 +230,6 @@ static float plus(float a, float b)
     return s;
 }
 
-static double coordinate_f64(const struct axis *a, int64_t o)
-{
-    switch (a->transform) {
-    case UPS_ALIGN_CORNERS: return a->m == 1 ? 0 : (double)o * (double)(a->n - 1) / (double)(a->m - 1);
-    case UPS_ASYMMETRIC: return (double)o / a->scale;
-    default: return ((double)o + 0.5) / a->scale - 0.5;
-    }
-}
-
-/* PyTorch: the ratio input / output, once, in f32; then f32 operations. 2-D linear is fused. */
-static float ratio_torch(const struct axis *a)
-{
-    return a->scaled ? (float)(1.0 / a->scale) : (float)a->n / (float)a->m;
-}
-
-static float coordinate_torch(const struct axis *a, int64_t o)
-{
-    float middle = plus((float)o, 0.5f), ratio = ratio_torch(a);
-    switch (a->transform) {
-    case UPS_ALIGN_CORNERS: return a->m == 1 ? 0 : times((float)o, (float)(a->n - 1) / (float)(a->m - 1));
-    case UPS_ASYMMETRIC: return times((float)o, ratio);
-    default: break;
-    }
-    bool fused = a->rank == 2 && a->mode == UPS_MODE_LINEAR;
-    return fused ? fmaf(middle, ratio, -0.5f) : plus(times(middle, ratio), -0.5f);
-}
-
-static int64_t clamp(int64_t v, int64_t lo, int64_t hi)
-{
-    return v < lo ? lo : v > hi ? hi : v;
-}
-
-static int64_t nearest_f64(const struct axis *a, int64_t o)
-{
-    double x = coordinate_f64(a, o);
-    switch (a->round) {
-    case UPS_NEAREST_CEIL: return (int64_t)ceil(x);
-    case UPS_ROUND_PREFER_FLOOR: return (int64_t)ceil(x - 0.5);
-    case UPS_ROUND_PREFER_CEIL: return (int64_t)floor(x + 0.5);
-    default: return (int64_t)floor(x);
-    }
-}
-
-/* PyTorch's nearest-exact is half_pixel with round_prefer_ceil: in 2-D the halves cancel before anything is rounded, in
- * 1-D and 3-D they do not (2.15.0, recorded: 2 -> 41, o = 20). */
-static int64_t nearest_exact(const struct axis *a, int64_t o)
-{
-    float middle = plus((float)o, 0.5f), ratio = ratio_torch(a);
-    if (a->rank == 2) return (int64_t)floorf(times(middle, ratio));
-    return (int64_t)floorf(plus(fmaf(middle, ratio, -0.5f), 0.5f));
-}
-
-static int64_t nearest_torch(const struct axis *a, int64_t o)
-{
-    if (a->transform == UPS_HALF_PIXEL && a->round == UPS_ROUND_PREFER_CEIL) return nearest_exact(a, o);
-    if (a->rank == 2 && a->transform == UPS_ASYMMETRIC && a->round == UPS_NEAREST_FLOOR) {
-        if (a->n == a->m) return o;
-        if (2 * a->n == a->m) return o / 2;
-    }
-    float x = coordinate_torch(a, o);
-    switch (a->round) {
-    case UPS_NEAREST_CEIL: return (int64_t)ceilf(x);
-    case UPS_ROUND_PREFER_FLOOR: return (int64_t)ceilf(plus(x, -0.5f));
-    case UPS_ROUND_PREFER_CEIL: return (int64_t)floorf(plus(x, 0.5f));
-    default: return (int64_t)floorf(x);
-    }
-}
-
-static int64_t nearest(const struct axis *a, int64_t o)
-{
-    return clamp(a->torch ? nearest_torch(a, o) : nearest_f64(a, o), 0, a->n - 1);
-}
-
-/* Both taps of an output of linear resize, and the weight of the second. */
-static double linear(const struct axis *a, int64_t o, int64_t tap[2])
-{
-    double x = a->torch ? fmax(coordinate_torch(a, o), 0) : coordinate_f64(a, o);
-    if (a->torch && a->n == a->m) x = (double)o;
-    int64_t i = (int64_t)floor(x);
-    tap[0] = clamp(i, 0, a->n - 1);
-    tap[1] = clamp(i + 1, 0, a->n - 1);
-    return x - (double)i;
-}
-
-static void axes_of(const ups_resize_desc *desc, const int64_t *in, const int64_t *out, struct axis axes[3],
-                    int64_t n[3], int64_t m[3])
-{
-    int missing = 3 - desc->rank;
-    spread(desc->rank, in, 1, n);
-    spread(desc->rank, out, 1, m);
-    for (int a = 0; a < 3; a++) {
-        axes[a] = (struct axis){.n = 1, .m = 1, .transform = UPS_ASYMMETRIC, .round = UPS_NEAREST_FLOOR, .scale = 1};
-        if (a >= missing) axes[a] = axis_of(desc, a - missing, n[a], m[a]);
-    }
-}
-
-void naive_nearest(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, float *y)
-{
-    struct axis axes[3];
-    int64_t n[3], m[3];
-    axes_of(desc, dims + 2, out, axes, n, m);
-    for (int64_t q = 0; q < dims[0] * dims[1] * product(m); q++) {
-        int64_t o[3], at[3];
-        unflat(q % product(m), m, o);
-        for (int a = 0; a < 3; a++) at[a] = nearest(&axes[a], o[a]);
-        memcpy(&y[q], &x[q / product(m) * product(n) + flat(at, n)], sizeof *x);
-    }
-}
-
-/* One output: all eight corners of the three axes' tap pairs. */
-static void blend(const struct axis axes[3], const int64_t n[3], const int64_t o[3], const float *plane, double *y,
-                  double *magnitude)
-{
-    int64_t tap[3][2];
-    double t[3];
-    for (int a = 0; a < 3; a++) t[a] = linear(&axes[a], o[a], tap[a]);
-    *y = *magnitude = 0;
-    for (int corner = 0; corner < 8; corner++) {
-        double w = 1;
-        int64_t at[3];
-        for (int a = 0; a < 3; a++) {
-            int second = corner >> a & 1;
-            at[a] = tap[a][second];
-            w *= second ? t[a] : 1 - t[a];
-        }
-        if (w == 0) continue;
-        *y += w * plane[flat(at, n)];
-        *magnitude += fabs(w * plane[flat(at, n)]);
-    }
-}
-
-void naive_linear(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, double *y,
-                  double *magnitude)
-{
-    struct axis axes[3];
-    int64_t n[3], m[3];
-    axes_of(desc, dims + 2, out, axes, n, m);
-    for (int64_t q = 0; q < dims[0] * dims[1] * product(m); q++) {
-        int64_t o[3];
-        unflat(q % product(m), m, o);
-        blend(axes, n, o, x + q / product(m) * product(n), &y[q], &magnitude[q]);
-    }
-}
-
-/* ---- transposed convolution ---- */
-
 /* Sizes and steps of one call, on three axes. */
 struct deconv {
     int64_t k[3], s[3], d[3], pb[3], n[3], m[3];
@@ -393,9 +242,13 @@ static struct deconv deconv_of(const ups_conv_transpose_desc *desc, const int64_
     spread(desc->rank, desc->kernel_shape, 1, c.k);
     spread(desc->rank, desc->strides, 1, c.s);
     spread(desc->rank, desc->dilations, 1, c.d);
-    spread(desc->rank, desc->pads_begin, 0, c.pb);
     spread(desc->rank, in, 1, c.n);
     spread(desc->rank, out, 1, c.m);
+    for (int a = 0; a < desc->rank; a++) {
+        struct naive_fit fit = {0};
+        naive_conv_fit(desc, a, in[a], out[a], &fit);
+        c.pb[a + 3 - desc->rank] = fit.begin;
+    }
     return c;
 }
 

@@ -19,21 +19,19 @@
 /* Output sizes of any descriptor for the input sizes `in`. false: no legal output. */
 bool naive_sizes(const void *desc, const int64_t *in, int64_t *out);
 
-/* Switches are plane indices. */
-void naive_max_pool(const ups_pool_desc *desc, const int64_t *dims, const float *x, float *y, int64_t *index);
-
-/* Returns how many indices are outside the output plane; *first is the smallest source position of one, else -1. */
-int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const float *x, const int64_t *index,
-                         const int64_t *out, float *y, int64_t *first);
+/* A transposed convolution along axis a, by shape_rule and auto_pad: from n to the wanted size, or with 0 to its own. What
+ * comes of it, as if the pads (negative: zeros) and the output padding had been given. false: no legal size. */
+struct naive_fit {
+    int64_t m, begin, end, output_padding;
+};
+bool naive_conv_fit(const ups_conv_transpose_desc *desc, int a, int64_t n, int64_t wanted, struct naive_fit *fit);
 
 /* replicate and bed of nails: which one stands in the descriptor. */
 void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y);
 
-void naive_nearest(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, float *y);
-
-/* magnitude receives sum |weight * x| of each output: the scale its error is measured by. */
-void naive_linear(const ups_resize_desc *desc, const int64_t *dims, const float *x, const int64_t *out, double *y,
-                  double *magnitude);
+/* pixel_shuffle and pixel_unshuffle: which one stands in the descriptor. naive_shuffle_dims: N, C, spatial of the result. */
+void naive_shuffle_dims(const ups_shuffle_desc *desc, const int64_t *dims, int64_t *out);
+void naive_shuffle(const ups_shuffle_desc *desc, const int64_t *dims, const float *x, float *y);
 
 /* Scatter form. bias may be NULL. magnitude: sum |x * w| + |bias|, before the activation. */
 void naive_conv_transpose(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,

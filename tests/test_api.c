@@ -20,11 +20,12 @@
 #include "call.h"
 #include "naive.h"
 
-static const int32_t all_ops[] = {UPS_MAX_POOL,     UPS_MAX_UNPOOL, UPS_REPLICATE,
-                                  UPS_BED_OF_NAILS, UPS_RESIZE,     UPS_CONV_TRANSPOSE};
+static const int32_t all_ops[] = {UPS_MAX_POOL,        UPS_AVG_POOL,     UPS_MAX_UNPOOL,
+                                  UPS_REPLICATE,       UPS_BED_OF_NAILS, UPS_PIXEL_SHUFFLE,
+                                  UPS_PIXEL_UNSHUFFLE, UPS_RESIZE,       UPS_CONV_TRANSPOSE};
 enum { OPS = sizeof all_ops / sizeof *all_ops, PATTERN = 0xA5 };
 
-/* ---- the rig: a legal call of an operation, rank 2, C = 2, 4x4 ---- */
+/* ---- the rig: a legal call of an operation, rank 2, C = 2 (8 for pixel_shuffle), 4x4 ---- */
 
 struct rig {
     union desc desc;
@@ -36,7 +37,7 @@ struct rig {
     void *workspace;
     size_t workspace_bytes;
     /* A few elements more than needed, for pointers that are moved. */
-    _Alignas(64) float x[64], w[64], bias[8], y[256];
+    _Alignas(64) float x[160], w[64], bias[8], y[256];
     int64_t index_in[64], index_out[64];
 };
 
@@ -44,9 +45,14 @@ static void good_desc(union desc *desc, int32_t op)
 {
     assert_int_equal(ups_desc_init(desc, sizeof *desc, op, "torch"), UPS_OK);
     desc->head.size = (uint32_t)ups_desc_size(op);
+    if (op == UPS_MAX_POOL || op == UPS_AVG_POOL || op == UPS_CONV_TRANSPOSE)
+        assert_int_equal(ups_desc_set(desc, "pads", "0"), UPS_OK);
     switch (op) {
-    case UPS_MAX_POOL: desc->pool.kernel_shape[0] = desc->pool.kernel_shape[1] = 2; break;
+    case UPS_MAX_POOL:
+    case UPS_AVG_POOL: desc->pool.kernel_shape[0] = desc->pool.kernel_shape[1] = 2; break;
     case UPS_MAX_UNPOOL: desc->unpool.kernel_shape[0] = desc->unpool.kernel_shape[1] = 2; break;
+    case UPS_PIXEL_SHUFFLE:
+    case UPS_PIXEL_UNSHUFFLE: desc->shuffle.blocksize = 2; break;
     case UPS_RESIZE: desc->resize.scales[0] = desc->resize.scales[1] = 2; break;
     case UPS_CONV_TRANSPOSE:
         desc->conv.in_channels = desc->conv.out_channels = 2;
@@ -74,8 +80,9 @@ static void rig_start(struct rig *rig, int32_t op)
     memset(rig, 0, sizeof *rig);
     good_desc(&rig->desc, op);
     assert_int_equal(ups_options_init(&rig->options, sizeof rig->options), UPS_OK);
-    for (int i = 0; i < 64; i++) rig->w[i] = rig->x[i] = (float)(i % 7);
-    const int64_t dims[] = {1, 2, 4, 4};
+    for (int i = 0; i < 160; i++) rig->x[i] = (float)(i % 7);
+    memcpy(rig->w, rig->x, sizeof rig->w);
+    const int64_t dims[] = {1, op == UPS_PIXEL_SHUFFLE ? 8 : 2, 4, 4};
     assert_int_equal(ups_tensor_init(&rig->src, sizeof rig->src, UPS_F32, 2, UPS_CHANNELS_FIRST, dims), UPS_OK);
     rig->dst.size = sizeof rig->dst;
 }
@@ -201,7 +208,7 @@ static void test_constants_of_the_library(void **unused)
     assert_int_equal(ups_op_code("no_such_op"), 0);
     assert_int_equal(ups_op_code(""), 0);
     assert_null(ups_op_word(0));
-    assert_null(ups_op_word(2));
+    assert_null(ups_op_word(UPS_CONV_TRANSPOSE + 1));
     assert_null(ups_op_word(INT32_MAX));
     assert_int_equal(ups_desc_size(77), 0);
     assert_int_equal(ups_desc_size(UPS_MAX_POOL), sizeof(ups_pool_desc));
@@ -242,7 +249,10 @@ static const struct bad_field bad_fields[] = {
     HEAD(preset, 0, NULL),
     HEAD(preset, 99, NULL),
     HEAD(op, 0, NULL),
-    HEAD(op, 2, NULL),
+    HEAD(op, 10, NULL),
+    HEAD(strict, 2, "0 to 1"),
+    HEAD(strict, -1, "0 to 1"),
+    HEAD(reserved, 1, "0"),
     POOL(kernel_shape, 0, 0, "1 to"),
     POOL(kernel_shape, 1, -1, "1 to"),
     POOL(kernel_shape, 0, INT64_MAX, "1 to"),
@@ -252,16 +262,25 @@ static const struct bad_field bad_fields[] = {
     POOL(strides, 1, INT64_MIN, "1 to"),
     POOL(dilations, 0, 0, "1 to"),
     POOL(dilations, 1, INT64_MAX, "1 to"),
-    POOL(pads_begin, 0, -1, "0 to"),
+    POOL(pads_begin, 0, -2, "0 to"),
     POOL(pads_begin, 1, 2, "0 to 1"),
     POOL(pads_begin, 1, INT64_MAX, "0 to"),
-    POOL(pads_end, 0, -1, "0 to"),
+    POOL(pads_end, 0, -2, "0 to"),
     POOL(pads_end, 1, 2, "0 to 1"),
     I32(UPS_MAX_POOL, ups_pool_desc, ceil_mode, 2, "0 to 1"),
     I32(UPS_MAX_POOL, ups_pool_desc, ceil_mode, -1, "0 to 1"),
     I32(UPS_MAX_POOL, ups_pool_desc, index, 0, "plane"),
-    I32(UPS_MAX_POOL, ups_pool_desc, index, 2, "plane"),
-    I32(UPS_MAX_POOL, ups_pool_desc, index_type, UPS_F32, "i64"),
+    I32(UPS_MAX_POOL, ups_pool_desc, index, 9, "plane"),
+    I32(UPS_MAX_POOL, ups_pool_desc, index_type, 2, "i64"),
+    I32(UPS_MAX_POOL, ups_pool_desc, auto_pad, 0, "notset"),
+    I32(UPS_MAX_POOL, ups_pool_desc, auto_pad, 5, "same_upper"),
+    I32(UPS_MAX_POOL, ups_pool_desc, round, 0, "floor"),
+    I32(UPS_MAX_POOL, ups_pool_desc, round, 5, "ceil"),
+    I32(UPS_MAX_POOL, ups_pool_desc, nan, 4, "last"),
+    I32(UPS_MAX_POOL, ups_pool_desc, scan, 0, "row_major"),
+    I32(UPS_AVG_POOL, ups_pool_desc, count_include_pad, 3, "window"),
+    I64(UPS_AVG_POOL, ups_pool_desc, divisor, 0, "1 to"),
+    I64(UPS_AVG_POOL, ups_pool_desc, divisor, INT64_MIN, "1 to"),
     I32(UPS_MAX_POOL, ups_pool_desc, index_type, 0, "i32"),
     UNPOOL(kernel_shape, 0, 0, "1 to"),
     UNPOOL(strides, 0, 0, "1 to"),
@@ -269,21 +288,39 @@ static const struct bad_field bad_fields[] = {
     UNPOOL(pads_end, 1, -1, "0 to"),
     UNPOOL(output_shape, 0, 0, "1 to"),
     UNPOOL(output_shape, 1, -2, "1 to"),
-    I32(UPS_MAX_UNPOOL, ups_unpool_desc, index, 7, "plane"),
-    I32(UPS_MAX_UNPOOL, ups_unpool_desc, index_type, 4, "i64"),
+    UNPOOL(dilations, 0, 0, "1 to"),
+    I32(UPS_MAX_UNPOOL, ups_unpool_desc, index, 9, "plane"),
+    I32(UPS_MAX_UNPOOL, ups_unpool_desc, index_type, 3, "i64"),
+    I32(UPS_MAX_UNPOOL, ups_unpool_desc, size_rule, 4, "deconvnet"),
+    I32(UPS_MAX_UNPOOL, ups_unpool_desc, index_space, 0, "output"),
+    I32(UPS_MAX_UNPOOL, ups_unpool_desc, overlap, 5, "error"),
     EXPAND(UPS_REPLICATE, factor, 0, 0, "1 to"),
     EXPAND(UPS_REPLICATE, factor, 1, INT64_MAX, "1 to"),
     EXPAND(UPS_REPLICATE, offset, 0, 1, "0"),
     EXPAND(UPS_BED_OF_NAILS, factor, 1, -1, "1 to"),
     EXPAND(UPS_BED_OF_NAILS, offset, 0, 2, "0 to 1"),
     EXPAND(UPS_BED_OF_NAILS, offset, 1, -1, "0 to"),
+    I64(UPS_PIXEL_SHUFFLE, ups_shuffle_desc, blocksize, 0, "1 to"),
+    I64(UPS_PIXEL_UNSHUFFLE, ups_shuffle_desc, blocksize, INT64_MAX, "1 to"),
+    I32(UPS_PIXEL_SHUFFLE, ups_shuffle_desc, shuffle, 3, "CRD"),
     I32(UPS_RESIZE, ups_resize_desc, mode, 0, "nearest"),
+    I32(UPS_RESIZE, ups_resize_desc, mode, 8, "lanczos"),
     I32(UPS_RESIZE, ups_resize_desc, mode, -1, "linear"),
     I32(UPS_RESIZE, ups_resize_desc, coordinate_transformation_mode, 0, "half_pixel"),
-    I32(UPS_RESIZE, ups_resize_desc, coordinate_transformation_mode, 4, "asymmetric"),
-    I32(UPS_RESIZE, ups_resize_desc, nearest_mode, 5, "floor"),
+    I32(UPS_RESIZE, ups_resize_desc, coordinate_transformation_mode, 8, "asymmetric"),
+    I32(UPS_RESIZE, ups_resize_desc, nearest_mode, 6, "floor"),
     I32(UPS_RESIZE, ups_resize_desc, coordinate_arithmetic, 0, "torch"),
-    I32(UPS_RESIZE, ups_resize_desc, coordinate_arithmetic, -1, "f64"),
+    I32(UPS_RESIZE, ups_resize_desc, coordinate_arithmetic, 8, "f64"),
+    I32(UPS_RESIZE, ups_resize_desc, antialias, 2, "0 to 1"),
+    I32(UPS_RESIZE, ups_resize_desc, exclude_outside, -2, "0 to 1"),
+    I32(UPS_RESIZE, ups_resize_desc, lanczos_radius, 9, "1 to 8"),
+    I32(UPS_RESIZE, ups_resize_desc, area_rule, 4, "cells"),
+    I32(UPS_RESIZE, ups_resize_desc, keep_aspect_ratio_policy, 0, "stretch"),
+    I32(UPS_RESIZE, ups_resize_desc, axes, 0, "1 to 3"),
+    I32(UPS_RESIZE, ups_resize_desc, axes, 4, "1 to 3"),
+    REAL(UPS_RESIZE, ups_resize_desc, "cubic_coeff_a", cubic_coeff_a, 0, NAN),
+    REAL(UPS_RESIZE, ups_resize_desc, "roi", roi, 3, INFINITY),
+    REAL(UPS_RESIZE, ups_resize_desc, "extrapolation_value", extrapolation_value, 0, NAN),
     SIZES(0, 0, "1 to"),
     SIZES(1, -2, "1 to"),
     SIZES(1, INT64_MAX, "1 to"),
@@ -303,11 +340,17 @@ static const struct bad_field bad_fields[] = {
     CONV(strides, 0, 0, "1 to"),
     CONV(strides, 1, -1, "1 to"),
     CONV(dilations, 0, 0, "1 to"),
-    CONV(pads_begin, 0, -1, "0 to"),
+    CONV(pads_begin, 0, -1, "UPS_BY_PRESET"),
+    CONV(pads_begin, 0, -2, "0 to"),
     CONV(pads_begin, 0, INT64_MAX, "0 to"),
-    CONV(pads_end, 1, -1, "0 to"),
+    CONV(pads_end, 1, -1, "UPS_BY_PRESET"),
     CONV(output_padding, 0, -1, "0 to"),
     CONV(output_padding, 1, 2, "0 to 1"),
+    CONV(output_shape, 0, 0, "1 to"),
+    CONV(output_shape, 1, -2, "1 to"),
+    I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, auto_pad, 5, "valid"),
+    I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, shape_rule, 0, "torch"),
+    I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, shape_rule, 6, "openvino"),
     I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, weights_layout, 0, "IOHW"),
     I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, weights_layout, 6, "HWIO"),
     I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, activation, 0, "relu"),
@@ -446,12 +489,12 @@ static void test_desc_init(void **unused)
     union desc desc, before;
     memset(&desc, PATTERN, sizeof desc);
     before = desc;
-    is_status("unknown op", ups_desc_init(&desc, sizeof desc, 2, NULL), UPS_INVALID);
-    says("unknown op", "2");
+    is_status("unknown op", ups_desc_init(&desc, sizeof desc, 10, NULL), UPS_INVALID);
+    says("unknown op", "10");
     is_status("unknown preset", ups_desc_init(&desc, sizeof desc, UPS_RESIZE, "tensorflux"), UPS_INVALID);
     explains("unknown preset", "preset", "tensorflux", "torch");
     is_status("no room", ups_desc_init(&desc, sizeof(ups_desc_head) - 1, UPS_RESIZE, NULL), UPS_INVALID);
-    explains("no room", "size", "23", "");
+    explains("no room", "size", "31", "");
     assert_memory_equal(&desc, &before, sizeof desc);
     is_status("null", ups_desc_init(NULL, sizeof desc, UPS_RESIZE, NULL), UPS_INVALID);
     says("null", "NULL");
@@ -478,7 +521,8 @@ static void test_desc_init(void **unused)
 static void test_no_default_where_none_makes_sense(void **unused)
 {
     (void)unused;
-    static const char *const needed[] = {"kernel_shape", "kernel_shape", "factor", "factor", NULL, "in_channels"};
+    static const char *const needed[OPS] = {"kernel_shape", "kernel_shape", "kernel_shape", "factor",     "factor",
+                                            "blocksize",    "blocksize",    NULL,           "in_channels"};
     for (int i = 0; i < OPS; i++) {
         union desc desc;
         ups_op *op;
@@ -766,7 +810,7 @@ static const struct bad_tensor bad_tensors[] = {
     {"unit stride", UPS_ROLE_SRC, STRIDES, 3, 2, UPS_UNSUPPORTED, "src.strides[3]", "1"},
     {"unit stride", UPS_ROLE_SRC, STRIDES, 3, 0, UPS_UNSUPPORTED, "src.strides[3]", "1"},
     {"N", UPS_ROLE_DST, DIMS, 0, 2, UPS_INVALID, "dst.dims[0]", "1"},
-    {"C", UPS_ROLE_DST, DIMS, 1, 1, UPS_INVALID, "dst.dims[1]", "2"},
+    {"C", UPS_ROLE_DST, DIMS, 1, 1, UPS_INVALID, "dst.dims[1]", ""},
     {"C", UPS_ROLE_DST, DIMS, 1, 0, UPS_INVALID, "dst.dims[1]", ""},
     {"H", UPS_ROLE_DST, DIMS, 2, -1, UPS_INVALID, "dst.dims[2]", ""},
     {"W", UPS_ROLE_DST, DIMS, 3, INT64_MAX, UPS_INVALID, "dst.dims[3]", ""},
@@ -850,6 +894,8 @@ static void test_bad_out_sizes(void **unused)
     } rows[] = {
         {UPS_MAX_POOL, 2, {0, -1, 1, 3, INT64_MAX, INT64_MIN}, "2"},
         {UPS_MAX_UNPOOL, 9, {0, -1, 6, 10, INT64_MAX, INT64_MIN}, "7 to 9"},
+        {UPS_PIXEL_SHUFFLE, 8, {0, -1, 7, 9, INT64_MAX, INT64_MIN}, "8"},
+        {UPS_PIXEL_UNSHUFFLE, 2, {0, -1, 1, 3, INT64_MAX, INT64_MIN}, "2"},
         {UPS_REPLICATE, 8, {0, -1, 7, 9, INT64_MAX, INT64_MIN}, "8"},
         {UPS_BED_OF_NAILS, 8, {0, -1, 7, 9, INT64_MAX, INT64_MIN}, "8"},
         {UPS_RESIZE, 8, {0, -1, -8, INT64_MIN, INT64_MAX, INT64_MAX}, "1 to"},
@@ -1370,20 +1416,56 @@ static const struct setting settings[] = {
     {UPS_MAX_POOL, "pads", "1,0,0,1", NULL},
     {UPS_MAX_POOL, "pads", "1", "1,1,1,1"},
     {UPS_MAX_POOL, "ceil_mode", "1", NULL},
+    {UPS_MAX_POOL, "strict", "1", NULL},
+    {UPS_MAX_POOL, "auto_pad", "same_lower", NULL},
+    {UPS_MAX_POOL, "pads", "by_preset", "0,0,0,0"},
+    {UPS_MAX_POOL, "round", "ceil_caffe", NULL},
+    {UPS_MAX_POOL, "round", "by_preset", "floor"},
+    {UPS_MAX_POOL, "nan", "skip", NULL},
+    {UPS_MAX_POOL, "scan", "column_major", NULL},
     {UPS_MAX_POOL, "index", "plane", NULL},
+    {UPS_MAX_POOL, "index", "tensor_column", NULL},
+    {UPS_MAX_POOL, "index", "nhwc_batch", NULL},
+    {UPS_MAX_POOL, "index", "window_column", NULL},
     {UPS_MAX_POOL, "index_type", "i32", NULL},
+    {UPS_MAX_POOL, "index_type", "u8", NULL},
+    {UPS_MAX_POOL, "index_type", "f32", NULL},
+    {UPS_AVG_POOL, "count_include_pad", "0", NULL},
+    {UPS_AVG_POOL, "count_include_pad", "window", NULL},
+    {UPS_AVG_POOL, "divisor", "7", NULL},
+    {UPS_AVG_POOL, "divisor", "by_preset", NULL},
     {UPS_MAX_UNPOOL, "kernel_shape", "2,4", NULL},
     {UPS_MAX_UNPOOL, "strides", "3,3", NULL},
     {UPS_MAX_UNPOOL, "pads", "0,1,1,0", NULL},
     {UPS_MAX_UNPOOL, "output_shape", "7,9", NULL},
     {UPS_MAX_UNPOOL, "output_shape", "by_preset", NULL},
     {UPS_MAX_UNPOOL, "index_type", "i64", NULL},
+    {UPS_MAX_UNPOOL, "dilations", "2,1", NULL},
+    {UPS_MAX_UNPOOL, "size_rule", "deconvnet", NULL},
+    {UPS_MAX_UNPOOL, "index_space", "inferred", NULL},
+    {UPS_MAX_UNPOOL, "overlap", "sum", NULL},
+    {UPS_PIXEL_SHUFFLE, "blocksize", "3", NULL},
+    {UPS_PIXEL_UNSHUFFLE, "shuffle", "DCR", NULL},
     {UPS_REPLICATE, "factor", "2,3", NULL},
     {UPS_BED_OF_NAILS, "factor", "4", "4,4"},
     {UPS_BED_OF_NAILS, "offset", "1,0", NULL},
     {UPS_RESIZE, "mode", "nearest", NULL},
     {UPS_RESIZE, "coordinate_transformation_mode", "align_corners", NULL},
-    {UPS_RESIZE, "coordinate_transformation_mode", "by_preset", "half_pixel"},
+    {UPS_RESIZE, "coordinate_transformation_mode", "tf_crop_and_resize", NULL},
+    {UPS_RESIZE, "coordinate_transformation_mode", "by_preset", "asymmetric"}, /* nearest, by torch */
+    {UPS_RESIZE, "mode", "hamming", NULL},
+    {UPS_RESIZE, "antialias", "1", NULL},
+    {UPS_RESIZE, "exclude_outside", "1", NULL},
+    {UPS_RESIZE, "exclude_outside", "by_preset", "0"},
+    {UPS_RESIZE, "cubic_coeff_a", "-0.5", NULL},
+    {UPS_RESIZE, "cubic_coeff_a", "by_preset", "-0.75"},
+    {UPS_RESIZE, "lanczos_radius", "4", NULL},
+    {UPS_RESIZE, "area_rule", "overlap_or_linear", NULL},
+    {UPS_RESIZE, "keep_aspect_ratio_policy", "not_smaller", NULL},
+    {UPS_RESIZE, "axes", "1", NULL},
+    {UPS_RESIZE, "axes", "0,1", NULL},
+    {UPS_RESIZE, "roi", "0,0.25,1,0.5", NULL},
+    {UPS_RESIZE, "extrapolation_value", "2.5", NULL},
     {UPS_RESIZE, "nearest_mode", "round_prefer_ceil", NULL},
     {UPS_RESIZE, "nearest_mode", "by_preset", "floor"},
     {UPS_RESIZE, "coordinate_arithmetic", "f64", NULL},
@@ -1400,6 +1482,12 @@ static const struct setting settings[] = {
     {UPS_CONV_TRANSPOSE, "dilations", "3,1", NULL},
     {UPS_CONV_TRANSPOSE, "pads", "4,2,4,2", NULL},
     {UPS_CONV_TRANSPOSE, "output_padding", "1,1", NULL},
+    {UPS_CONV_TRANSPOSE, "pads", "by_preset", "0,0,0,0"},
+    {UPS_CONV_TRANSPOSE, "output_shape", "8,9", NULL},
+    {UPS_CONV_TRANSPOSE, "output_shape", "by_preset", NULL},
+    {UPS_CONV_TRANSPOSE, "auto_pad", "same_upper", NULL},
+    {UPS_CONV_TRANSPOSE, "auto_pad", "valid", NULL},
+    {UPS_CONV_TRANSPOSE, "shape_rule", "openvino", NULL},
     {UPS_CONV_TRANSPOSE, "weights_layout", "OIHW", NULL},
     {UPS_CONV_TRANSPOSE, "weights_layout", "HWOI", NULL},
     {UPS_CONV_TRANSPOSE, "weights_layout", "OHWI", NULL},
@@ -1456,7 +1544,7 @@ static void test_every_field(void **unused)
         assert_null(ups_desc_field(all_ops[i], count + 1000));
         assert_null(ups_desc_field(all_ops[i], -1));
     }
-    assert_null(ups_desc_field(2, 0));
+    assert_null(ups_desc_field(10, 0));
 }
 
 /* Every field of the structs above has a name, and setting it moves the field it names. */
@@ -1516,8 +1604,23 @@ static const struct setting bad_settings[] = {
     {UPS_MAX_POOL, "rank", "", "legal"},
     {UPS_MAX_POOL, "layout", "middle", "first"},
     {UPS_MAX_POOL, "index_type", "i16", "i64"},
-    {UPS_MAX_POOL, "index_type", "f32", "i64"},
-    {UPS_RESIZE, "mode", "cubic", "linear"},
+    {UPS_MAX_POOL, "index", "row", "plane"},
+    {UPS_MAX_POOL, "auto_pad", "same", "same_upper"},
+    {UPS_MAX_POOL, "nan", "by_preset", "last"},
+    {UPS_MAX_POOL, "count_include_pad", "1", "max_pool"},
+    {UPS_AVG_POOL, "count_include_pad", "all", "window"},
+    {UPS_AVG_POOL, "index", "plane", "avg_pool"},
+    {UPS_PIXEL_SHUFFLE, "shuffle", "rows", "CRD"},
+    {UPS_PIXEL_SHUFFLE, "blocksize", "2,2", "legal"},
+    {UPS_RESIZE, "mode", "spline", "linear"},
+    {UPS_RESIZE, "axes", "2", "legal"},
+    {UPS_RESIZE, "axes", "", "legal"},
+    {UPS_RESIZE, "roi", "0,1", "legal"},
+    {UPS_RESIZE, "roi", "0,0,1,nan", "legal"},
+    {UPS_RESIZE, "cubic_coeff_a", "inf", "legal"},
+    {UPS_RESIZE, "lanczos_radius", "0", "1 to 8"},
+    {UPS_CONV_TRANSPOSE, "shape_rule", "keras", "torch"},
+    {UPS_CONV_TRANSPOSE, "output_shape", "0", "1 to"},
     {UPS_RESIZE, "mode", "by_preset", "linear"},
     {UPS_RESIZE, "nearest_mode", "ceiling", "ceil"},
     {UPS_RESIZE, "scales", "0", "0"},
@@ -1529,7 +1632,7 @@ static const struct setting bad_settings[] = {
     {UPS_RESIZE, "scales", "1,", "legal"},
     {UPS_CONV_TRANSPOSE, "group", "0", "1 to"},
     {UPS_CONV_TRANSPOSE, "in_channels", "3,3", "legal"},
-    {UPS_CONV_TRANSPOSE, "weights_layout", "iohw", "IOHW"},
+    {UPS_CONV_TRANSPOSE, "weights_layout", "IHWO", "IOHW"},
     {UPS_CONV_TRANSPOSE, "activation", "gelu", "relu"},
     {UPS_CONV_TRANSPOSE, "activation", "clip", "legal"},
     {UPS_CONV_TRANSPOSE, "activation", "clip:1", "legal"},
@@ -1709,6 +1812,375 @@ static void test_bad_shape(void **unused)
     for (int a = 0; a < 3; a++) assert_true(out[a] == -7);
 }
 
+/* ---- strict: what the preset's framework refuses ---- */
+
+struct refusal {
+    const char *preset;
+    int32_t op;
+    const char *fields;                /* name=value, separated by blanks */
+    const char *field, *value, *range; /* what the sentence says */
+};
+
+static const struct refusal refusals[] = {
+    {"torch", UPS_CONV_TRANSPOSE, "auto_pad=same_upper", "auto_pad", "same_upper", "notset"},
+    {"torch", UPS_AVG_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"torch", UPS_AVG_POOL, "count_include_pad=window", "count_include_pad", "2", "0 to 1"},
+    {"torch", UPS_MAX_POOL, "round=ceil", "round", "ceil", "ceil_clip"},
+    {"torch", UPS_MAX_POOL, "index=tensor", "index", "tensor", "plane"},
+    {"torch", UPS_MAX_UNPOOL, "index_type=i32", "index_type", "i32", "i64"},
+    {"torch", UPS_MAX_UNPOOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"torch", UPS_PIXEL_SHUFFLE, "rank=3", "rank", "3", "2"},
+    {"torch", UPS_PIXEL_UNSHUFFLE, "shuffle=DCR", "shuffle", "DCR", "CRD"},
+    {"torch", UPS_RESIZE, "mode=lanczos", "mode", "lanczos", "cubic"},
+    {"torch", UPS_MAX_POOL, "pads=1,0,0,0", "pads_end[0]", "0", "1"},
+    {"torch", UPS_MAX_POOL, "kernel_shape=3 pads=2", "pads_begin[0]", "2", "0 to 1"},
+    {"torch", UPS_CONV_TRANSPOSE, "pads=1,0,0,0", "pads_end[0]", "0", "1"},
+    {"torch", UPS_RESIZE, "rank=3 mode=cubic", "rank", "3", "2"},
+    {"torch", UPS_RESIZE, "rank=1 mode=linear antialias=1", "rank", "1", "2"},
+    {"torch", UPS_RESIZE, "coordinate_transformation_mode=align_corners", "mode", "align_corners", "asymmetric"},
+    {"torch", UPS_RESIZE, "mode=linear coordinate_transformation_mode=asymmetric", "mode", "asymmetric", "half_pixel"},
+    {"onnx-9", UPS_MAX_POOL, "dilations=1,2", "dilations[1]", "2", "1"},
+    {"onnx-18", UPS_AVG_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"onnx-9", UPS_AVG_POOL, "ceil_mode=1", "round", "ceil_clip", "floor"},
+    {"onnx-10", UPS_AVG_POOL, "round=ceil", "round", "ceil", "ceil_clip"},
+    {"onnx", UPS_AVG_POOL, "count_include_pad=window", "count_include_pad", "2", "0 to 1"},
+    {"onnx", UPS_AVG_POOL, "divisor=4", "divisor", "4", "by_preset"},
+    {"onnx", UPS_MAX_POOL, "index=plane", "index", "plane", "tensor_column"},
+    {"ort", UPS_MAX_POOL, "index_type=i32", "index_type", "i32", "i64"},
+    {"onnx", UPS_MAX_UNPOOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"onnx", UPS_PIXEL_SHUFFLE, "rank=1", "rank", "1", "2"},
+    {"onnx-10", UPS_PIXEL_SHUFFLE, "shuffle=CRD", "shuffle", "CRD", "DCR"},
+    {"onnx-19", UPS_PIXEL_UNSHUFFLE, "shuffle=CRD", "shuffle", "CRD", "DCR"},
+    {"onnx-10", UPS_RESIZE, "mode=cubic", "mode", "cubic", "linear"},
+    {"onnx-11", UPS_RESIZE, "mode=lanczos", "mode", "lanczos", "cubic"},
+    {"onnx-10", UPS_RESIZE, "coordinate_transformation_mode=half_pixel", "coordinate", "half_pixel", "asymmetric"},
+    {"onnx-11", UPS_RESIZE, "coordinate_transformation_mode=half_pixel_symmetric", "coordinate", "half_pixel_symmetric",
+     "tf_half_pixel_for_nn"},
+    {"onnx-18", UPS_RESIZE, "coordinate_transformation_mode=half_pixel_symmetric", "coordinate", "half_pixel_symmetric",
+     "tf_crop_and_resize"},
+    {"onnx-19", UPS_RESIZE, "coordinate_transformation_mode=tf_half_pixel_for_nn", "coordinate", "tf_half_pixel_for_nn",
+     "half_pixel_symmetric"},
+    {"onnx-9", UPS_RESIZE, "sizes=8", "sizes[0]", "8", "by_preset"},
+    {"onnx-10", UPS_RESIZE, "mode=linear exclude_outside=1", "exclude_outside", "1", "0"},
+    {"onnx-13", UPS_RESIZE, "mode=linear antialias=1", "antialias", "1", "0"},
+    {"onnx-13", UPS_RESIZE, "sizes=8 scales=by_preset keep_aspect_ratio_policy=not_larger", "keep_aspect_ratio_policy",
+     "not_larger", "stretch"},
+    {"onnx-13", UPS_RESIZE, "axes=1", "axes", "2", "3"},
+    {"ort", UPS_MAX_POOL, "dilations=2 pads=2", "pads_begin[0]", "2", "1"},
+    {"ort", UPS_CONV_TRANSPOSE, "dilations=3 output_padding=2", "output_padding[0]", "2", "0 to 1"},
+    {"ort", UPS_RESIZE, "rank=3 mode=cubic", "rank", "3", "2"},
+    {"tf", UPS_CONV_TRANSPOSE, "dilations=2", "dilations[0]", "2", "1"},
+    {"tflite", UPS_CONV_TRANSPOSE, "dilations=2", "dilations[0]", "2", "1"},
+    {"tf1", UPS_CONV_TRANSPOSE, "output_padding=1", "output_padding[0]", "1", "0"},
+    {"tf", UPS_CONV_TRANSPOSE, "auto_pad=same_lower", "auto_pad", "same_lower", "same_upper"},
+    {"tf", UPS_AVG_POOL, "auto_pad=notset", "auto_pad", "notset", "valid"},
+    {"tflite", UPS_CONV_TRANSPOSE, "auto_pad=notset", "auto_pad", "notset", "valid"},
+    {"tf", UPS_MAX_POOL, "auto_pad=notset ceil_mode=1", "round", "ceil_clip", "floor"},
+    {"tf", UPS_AVG_POOL, "count_include_pad=1", "count_include_pad", "1", "0"},
+    {"tf", UPS_MAX_POOL, "index=plane", "index", "plane", "nhwc_batch"},
+    {"tflite", UPS_MAX_POOL, "rank=1", "rank", "1", "2"},
+    {"tflite", UPS_AVG_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"tflite", UPS_CONV_TRANSPOSE, "group=2", "group", "2", "1"},
+    {"tf", UPS_PIXEL_UNSHUFFLE, "rank=3", "rank", "3", "2"},
+    {"tf", UPS_PIXEL_SHUFFLE, "shuffle=CRD", "shuffle", "CRD", "DCR"},
+    {"tf", UPS_PIXEL_SHUFFLE, "blocksize=1", "blocksize", "1", "2 to"},
+    {"tf", UPS_RESIZE, "rank=3", "rank", "3", "2"},
+    {"tf1", UPS_RESIZE, "antialias=1", "antialias", "1", "0"},
+    {"tf1", UPS_RESIZE, "mode=lanczos", "mode", "lanczos", "area"},
+    {"tflite", UPS_RESIZE, "mode=cubic", "mode", "cubic", "linear"},
+    {"caffe", UPS_MAX_POOL, "auto_pad=same_upper", "auto_pad", "same_upper", "notset"},
+    {"caffe", UPS_AVG_POOL, "rank=3", "rank", "3", "2"},
+    {"caffe", UPS_MAX_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"caffe", UPS_CONV_TRANSPOSE, "output_padding=1", "output_padding[0]", "1", "0"},
+    {"caffe", UPS_CONV_TRANSPOSE, "output_shape=9", "output_shape[0]", "9", "by_preset"},
+    {"caffe", UPS_CONV_TRANSPOSE, "pads=1,0,0,0", "pads_end[0]", "0", "1"},
+    {"opencv", UPS_RESIZE, "rank=3", "rank", "3", "2"},
+    {"pillow", UPS_RESIZE, "rank=1", "rank", "1", "2"},
+    {"opencv", UPS_RESIZE, "antialias=1", "antialias", "1", "0"},
+    {"opencv", UPS_RESIZE, "mode=hamming", "mode", "hamming", "lanczos"},
+    {"opencv", UPS_RESIZE, "coordinate_transformation_mode=align_corners", "coordinate", "align_corners", "half_pixel"},
+    {"opencv", UPS_RESIZE, "mode=lanczos lanczos_radius=3", "lanczos_radius", "3", "4"},
+    {"pillow", UPS_RESIZE, "mode=area antialias=0", "mode", "area", "hamming"},
+    {"pillow", UPS_RESIZE, "antialias=0", "antialias", "0", "1"},
+    {"pillow", UPS_RESIZE, "coordinate_transformation_mode=align_corners", "coordinate", "align_corners", "half_pixel"},
+    {"pillow", UPS_RESIZE, "mode=lanczos lanczos_radius=4", "lanczos_radius", "4", "3"},
+    {"pillow", UPS_RESIZE, "scales=1.5", "scales[0]", "1.5", "by_preset"},
+    {"tflite", UPS_RESIZE, "scales=2", "scales[0]", "2", "by_preset"},
+    {"xnnpack", UPS_RESIZE, "scales=2", "scales[0]", "2", "by_preset"},
+    {"openvino", UPS_MAX_POOL, "round=ceil_caffe", "round", "ceil_caffe", "ceil_clip"},
+    {"openvino", UPS_MAX_POOL, "index=nhwc", "index", "nhwc", "channel"},
+    {"openvino", UPS_RESIZE, "mode=area", "mode", "area", "cubic"},
+    {"ncnn", UPS_MAX_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"ncnn", UPS_PIXEL_SHUFFLE, "rank=3", "rank", "3", "2"},
+    {"ncnn", UPS_RESIZE, "rank=3", "rank", "3", "1 to 2"},
+    {"ncnn", UPS_RESIZE, "mode=box", "mode", "box", "cubic"},
+    {"ncnn", UPS_RESIZE, "mode=linear antialias=1", "antialias", "1", "0"},
+    {"ncnn", UPS_RESIZE, "rank=1 mode=cubic", "rank", "1", "2"},
+    {"onednn", UPS_MAX_POOL, "index=plane index_type=i32", "index", "plane", "window"},
+    {"onednn", UPS_RESIZE, "mode=cubic", "mode", "cubic", "linear"},
+    {"xnnpack", UPS_CONV_TRANSPOSE, "rank=1", "rank", "1", "2"},
+    {"xnnpack", UPS_AVG_POOL, "dilations=2", "dilations[0]", "2", "1"},
+    {"xnnpack", UPS_MAX_POOL, "strides=1", "strides[0]", "1", "2"},
+    {"xnnpack", UPS_RESIZE, "mode=cubic", "mode", "cubic", "linear"},
+    {"xnnpack", UPS_PIXEL_SHUFFLE, "rank=3", "rank", "3", "2"},
+};
+
+/* An operation as a preset has it, with what has no default. */
+static int32_t start_preset(union desc *desc, int32_t op, const char *preset)
+{
+    int32_t status = ups_desc_init(desc, sizeof *desc, op, preset);
+    if (status) return status;
+    desc->head.size = (uint32_t)ups_desc_size(op);
+    const char *const fields[] = {"kernel_shape", "factor", "blocksize", "in_channels", "out_channels"};
+    desc->head.rank = 3; /* room for every rank */
+    for (int i = 0; i < 5; i++) ups_desc_set(desc, fields[i], "2");
+    if (op == UPS_CONV_TRANSPOSE) ups_desc_set(desc, "strides", "2");
+    desc->head.rank = 2;
+    return UPS_OK;
+}
+
+static void test_strict(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const struct refusal *r = &refusals[i];
+        union desc desc;
+        char what[160];
+        int64_t in[3] = {4, 4, 4};
+        snprintf(what, sizeof what, "strict %s %s %s", r->preset, ups_op_word(r->op), r->fields);
+        is_status(what, start_preset(&desc, r->op, r->preset), UPS_OK);
+        set_all(&desc, r->fields);
+        is_status(what, ups_shape(&desc, in, NULL, NULL, NULL), UPS_OK);
+        desc.head.strict = 1;
+        is_status(what, ups_shape(&desc, in, NULL, NULL, NULL), UPS_INVALID);
+        explains(what, r->field, r->value, r->range);
+        says(what, r->preset);
+    }
+}
+
+/* What init gives is what the framework takes. */
+static void test_strict_defaults(void **unused)
+{
+    (void)unused;
+    for (int i = 0; ups_preset(i); i++)
+        for (int k = 0; k < OPS; k++) {
+            union desc desc;
+            char what[64];
+            int64_t in[3] = {4, 4, 4};
+            snprintf(what, sizeof what, "%s %s", ups_preset(i), ups_op_word(all_ops[k]));
+            int32_t status = start_preset(&desc, all_ops[k], ups_preset(i));
+            if (status == UPS_UNSUPPORTED) continue;
+            is_status(what, status, UPS_OK);
+            desc.head.strict = 1;
+            is_status(what, ups_shape(&desc, in, NULL, NULL, NULL), UPS_OK);
+        }
+}
+
+/* Sizes that a framework refuses: 4x4(x4) in. */
+static void test_strict_sizes(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *preset;
+        int32_t op;
+        const char *fields;
+        int64_t size; /* asked; 0: none */
+        const char *field;
+    } rows[] = {
+        {"torch", UPS_MAX_POOL, "rank=3 kernel_shape=5 pads=2 strides=1", 0, "in[0] = 4"},
+        {"torch", UPS_CONV_TRANSPOSE, "dilations=4", 13, "out_sizes[0] = 13"},
+        {"onnx-9", UPS_RESIZE, "scales=0.5", 0, "out_sizes[0] = 2"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int32_t strict = 0; strict < 2; strict++) {
+            union desc desc;
+            ups_op *op;
+            ups_plan *plan;
+            ups_tensor src;
+            const int64_t dims[] = {1, 2, 4, 4, 4}, sizes[] = {rows[i].size, rows[i].size, rows[i].size};
+            float w[64] = {0};
+            start_preset(&desc, rows[i].op, rows[i].preset);
+            set_all(&desc, rows[i].fields);
+            desc.head.strict = strict;
+            is_status(rows[i].field, ups_op_create(&desc, rows[i].op == UPS_CONV_TRANSPOSE ? w : NULL, NULL, NULL, &op),
+                      UPS_OK);
+            ups_tensor_init(&src, sizeof src, UPS_F32, desc.head.rank, UPS_CHANNELS_FIRST, dims);
+            is_status(rows[i].field, ups_plan_create(op, &src, NULL, rows[i].size ? sizes : NULL, &plan),
+                      strict ? UPS_INVALID : UPS_OK);
+            if (strict) explains(rows[i].field, rows[i].field, rows[i].preset, "");
+            ups_plan_destroy(plan);
+            ups_op_destroy(op);
+        }
+}
+
+/* ---- pads ---- */
+
+/* One axis by one rule: the library's sizes and pads against naive.c's. */
+static void check_fit(const union desc *desc, int64_t n)
+{
+    struct naive_fit fit;
+    int64_t low, standard, high, pads[2], more;
+    const ups_conv_transpose_desc *d = &desc->conv;
+    char what[192];
+    snprintf(what, sizeof what, "rule %d auto_pad %d n %lld k %lld s %lld d %lld op %lld pads %lld,%lld shape %lld",
+             d->shape_rule, d->auto_pad, (long long)n, (long long)d->kernel_shape[0], (long long)d->strides[0],
+             (long long)d->dilations[0], (long long)d->output_padding[0], (long long)d->pads_begin[0],
+             (long long)d->pads_end[0], (long long)d->output_shape[0]);
+    bool legal = naive_conv_fit(d, 0, n, 0, &fit);
+    int32_t status = ups_shape(desc, &n, &low, &standard, &high);
+    if (legal) {
+        is_status(what, status, UPS_OK);
+        if (standard != fit.m) fail_msg("%s: size %lld, not %lld", what, (long long)standard, (long long)fit.m);
+    } else if (status == UPS_OK && standard != 0) {
+        fail_msg("%s: size %lld, should be refused", what, (long long)standard);
+    }
+    for (int64_t m = -1; m < 16; m++) { /* -1: none asked */
+        bool fits = naive_conv_fit(d, 0, n, m == -1 ? 0 : m, &fit) && m != 0;
+        bool ranged = status == UPS_OK && (m == -1 ? standard > 0 : m >= low && m <= high);
+        if (fits != ranged) fail_msg("%s: size %lld is %s", what, (long long)m, ranged ? "not refused" : "refused");
+        is_status(what, ups_solve_pads(desc, &n, m == -1 ? NULL : &m, pads, &more), fits ? UPS_OK : UPS_INVALID);
+        if (fits && (pads[0] != fit.begin || pads[1] != fit.end || more != fit.output_padding))
+            fail_msg("%s: to %lld by %lld,%lld,%lld, not %lld,%lld,%lld", what, (long long)m, (long long)pads[0],
+                     (long long)pads[1], (long long)more, (long long)fit.begin, (long long)fit.end,
+                     (long long)fit.output_padding);
+        /* explicit pads: s*(n-1) + E - pb - pe + op is the size */
+        int64_t extent = d->dilations[0] * (d->kernel_shape[0] - 1) + 1;
+        if (fits) assert_int_equal(d->strides[0] * (n - 1) + extent - pads[0] - pads[1] + more, fit.m);
+    }
+}
+
+static void test_shape_rules(void **unused)
+{
+    (void)unused;
+    union desc desc;
+    ups_desc_init(&desc, sizeof desc, UPS_CONV_TRANSPOSE, NULL);
+    ups_conv_transpose_desc *d = &desc.conv;
+    d->rank = 1;
+    d->in_channels = d->out_channels = 1;
+    for (d->shape_rule = UPS_SHAPE_TORCH; d->shape_rule <= UPS_SHAPE_OPENVINO; d->shape_rule++)
+        for (d->auto_pad = UPS_NOTSET; d->auto_pad <= UPS_VALID; d->auto_pad++)
+            for (int i = 0; i < (check_quick() ? 300 : 3000); i++) {
+                bool given = d->auto_pad == UPS_NOTSET && call_chance(60);
+                d->kernel_shape[0] = check_between(1, 4);
+                d->strides[0] = check_between(1, 4);
+                d->dilations[0] = call_chance(60) ? 1 : check_between(1, 5);
+                int64_t most = d->strides[0] > d->dilations[0] ? d->strides[0] : d->dilations[0];
+                d->output_padding[0] = call_chance(50) ? 0 : check_between(0, most - 1);
+                d->pads_begin[0] = given ? check_between(0, 4) : UPS_BY_PRESET;
+                d->pads_end[0] = given ? check_between(0, 4) : UPS_BY_PRESET;
+                d->output_shape[0] = call_chance(50) ? UPS_BY_PRESET : check_between(1, 14);
+                check_fit(&desc, check_between(1, 4));
+            }
+}
+
+/* Pooling: the pads of SAME, with which an explicit pooling has as many windows. */
+static void test_solved_pool_pads(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < 2000; i++) {
+        union desc desc;
+        int64_t n = check_between(1, 12), pads[2], m, again;
+        ups_desc_init(&desc, sizeof desc, UPS_MAX_POOL, "tf");
+        ups_pool_desc *d = &desc.pool;
+        d->rank = 1;
+        d->kernel_shape[0] = check_between(1, 5);
+        d->strides[0] = check_between(1, 5);
+        d->auto_pad = call_chance(50) ? UPS_SAME_UPPER : UPS_SAME_LOWER;
+        is_status("same", ups_shape(d, &n, NULL, &m, NULL), UPS_OK);
+        is_status("same", ups_solve_pads(d, &n, NULL, pads, NULL), UPS_OK);
+        assert_int_equal(m, (n + d->strides[0] - 1) / d->strides[0]);
+        int64_t odd = d->auto_pad == UPS_SAME_UPPER ? pads[1] - pads[0] : pads[0] - pads[1];
+        assert_true(pads[0] >= 0 && pads[1] >= 0 && (odd == 0 || odd == 1));
+        d->auto_pad = UPS_NOTSET;
+        d->pads_begin[0] = pads[0];
+        d->pads_end[0] = pads[1];
+        is_status("explicit", ups_shape(d, &n, NULL, &again, NULL), UPS_OK);
+        assert_int_equal(again, m);
+    }
+}
+
+static void test_bad_solve_pads(void **unused)
+{
+    (void)unused;
+    union desc desc;
+    int64_t in[2] = {4, 4}, want[2] = {8, 99}, pads[4] = {-7, -7, -7, -7}, more[2] = {-7, -7};
+    good_desc(&desc, UPS_CONV_TRANSPOSE);
+    is_status("want", ups_solve_pads(&desc, in, want, pads, more), UPS_INVALID);
+    explains("want", "[1]", "99", "8 to 9");
+    is_status("null pads", ups_solve_pads(&desc, in, NULL, NULL, more), UPS_INVALID);
+    says("null pads", "pads");
+    is_status("null in", ups_solve_pads(&desc, NULL, NULL, pads, more), UPS_INVALID);
+    says("null in", "in");
+    is_status("null desc", ups_solve_pads(NULL, in, NULL, pads, more), UPS_INVALID);
+    good_desc(&desc, UPS_RESIZE);
+    is_status("resize", ups_solve_pads(&desc, in, NULL, pads, more), UPS_INVALID);
+    explains("resize", "resize", NULL, "conv_transpose");
+    for (int i = 0; i < 4; i++) assert_int_equal(pads[i], -7);
+    assert_true(more[0] == -7 && more[1] == -7);
+    good_desc(&desc, UPS_CONV_TRANSPOSE);
+    is_status("no output padding", ups_solve_pads(&desc, in, NULL, pads, NULL), UPS_OK);
+}
+
+/* ---- weights that upsample ---- */
+
+static void test_bad_fills(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int32_t op;
+        const char *fields;
+        int32_t kind;
+        bool null;
+        const char *field, *value, *range;
+    } rows[] = {
+        {UPS_MAX_POOL, "rank=2", UPS_FILL_BILINEAR, false, "op", "max_pool", "conv_transpose"},
+        {UPS_CONV_TRANSPOSE, "rank=2", 0, false, "kind", "0", "UPS_FILL_BILINEAR"},
+        {UPS_CONV_TRANSPOSE, "rank=2", 4, false, "kind", "4", "UPS_FILL_BED_OF_NAILS"},
+        {UPS_CONV_TRANSPOSE, "rank=2", UPS_FILL_BILINEAR, true, "weights", "nil", "array"},
+        {UPS_CONV_TRANSPOSE, "out_channels=4", UPS_FILL_BILINEAR, false, "out_channels", "4", "2"},
+        {UPS_CONV_TRANSPOSE, "strides=2,3", UPS_FILL_REPLICATE, false, "kernel_shape[1]", "2", "3"},
+        {UPS_CONV_TRANSPOSE, "dilations=2", UPS_FILL_REPLICATE, false, "dilations[0]", "2", "1"},
+        {UPS_CONV_TRANSPOSE, "group=2", 3, false, NULL, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        union desc desc;
+        float w[64], before[64];
+        good_desc(&desc, rows[i].op);
+        set_all(&desc, rows[i].fields);
+        memset(w, PATTERN, sizeof w);
+        memcpy(before, w, sizeof w);
+        int32_t status = ups_fill_weights(&desc, rows[i].kind, rows[i].null ? NULL : w);
+        is_status(rows[i].fields, status, rows[i].field ? UPS_INVALID : UPS_OK);
+        if (!rows[i].field) continue;
+        explains(rows[i].fields, rows[i].field, rows[i].value, rows[i].range);
+        assert_memory_equal(w, before, sizeof w);
+    }
+    is_status("null desc", ups_fill_weights(NULL, UPS_FILL_BILINEAR, (float[1]){0}), UPS_INVALID);
+}
+
+/* By hand: factor 2, kernel 4, channels in groups of two; one channel of three taps. */
+static void test_fills(void **unused)
+{
+    (void)unused;
+    union desc desc;
+    float w[16];
+    ups_desc_init(&desc, sizeof desc, UPS_CONV_TRANSPOSE, NULL);
+    desc.head.rank = 1;
+    set_all(&desc, "in_channels=2 out_channels=2 kernel_shape=4 strides=2");
+    is_status("bilinear", ups_fill_weights(&desc, UPS_FILL_BILINEAR, w), UPS_OK);
+    assert_memory_equal(w, ((float[]){.25f, .75f, .75f, .25f, 0, 0, 0, 0, 0, 0, 0, 0, .25f, .75f, .75f, .25f}),
+                        sizeof w);
+    set_all(&desc, "weights_layout=OHWI");
+    is_status("replicate", ups_fill_weights(&desc, UPS_FILL_REPLICATE, w), UPS_OK);
+    assert_memory_equal(w, ((float[]){1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0}), sizeof w);
+    set_all(&desc, "weights_layout=HWOI group=2");
+    is_status("nails", ups_fill_weights(&desc, UPS_FILL_BED_OF_NAILS, w), UPS_OK);
+    assert_memory_equal(w, ((float[]){1, 1, 0, 0, 0, 0, 0, 0}), 8 * sizeof *w);
+    set_all(&desc, "in_channels=1 out_channels=1 group=1 kernel_shape=3");
+    is_status("odd", ups_fill_weights(&desc, UPS_FILL_BILINEAR, w), UPS_OK);
+    assert_memory_equal(w, ((float[]){.25f, .75f, .75f}), 3 * sizeof *w);
+}
+
 /* Small and large lengths at random: a status, never a crash (the sanitizers watch the arithmetic). */
 static void test_random_lengths(void **unused)
 {
@@ -1859,6 +2331,14 @@ int main(void)
         cmocka_unit_test(test_by_preset),
         cmocka_unit_test(test_shape),
         cmocka_unit_test(test_bad_shape),
+        cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_strict_defaults),
+        cmocka_unit_test(test_strict_sizes),
+        cmocka_unit_test(test_shape_rules),
+        cmocka_unit_test(test_solved_pool_pads),
+        cmocka_unit_test(test_bad_solve_pads),
+        cmocka_unit_test(test_bad_fills),
+        cmocka_unit_test(test_fills),
         cmocka_unit_test(test_random_lengths),
         cmocka_unit_test(test_describe),
         cmocka_unit_test(test_cpu_info),

@@ -202,62 +202,91 @@ static void row_i64_is_narrow(const struct ups_pool_window *window, int64_t firs
     for (int64_t i = 0; i < n; i++) ((int64_t *)index)[i] = (int32_t)((int64_t *)index)[i];
 }
 
-/* 2x2 windows with a rule of the caller's: taken(best, v) says whether a later tap replaces the best so far. */
-static void pairs_by(int (*taken)(float best, float v), const float *row0, const float *row1, int64_t n, int64_t base,
-                     int64_t width, float *y, int32_t *index)
+static void row_scans_rows(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+{
+    struct ups_pool_window w = *window;
+    w.scan = UPS_SCAN_ROW_MAJOR;
+    RIGHT.pool_row_i32.run(&w, first, n, y, index);
+}
+
+/* 2x2 windows with a rule of the caller's: taken(best, v, nan) says whether a later tap replaces the best so far. */
+typedef int taken_fn(float best, float v, int32_t nan);
+
+static void pairs_by(taken_fn *taken, const float *row0, const float *row1, int64_t n, int32_t nan,
+                     const struct ups_pool_quad *q, float *y, int32_t *index)
 {
     for (int64_t o = 0; o < n; o++) {
-        int64_t best = 0;
-        const float v[] = {row0[2 * o], row0[2 * o + 1], row1[2 * o], row1[2 * o + 1]};
-        for (int64_t t = 1; t < 4; t++)
-            if (taken(v[best], v[t])) best = t;
+        const float v[] = {row0[2 * o], row0[2 * o + 1], row1[2 * o], row1[2 * o + 1], -FLT_MAX};
+        int64_t best = nan == UPS_NAN_SKIP ? 4 : 0;
+        for (int64_t t = best == 0; t < 4; t++)
+            if (taken(v[best], v[t], nan)) best = t;
         memcpy(&y[o], &v[best], sizeof *y);
-        if (index) index[o] = (int32_t)(base + best / 2 * width + 2 * o + best % 2);
+        index[o] = best == 4 ? -1 : (int32_t)(q->base + o * q->step + best / 2 * q->below + best % 2 * q->right);
     }
 }
 
-static int right_rule(float best, float v)
+static int right_rule(float best, float v, int32_t nan)
 {
-    return v > best || isnan(v);
+    return v > best || (isnan(v) && nan == UPS_NAN_LAST);
 }
 
-static int greater_or_equal(float best, float v)
+static int greater_or_equal(float best, float v, int32_t nan)
 {
-    return v >= best || isnan(v);
+    return v >= best || (isnan(v) && nan == UPS_NAN_LAST);
 }
 
-static int nan_never(float best, float v)
+static int nan_never(float best, float v, int32_t nan)
 {
+    (void)nan;
     return v > best;
 }
 
-static int nan_once(float best, float v)
+static int nan_always(float best, float v, int32_t nan)
 {
-    return v > best || (isnan(v) && !isnan(best));
+    (void)nan;
+    return v > best || isnan(v);
+}
+
+static int nan_once(float best, float v, int32_t nan)
+{
+    return v > best || (isnan(v) && !isnan(best) && nan == UPS_NAN_LAST);
 }
 
 /* One comparison, "not less or equal", is true as well when the best is NaN. */
-static int not_less_equal(float best, float v)
+static int not_less_equal(float best, float v, int32_t nan)
 {
-    return !(v <= best);
+    return nan == UPS_NAN_LAST ? !(v <= best) : v > best;
 }
 
-#define PAIRS(rule)                                                                                                  \
-    static void pairs_##rule(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y, \
-                             void *index)                                                                            \
-    {                                                                                                                \
-        pairs_by(rule, row0, row1, n, base, width, y, index);                                                        \
+#define PAIRS(rule)                                                                        \
+    static void pairs_##rule(const float *row0, const float *row1, int64_t n, int32_t nan, \
+                             const struct ups_pool_quad *quad, float *y, void *index)      \
+    {                                                                                      \
+        pairs_by(rule, row0, row1, n, nan, quad, y, index);                                \
     }
 PAIRS(right_rule)
 PAIRS(greater_or_equal)
 PAIRS(nan_never)
+PAIRS(nan_always)
 PAIRS(nan_once)
 PAIRS(not_less_equal)
 
-static void pairs_lanes(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y,
-                        void *index)
+/* Each row by itself, then both: a NaN that seeds the lower row hides what is greater beside it. */
+static void pairs_tree(const float *row0, const float *row1, int64_t n, int32_t nan, const struct ups_pool_quad *quad,
+                       float *y, void *index)
 {
-    RIGHT.pool_2x2s2_i64.run(row0, row1, n, base, width, y, index);
+    RIGHT.pool_2x2s2_i32.run(row0, row1, n, nan, quad, y, index);
+    for (int64_t o = 0; o < n && nan == UPS_NAN_SEED; o++) {
+        const float upper = row0[2 * o + 1] > row0[2 * o] ? row0[2 * o + 1] : row0[2 * o];
+        const float lower = row1[2 * o + 1] > row1[2 * o] ? row1[2 * o + 1] : row1[2 * o];
+        y[o] = lower > upper ? lower : upper;
+    }
+}
+
+static void pairs_lanes(const float *row0, const float *row1, int64_t n, int32_t nan, const struct ups_pool_quad *quad,
+                        float *y, void *index)
+{
+    RIGHT.pool_2x2s2_i64.run(row0, row1, n, nan, quad, y, index);
     for (int64_t o = 2; o + 3 < n; o += 8) {
         const int64_t third = ((int64_t *)index)[o];
         ((int64_t *)index)[o] = ((int64_t *)index)[o + 2];
@@ -265,45 +294,103 @@ static void pairs_lanes(const float *row0, const float *row1, int64_t n, int64_t
     }
 }
 
-static void pairs_read_on(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y,
-                          void *index)
+static void pairs_high_of_nothing(const float *row0, const float *row1, int64_t n, int32_t nan,
+                                  const struct ups_pool_quad *quad, float *y, void *index)
 {
-    touch(row1 + 2 * n);
-    RIGHT.pool_2x2s2.run(row0, row1, n, base, width, y, index);
+    RIGHT.pool_2x2s2_i64.run(row0, row1, n, nan, quad, y, index);
+    for (int64_t o = 0; o < n; o++) ((int64_t *)index)[o] = (uint32_t)((int64_t *)index)[o];
 }
 
-static void pairs_write_on(const float *row0, const float *row1, int64_t n, int64_t base, int64_t width, float *y,
-                           void *index)
+static void pairs_read_on(const float *row0, const float *row1, int64_t n, int32_t nan,
+                          const struct ups_pool_quad *quad, float *y, void *index)
 {
-    RIGHT.pool_2x2s2_i32.run(row0, row1, n, base, width, y, index);
+    touch(row1 + 2 * n);
+    RIGHT.pool_2x2s2.run(row0, row1, n, nan, quad, y, index);
+}
+
+static void pairs_write_on(const float *row0, const float *row1, int64_t n, int32_t nan,
+                           const struct ups_pool_quad *quad, float *y, void *index)
+{
+    RIGHT.pool_2x2s2_i32.run(row0, row1, n, nan, quad, y, index);
     *(volatile int32_t *)((int32_t *)index + n) = 0;
 }
 
-static void pixel_narrow(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
-                         void *index)
+static void pixel_narrow(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
+                         float *y, void *index)
 {
-    RIGHT.pool_pixel_i64.run(tap, position, count, n, y, index);
+    RIGHT.pool_pixel_i64.run(tap, position, count, n, nan, y, index);
     for (int64_t i = 0; i < n; i++) ((int64_t *)index)[i] = (int32_t)((int64_t *)index)[i];
 }
 
-static void pixel_last_tap(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
-                           void *index)
+static void pixel_last_tap(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
+                           float *y, void *index)
 {
-    RIGHT.pool_pixel_i32.run(tap, position, count > 1 ? count - 1 : count, n, y, index);
+    RIGHT.pool_pixel_i32.run(tap, position, count > 1 ? count - 1 : count, n, nan, y, index);
 }
 
-static void pixel_nothing(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
-                          void *index)
+static void pixel_nothing(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
+                          float *y, void *index)
 {
-    RIGHT.pool_pixel.run(tap, position, count, n, y, index);
-    for (int64_t i = 0; i < n && count == 0; i++) y[i] = -3.4028235e38f;
+    RIGHT.pool_pixel.run(tap, position, count, n, nan, y, index);
+    for (int64_t i = 0; i < n && count == 0; i++) y[i] = -FLT_MAX;
 }
 
-static void pixel_reads_tap_on(const float *const *tap, const int64_t *position, int64_t count, int64_t n, float *y,
-                               void *index)
+static void pixel_skip_seeds(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
+                             float *y, void *index)
+{
+    RIGHT.pool_pixel_i32.run(tap, position, count, n, nan == UPS_NAN_SKIP ? UPS_NAN_SEED : nan, y, index);
+}
+
+static void pixel_reads_tap_on(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
+                               float *y, void *index)
 {
     touch(tap + count);
-    RIGHT.pool_pixel.run(tap, position, count, n, y, index);
+    RIGHT.pool_pixel.run(tap, position, count, n, nan, y, index);
+}
+
+/* ---- average pooling ---- */
+
+/* The element beside the last one, as a pair of vectors at stride 2 would read it. */
+static void avg_row_reads_on(const struct ups_avg_window *window, int64_t n, float divisor, float *y)
+{
+    const int64_t last = window->start + (n - 1) * window->stride + (window->taps - 1) * window->dilation;
+    if (n && window->count && window->taps) touch(window->rows[0] + last + 1);
+    RIGHT.avg_row.run(window, n, divisor, y);
+}
+
+static void avg_row_reciprocal(const struct ups_avg_window *window, int64_t n, float divisor, float *y)
+{
+    RIGHT.avg_row.run(window, n, 1, y);
+    for (int64_t o = 0; o < n; o++) y[o] *= 1 / divisor;
+}
+
+/* Each row by itself first: another order of the same sum. */
+static void avg_row_by_rows(const struct ups_avg_window *window, int64_t n, float divisor, float *y)
+{
+    for (int64_t o = 0; o < n; o++) {
+        float sum = 0;
+        for (int64_t r = 0; r < window->count; r++) {
+            struct ups_avg_window one = *window;
+            float row;
+            one.rows += r;
+            one.count = 1;
+            one.start += o * window->stride;
+            RIGHT.avg_row.run(&one, 1, 1, &row);
+            sum += row;
+        }
+        y[o] = sum / divisor;
+    }
+}
+
+static void avg_pixel_from_first(const float *const *tap, int64_t count, int64_t n, float divisor, float *y)
+{
+    RIGHT.avg_pixel.run(tap, count, n, divisor, y);
+    for (int64_t i = 0; i < n && count == 1; i++) y[i] = tap[0][i] / divisor; /* -0 stays -0 */
+}
+
+static void avg_pixel_nothing(const float *const *tap, int64_t count, int64_t n, float divisor, float *y)
+{
+    RIGHT.avg_pixel.run(tap, count, n, count ? divisor : 0, y);
 }
 
 /* ---- max unpooling ---- */
@@ -393,8 +480,8 @@ static void filter_row_weights(const float *x, const int32_t *index, const float
 
 static void filter_rows_backwards(const float *const *rows, const float *weight, int64_t taps, int64_t n, float *y)
 {
-    const float *rows_back[8];
-    float weight_back[8];
+    const float *rows_back[16];
+    float weight_back[16];
     for (int64_t t = 0; t < taps; t++) {
         rows_back[t] = rows[taps - 1 - t];
         weight_back[t] = weight[taps - 1 - t];
@@ -403,17 +490,17 @@ static void filter_rows_backwards(const float *const *rows, const float *weight,
 }
 
 static void filter_pixels_dense(const float *x, int64_t x_stride, const int32_t *index, const float *weight,
-                                int64_t taps, int64_t n, int64_t channels, float *y)
+                                int64_t taps, int64_t n, int64_t channels, float *y, int64_t y_stride)
 {
     (void)x_stride;
-    RIGHT.filter_pixels.run(x, channels, index, weight, taps, n, channels, y);
+    RIGHT.filter_pixels.run(x, channels, index, weight, taps, n, channels, y, y_stride);
 }
 
 static void filter_pixels_read_on(const float *x, int64_t x_stride, const int32_t *index, const float *weight,
-                                  int64_t taps, int64_t n, int64_t channels, float *y)
+                                  int64_t taps, int64_t n, int64_t channels, float *y, int64_t y_stride)
 {
     for (int64_t i = 0; i < taps * n; i++) touch(x + index[i] * x_stride + channels);
-    RIGHT.filter_pixels.run(x, x_stride, index, weight, taps, n, channels, y);
+    RIGHT.filter_pixels.run(x, x_stride, index, weight, taps, n, channels, y, y_stride);
 }
 
 /* ---- the wrong kernels, and how each is caught ---- */
@@ -447,10 +534,14 @@ static const char *const outcomes[] = {"passes", "fails its check", "faults"};
     X(pool_row, row_ignores_pad, FAILS)              \
     X(pool_row_i32, row_first_is_zero, FAILS)        \
     X(pool_row_i64, row_i64_is_narrow, FAILS)        \
+    X(pool_row_i32, row_scans_rows, FAILS)           \
     X(pool_2x2s2_i32, pairs_right_rule, PASSES)      \
     X(pool_2x2s2_i32, pairs_greater_or_equal, FAILS) \
     X(pool_2x2s2_i32, pairs_nan_never, FAILS)        \
+    X(pool_2x2s2_i32, pairs_nan_always, FAILS)       \
     X(pool_2x2s2_i32, pairs_nan_once, FAILS)         \
+    X(pool_2x2s2_i32, pairs_tree, FAILS)             \
+    X(pool_2x2s2_i64, pairs_high_of_nothing, FAILS)  \
     X(pool_2x2s2_i32, pairs_not_less_equal, FAILS)   \
     X(pool_2x2s2_i32, pairs_write_on, FAULTS)        \
     X(pool_2x2s2_i64, pairs_lanes, FAILS)            \
@@ -458,7 +549,13 @@ static const char *const outcomes[] = {"passes", "fails its check", "faults"};
     X(pool_pixel_i64, pixel_narrow, FAILS)           \
     X(pool_pixel_i32, pixel_last_tap, FAILS)         \
     X(pool_pixel, pixel_nothing, FAILS)              \
+    X(pool_pixel_i32, pixel_skip_seeds, FAILS)       \
     X(pool_pixel, pixel_reads_tap_on, FAULTS)        \
+    X(avg_row, avg_row_reads_on, FAULTS)             \
+    X(avg_row, avg_row_reciprocal, FAILS)            \
+    X(avg_row, avg_row_by_rows, FAILS)               \
+    X(avg_pixel, avg_pixel_from_first, FAILS)        \
+    X(avg_pixel, avg_pixel_nothing, FAILS)           \
     X(unpool_2x2s2_i32, unpool_keeps, FAILS)         \
     X(unpool_2x2s2_i32, unpool_counts_all, FAILS)    \
     X(unpool_2x2s2_i64, unpool_low_half, FAILS)      \
@@ -557,6 +654,7 @@ int main(void)
 {
     static struct CMUnitTest units[WRONGS + 2];
 
+    unsetenv("UPS_TEST_QUICK"); /* few cases would let a wrong kernel through by chance */
     for (int i = 0; i < WRONGS; i++)
         units[i] = (struct CMUnitTest){wrongs[i].name, test_wrong, NULL, NULL, (void *)(uintptr_t)&wrongs[i]};
     units[WRONGS] = (struct CMUnitTest)cmocka_unit_test(test_margins);

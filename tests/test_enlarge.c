@@ -21,8 +21,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jpeglib.h>
+
 #include "../tools/enlarge.h"
-#include "../tools/png.h"
+#include "../tools/picture.h"
 #include "../tools/waifu2x.h"
 
 int command_enlarge(int argc, char **argv); /* command.h itself would collide with cmocka's macro `fail` */
@@ -138,19 +140,53 @@ static void make_png(const char *path, int width, int height, int depth, int typ
     assert_int_equal(fclose(file), 0);
 }
 
+/* A JPEG of waves; colours as libjpeg names them, of `channels` channels. */
+static void make_jpeg(const char *path, int width, int height, J_COLOR_SPACE colours, int channels, bool progressive)
+{
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&jpeg);
+    jpeg_stdio_dest(&jpeg, file);
+    jpeg.image_width = (JDIMENSION)width;
+    jpeg.image_height = (JDIMENSION)height;
+    jpeg.input_components = channels;
+    jpeg.in_color_space = colours;
+    jpeg_set_defaults(&jpeg);
+    if (progressive) jpeg_simple_progression(&jpeg);
+    jpeg.restart_interval = 3;
+    jpeg_start_compress(&jpeg, TRUE);
+    uint8_t row[4 * 64];
+    assert_true(width <= 64);
+    for (int y = 0; y < height; y++) {
+        for (int i = 0; i < width * channels; i++)
+            row[i] = (uint8_t)(128 + 90 * sin(0.2 * (i / channels) + 0.1 * y + 0.5 * (i % channels)));
+        JSAMPROW rows[] = {row};
+        jpeg_write_scanlines(&jpeg, rows, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    assert_int_equal(fclose(file), 0);
+}
+
 struct picture {
     int64_t height, width;
-    uint8_t *pixels;
+    int channels, bits;
+    float *pixels;
 };
 
 static struct picture read_picture(const char *path)
 {
     struct picture_reader reader;
     assert_int_equal(picture_open(&reader, path, 1 << 28), 0);
-    struct picture picture = {reader.height, reader.width, malloc((size_t)(reader.height * reader.width * 3))};
+    struct picture picture = {reader.height, reader.width, reader.channels, reader.bits, NULL};
+    int64_t length = reader.width * reader.channels;
+    picture.pixels = malloc((size_t)(reader.height * length) * sizeof *picture.pixels);
     assert_non_null(picture.pixels);
     for (int64_t y = 0; y < reader.height; y++)
-        assert_int_equal(picture_read(&reader, picture.pixels + y * reader.width * 3), 0);
+        assert_int_equal(picture_read(&reader, picture.pixels + y * length), 0);
     assert_int_equal(picture_read_end(&reader), 0);
     picture_close(&reader);
     return picture;
@@ -235,7 +271,7 @@ static float *pad_picture(const struct picture *picture, int64_t halo)
             for (int c = 0; c < 3; c++) {
                 int64_t y = i < 0 ? 0 : i < picture->height ? i : picture->height - 1;
                 int64_t z = j < 0 ? 0 : j < picture->width ? j : picture->width - 1;
-                *x++ = (float)picture->pixels[(y * picture->width + z) * 3 + c] / 255;
+                *x++ = picture->pixels[(y * picture->width + z) * 3 + c] / 255;
             }
     return padded;
 }
@@ -464,7 +500,9 @@ static void test_broken_pictures(void **state)
     write_file(in_work("bad.png"), "", 0);
     must_refuse("nothing", in_work("bad.png"), model_directory, "empty");
     write_file(in_work("bad.png"), "\xff\xd8\xff\xe0\0\x10JFIF\0", 11);
-    must_refuse("JPEG", in_work("bad.png"), model_directory, "not a PNG");
+    must_refuse("JPEG", in_work("bad.png"), model_directory, "the file ends in the middle of the picture");
+    write_file(in_work("bad.png"), "GIF89a....", 10);
+    must_refuse("GIF", in_work("bad.png"), model_directory, "not a PNG or JPEG file");
     write_file(in_work("bad.png"), "\x89PNG\r\n\x1a\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 48);
     must_refuse("signature alone", in_work("bad.png"), model_directory, "damaged");
     for (size_t cut = 1; cut < good.size; cut = cut * 3 + 1) {
@@ -482,23 +520,188 @@ static void test_broken_pictures(void **state)
     free(interlaced.data);
 }
 
-static void test_foreign_pictures(void **state)
+/* The same for JPEG. Of a flipped bit nobody can always tell; but whatever the bytes, there is a picture or a sentence. */
+static void test_broken_jpegs(void **state)
+{
+    (void)state;
+    make_jpeg(in_work("cmyk.jpg"), 16, 16, JCS_CMYK, 4, false);
+    must_refuse("CMYK", in_work("cmyk.jpg"), model_directory, "CMYK");
+    make_jpeg(in_work("strange.jpg"), 16, 16, JCS_UNKNOWN, 2, false);
+    must_refuse("two channels", in_work("strange.jpg"), model_directory, "2 channels of unknown meaning");
+    for (int progressive = 0; progressive < 2; progressive++) {
+        make_jpeg(in_work("good.jpg"), 40, 30, JCS_RGB, 3, progressive);
+        struct bytes good = read_file(in_work("good.jpg"));
+        for (size_t cut = 1; cut < good.size - 3; cut = cut * 3 + 1) {
+            write_file(in_work("bad.jpg"), good.data, good.size - cut);
+            must_refuse("cut off", in_work("bad.jpg"), model_directory, "the file ends in the middle of the picture");
+        }
+        int own = dup(STDERR_FILENO), read = 0, refused = 0;
+        assert_non_null(freopen("/dev/null", "w", stderr));
+        for (size_t i = 0; i < good.size; i++) {
+            struct picture_reader reader;
+            float row[40 * 3];
+            uint8_t kept = good.data[i];
+            good.data[i] ^= (unsigned char)(1u << i % 8);
+            write_file(in_work("bad.jpg"), good.data, good.size);
+            int code = picture_open(&reader, in_work("bad.jpg"), 1 << 20);
+            code = code || reader.width != 40 || reader.channels != 3;
+            for (int64_t y = 0; !code && y < reader.height; y++) code = picture_read(&reader, row);
+            if (!code) code = picture_read_end(&reader);
+            picture_close(&reader);
+            *(code ? &refused : &read) += 1;
+            good.data[i] = kept;
+        }
+        fflush(stderr);
+        assert_true(dup2(own, STDERR_FILENO) >= 0);
+        close(own);
+        assert_true(read > 0 && refused > 0);
+        free(good.data);
+    }
+}
+
+/* ---- kinds of pictures ---- */
+
+static float at(const struct picture *picture, int64_t y, int64_t x, int channel)
+{
+    y = y < 0 ? 0 : y < picture->height ? y : picture->height - 1;
+    x = x < 0 ? 0 : x < picture->width ? x : picture->width - 1;
+    return picture->pixels[(y * picture->width + x) * picture->channels + channel];
+}
+
+/* Half-pixel linear by two: 3/4 of the near pixel, 1/4 of the one beyond. */
+static double doubled(const struct picture *picture, int64_t y, int64_t x, int channel)
+{
+    int64_t y0 = y / 2, x0 = x / 2, y1 = y % 2 ? y0 + 1 : y0 - 1, x1 = x % 2 ? x0 + 1 : x0 - 1;
+    return 0.5625 * at(picture, y0, x0, channel) + 0.1875 * at(picture, y0, x1, channel) +
+           0.1875 * at(picture, y1, x0, channel) + 0.0625 * at(picture, y1, x1, channel);
+}
+
+/* Whatever the kind: grey stays grey, transparency is enlarged linearly, 16 bits stay 16, tiles do not show. */
+static void test_kinds(void **state)
 {
     (void)state;
     static const struct {
-        int depth, type, how;
-        const char *words;
-    } cases[] = {{8, PNG_COLOR_TYPE_GRAY, 0, "grey"},
-                 {1, PNG_COLOR_TYPE_GRAY, 0, "grey"},
-                 {8, PNG_COLOR_TYPE_GRAY_ALPHA, 0, "transparency"},
-                 {8, PNG_COLOR_TYPE_PALETTE, 0, "palette"},
-                 {8, PNG_COLOR_TYPE_RGB_ALPHA, 0, "transparency"},
-                 {16, PNG_COLOR_TYPE_RGB, 0, "16 bits"},
-                 {8, PNG_COLOR_TYPE_RGB, TRANSPARENT_COLOUR, "transparent"}};
+        int depth, type, how, channels;
+    } cases[] = {{8, PNG_COLOR_TYPE_GRAY, 0, 1},          {1, PNG_COLOR_TYPE_GRAY, 0, 1},
+                 {8, PNG_COLOR_TYPE_GRAY_ALPHA, 0, 2},    {8, PNG_COLOR_TYPE_PALETTE, 0, 3},
+                 {8, PNG_COLOR_TYPE_RGB_ALPHA, 0, 4},     {8, PNG_COLOR_TYPE_RGB_ALPHA, INTERLACED, 4},
+                 {16, PNG_COLOR_TYPE_RGB, 0, 3},          {16, PNG_COLOR_TYPE_GRAY_ALPHA, 0, 2},
+                 {8, PNG_COLOR_TYPE_RGB, TRANSPARENT_COLOUR, 4}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        make_png(in_work("in.png"), 9, 7, cases[i].depth, cases[i].type, cases[i].how);
-        must_refuse("foreign", in_work("in.png"), model_directory, cases[i].words);
+        make_png(in_work("in.png"), 19, 17, cases[i].depth, cases[i].type, cases[i].how);
+        assert_int_equal(enlarge(in_work("in.png"), in_work("a.png"), "--tile", "100"), 0);
+        assert_int_equal(enlarge(in_work("in.png"), in_work("b.png"), "--tile", "8"), 0);
+        struct bytes a = read_file(in_work("a.png")), b = read_file(in_work("b.png"));
+        if (a.size != b.size || memcmp(a.data, b.data, a.size)) fail_msg("tiles show in case %zu", i);
+        struct picture in = read_picture(in_work("in.png")), out = read_picture(in_work("a.png"));
+        assert_int_equal(out.channels, cases[i].channels);
+        assert_int_equal(out.bits, cases[i].depth == 16 ? 16 : 8);
+        assert_int_equal(out.height, 34);
+        assert_int_equal(out.width, 38);
+        double half_level = out.bits == 16 ? 0.5 / 257 + 1e-4 : 0.5;
+        for (int64_t y = 0; picture_has_alpha(out.channels) && y < out.height; y++)
+            for (int64_t x = 0; x < out.width; x++)
+                assert_true(fabs(at(&out, y, x, out.channels - 1) - doubled(&in, y, x, in.channels - 1)) <= half_level);
+        free(in.pixels);
+        free(out.pixels);
+        free(a.data);
+        free(b.data);
     }
+}
+
+/* Writes rows through the library's own writer, as `like` is. */
+static void write_picture(const char *path, const struct picture *picture, const struct picture_reader *like)
+{
+    struct picture_writer writer;
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(picture_create(&writer, file, path, picture->width, picture->height, 95, like), 0);
+    for (int64_t y = 0; y < picture->height; y++)
+        assert_int_equal(picture_write(&writer, picture->pixels + y * picture->width * picture->channels), 0);
+    assert_int_equal(picture_write_end(&writer), 0);
+    picture_writer_free(&writer);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A grey picture gives the brightness of what the same in RGB gives. */
+static void test_grey_is_rgb(void **state)
+{
+    (void)state;
+    make_png(in_work("grey.png"), 23, 9, 8, PNG_COLOR_TYPE_GRAY, 0);
+    struct picture grey = read_picture(in_work("grey.png"));
+    struct picture rgb = {grey.height, grey.width, 3, 8, malloc((size_t)(grey.height * grey.width * 3) * sizeof(float))};
+    assert_non_null(rgb.pixels);
+    for (int64_t i = 0; i < grey.height * grey.width * 3; i++) rgb.pixels[i] = grey.pixels[i / 3];
+    write_picture(in_work("rgb.png"), &rgb, &(struct picture_reader){.channels = 3, .bits = 8, .meaning.srgb_intent = -1});
+    free(grey.pixels);
+    free(rgb.pixels);
+    assert_int_equal(enlarge(in_work("grey.png"), in_work("a.png"), "--threads", "1"), 0);
+    assert_int_equal(enlarge(in_work("rgb.png"), in_work("b.png"), "--threads", "1"), 0);
+    grey = read_picture(in_work("a.png"));
+    rgb = read_picture(in_work("b.png"));
+    for (int64_t y = 0; y < grey.height; y++)
+        for (int64_t x = 0; x < grey.width; x++) {
+            double want = 0.299 * at(&rgb, y, x, 0) + 0.587 * at(&rgb, y, x, 1) + 0.114 * at(&rgb, y, x, 2);
+            if (want > 1 && want < 254) assert_true(fabs(at(&grey, y, x, 0) - want) <= 1.01);
+        }
+    free(grey.pixels);
+    free(rgb.pixels);
+}
+
+/* JPEG of every kind that is read, to PNG and to JPEG: the latter within what its rounding loses. */
+static void test_jpeg(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        make_jpeg(in_work("in.jpg"), 40, 30, i < 2 ? JCS_RGB : JCS_GRAYSCALE, i < 2 ? 3 : 1, i % 2);
+        assert_int_equal(enlarge(in_work("in.jpg"), in_work("a.png"), "--tile", "16"), 0);
+        assert_int_equal(enlarge(in_work("in.jpg"), in_work("b.jpg"), "--quality", "100"), 0);
+        struct bytes file = read_file(in_work("b.jpg"));
+        assert_true(!memcmp(file.data, "\xff\xd8\xff", 3));
+        struct picture a = read_picture(in_work("a.png")), b = read_picture(in_work("b.jpg"));
+        assert_int_equal(a.channels, i < 2 ? 3 : 1);
+        assert_int_equal(b.channels, a.channels);
+        assert_int_equal(b.width, 80);
+        assert_int_equal(b.height, 60);
+        for (int64_t k = 0; k < 80 * 60 * a.channels; k++) assert_true(fabsf(a.pixels[k] - b.pixels[k]) <= 4);
+        free(a.pixels);
+        free(b.pixels);
+        free(file.data);
+    }
+    make_png(in_work("in.png"), 4, 4, 8, PNG_COLOR_TYPE_RGB_ALPHA, 0);
+    assert_int_not_equal(enlarge(in_work("in.png"), in_work("c.jpg"), "--threads", "1"), 0);
+    assert_int_not_equal(enlarge(in_work("in.png"), in_work("c.bmp"), "--threads", "1"), 0);
+    assert_int_not_equal(access(in_work("c.jpg"), F_OK), 0);
+    assert_int_not_equal(access(in_work("c.bmp"), F_OK), 0);
+}
+
+/* A colour profile goes along, from either format to either. */
+static void test_profile_goes_along(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"1.png", "2.jpg", "3.jpg", "4.png"};
+    uint8_t profile[600] = {0, 0, 2, 88};
+    memcpy(profile + 8, "\4\0\0\0mntrRGB XYZ ", 16);
+    memcpy(profile + 36, "acsp", 4);
+    memcpy(profile + 68, "\0\0\xf6\xd6\0\1\0\0\0\0\xd3\x2d", 12); /* D50 */
+    fill_row(profile + 132, sizeof profile - 132, 1); /* libpng takes what compresses too well for too short */
+    make_png(in_work("in.png"), 3, 2, 8, PNG_COLOR_TYPE_RGB, 0);
+    struct picture picture = read_picture(in_work("in.png"));
+    struct picture_reader like = {.channels = 3, .bits = 8, .meaning = {profile, sizeof profile, -1, 0, false, {0}, 3}};
+    for (int i = 0; i < 4; i++) {
+        struct picture_reader reader;
+        write_picture(in_work(names[i]), &picture, &like);
+        assert_int_equal(picture_open(&reader, in_work(names[i]), 100), 0);
+        assert_int_equal(reader.meaning.orientation, 3);
+        assert_int_equal(reader.meaning.profile_bytes, sizeof profile);
+        assert_memory_equal(reader.meaning.profile, profile, sizeof profile);
+        if (i) free(like.meaning.profile);
+        like.meaning.profile = reader.meaning.profile;
+        reader.meaning.profile = NULL;
+        picture_close(&reader);
+    }
+    free(like.meaning.profile);
+    free(picture.pixels);
 }
 
 /* A header that promises more than there is: the sentence is about --max-pixels, not about memory or a damaged file, so
@@ -516,6 +719,13 @@ static void test_gigantic_headers(void **state)
         write_file(in_work("bad.png"), file.data, file.size);
         must_refuse("gigantic", in_work("bad.png"), model_directory, "more than --max-pixels 268435456");
     }
+    free(file.data);
+    make_jpeg(in_work("in.jpg"), 40, 30, JCS_RGB, 3, true);
+    file = read_file(in_work("in.jpg"));
+    for (size_t i = 0; i + 9 < file.size; i++)
+        if (file.data[i] == 0xff && file.data[i + 1] == 0xc2) memset(file.data + i + 5, 0xf0, 4); /* height, width */
+    write_file(in_work("bad.jpg"), file.data, file.size);
+    must_refuse("gigantic", in_work("bad.jpg"), model_directory, "more than --max-pixels 268435456");
     free(file.data);
     make_png(in_work("in.png"), 9, 7, 8, PNG_COLOR_TYPE_RGB, 0);
     assert_int_not_equal(enlarge(in_work("in.png"), in_work("out.png"), "--max-pixels", "62"), 0);
@@ -651,7 +861,11 @@ int main(void)
         cmocka_unit_test(test_colours_keep_their_meaning),
         cmocka_unit_test(test_onto_itself),
         cmocka_unit_test(test_broken_pictures),
-        cmocka_unit_test(test_foreign_pictures),
+        cmocka_unit_test(test_broken_jpegs),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_grey_is_rgb),
+        cmocka_unit_test(test_jpeg),
+        cmocka_unit_test(test_profile_goes_along),
         cmocka_unit_test(test_gigantic_headers),
         cmocka_unit_test(test_broken_models),
         cmocka_unit_test(test_relu_line),

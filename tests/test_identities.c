@@ -130,6 +130,14 @@ static void random_algorithm(struct call *call)
     call->policy = (int32_t)check_between(UPS_POLICY_ACCURATE, UPS_POLICY_FAST);
 }
 
+/* Sums of gaussians that must be equal to the bit. */
+static void reproducible(struct call *call)
+{
+    static const char *const names[] = {NULL, "phase", "scatter"};
+    call->algorithm = names[check_between(0, 2)];
+    call->policy = UPS_POLICY_REPRODUCIBLE;
+}
+
 static void random_factors(int64_t *factor, int32_t rank)
 {
     for (int a = 0; a < rank; a++) factor[a] = check_between(1, 4);
@@ -140,15 +148,24 @@ static int64_t weight_count(const ups_conv_transpose_desc *d)
     return d->in_channels / d->group * d->out_channels * naive_plane(d->kernel_shape, d->rank);
 }
 
-/* A depthwise deconvolution whose windows touch: kernel = stride = factor. */
-static void depthwise_like(struct call *call, const struct call *other, const int64_t *factor)
+/* A deconvolution from each channel to itself, in any groups, whose windows touch: kernel = stride = factor. */
+static void channels_like(struct call *call, const struct call *other, const int64_t *factor)
 {
     like(call, UPS_CONV_TRANSPOSE, other);
     ups_conv_transpose_desc *d = &call->desc.conv;
     d->in_channels = d->out_channels = d->group = call->dims[1];
+    while (call_chance(50) || d->in_channels % d->group) d->group = check_between(1, d->in_channels);
     memcpy(d->kernel_shape, factor, sizeof d->kernel_shape);
     memcpy(d->strides, factor, sizeof d->strides);
+    d->weights_layout = (int32_t)check_between(UPS_IOHW, UPS_HWIO);
     random_algorithm(call);
+}
+
+static void fill(struct call *call, int32_t kind)
+{
+    float *w = floats(weight_count(&call->desc.conv)); /* whose values must not matter */
+    call_status(call, ups_fill_weights(&call->desc, kind, w), UPS_OK);
+    call->w = w;
 }
 
 static void random_axis(ups_conv_transpose_desc *d, int a, bool cropped)
@@ -156,6 +173,7 @@ static void random_axis(ups_conv_transpose_desc *d, int a, bool cropped)
     d->kernel_shape[a] = check_between(1, d->rank == 1 ? 7 : 4);
     d->strides[a] = check_between(1, 3);
     if (call_chance(30)) d->dilations[a] = check_between(1, 3);
+    d->pads_begin[a] = d->pads_end[a] = 0;
     if (!cropped) return;
     const int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
     if (call_chance(50)) d->pads_begin[a] = check_between(0, extent);
@@ -195,18 +213,63 @@ static void expand_random(struct call *call, int32_t op)
     call->x = floats(in_count(call));
 }
 
-static void ones_is_replicate(const char *tier)
+/* Zeros between the elements, then the kernel at stride 1: one tap too far at the end of each axis. */
+static void stuffed_like(struct call *call, const struct call *deconv, const struct call *nails)
 {
-    struct call replicate, deconv;
+    *call = *deconv;
+    memcpy(call->dims, nails->out_dims, sizeof call->dims);
+    call->x = nails->y;
+    call->y = NULL;
+    for (int a = 0; a < call->desc.head.rank; a++) {
+        call->desc.conv.pads_begin[a] = 0;
+        call->desc.conv.pads_end[a] = deconv->desc.conv.strides[a] - 1;
+        call->desc.conv.strides[a] = 1;
+    }
+}
+
+static void nails_like(struct call *nails, const struct call *call, const int64_t *factor)
+{
+    like(nails, UPS_BED_OF_NAILS, call);
+    memcpy(nails->desc.expand.factor, factor, sizeof nails->desc.expand.factor);
+}
+
+static void times_transposed(const struct call *deconv, const int64_t *out, double *want);
+
+/* The same output in three ways: as a transposed convolution, as the convolution of the stuffed input, as C transposed. */
+static void check_as_deconv(const struct call *call, int32_t kind, const char *tier)
+{
+    struct call deconv, nails, stuffed;
+    const int64_t *factor = call->desc.expand.factor, n = call_out_count(call);
+    channels_like(&deconv, call, factor);
+    if (call_chance(30)) reproducible(&deconv);
+    fill(&deconv, kind);
+    run(&deconv, tier);
+    equal_floats(&deconv, deconv.y, call->y, n);
+    nails_like(&nails, call, factor);
+    run(&nails, tier);
+    stuffed_like(&stuffed, &deconv, &nails);
+    run(&stuffed, tier);
+    equal_floats(&stuffed, stuffed.y, call->y, n);
+    if (n > 2000) return;
+    double *want = room(n, sizeof *want);
+    times_transposed(&deconv, call->out_dims + 2, want);
+    equal(call, call->y, want, n);
+}
+
+static void replicate_is_deconv(const char *tier)
+{
+    struct call replicate;
     expand_random(&replicate, UPS_REPLICATE);
     run(&replicate, tier);
-    depthwise_like(&deconv, &replicate, replicate.desc.expand.factor);
-    const int64_t n = weight_count(&deconv.desc.conv);
-    float *w = room(n, sizeof *w);
-    for (int64_t i = 0; i < n; i++) w[i] = 1;
-    deconv.w = w;
-    run(&deconv, tier);
-    equal_floats(&deconv, deconv.y, replicate.y, call_out_count(&replicate));
+    check_as_deconv(&replicate, UPS_FILL_REPLICATE, tier);
+}
+
+static void nails_are_deconv(const char *tier)
+{
+    struct call nails;
+    expand_random(&nails, UPS_BED_OF_NAILS);
+    run(&nails, tier);
+    check_as_deconv(&nails, UPS_FILL_BED_OF_NAILS, tier);
 }
 
 static void delta_is_bed_of_nails(const char *tier)
@@ -220,13 +283,60 @@ static void delta_is_bed_of_nails(const char *tier)
         tap = tap * d->factor[a] + d->offset[a];
     }
     run(&nails, tier);
-    depthwise_like(&deconv, &nails, d->factor);
-    const int64_t n = weight_count(&deconv.desc.conv), taps = naive_plane(d->factor, d->rank);
-    float *w = room(n, sizeof *w);
-    for (int64_t i = tap; i < n; i += taps) w[i] = 1;
+    channels_like(&deconv, &nails, d->factor);
+    ups_conv_transpose_desc *c = &deconv.desc.conv;
+    float *w = room(weight_count(c), sizeof *w);
+    for (int64_t i = 0; i < c->in_channels; i++) w[naive_weight_at(c, i, i, tap)] = 1;
     deconv.w = w;
     run(&deconv, tier);
     equal_floats(&deconv, deconv.y, nails.y, call_out_count(&nails));
+}
+
+/* A pad moves the nails: a kernel of 1 is shorter than the stride, so n*s outputs need zeros on both sides. */
+static void pads_move_nails(const char *tier)
+{
+    struct call nails, deconv;
+    expand_random(&nails, UPS_BED_OF_NAILS);
+    ups_expand_desc *d = &nails.desc.expand;
+    channels_like(&deconv, &nails, d->factor);
+    ups_conv_transpose_desc *c = &deconv.desc.conv;
+    c->shape_rule = UPS_SHAPE_ONNX;
+    c->auto_pad = call_chance(50) ? UPS_SAME_UPPER : UPS_SAME_LOWER;
+    const bool more = c->auto_pad == UPS_SAME_UPPER;
+    for (int a = 0; a < d->rank; a++) {
+        c->kernel_shape[a] = 1;
+        d->offset[a] = (d->factor[a] - 1 + more) / 2;
+    }
+    run(&nails, tier);
+    fill(&deconv, UPS_FILL_BED_OF_NAILS);
+    run(&deconv, tier);
+    assert_memory_equal(deconv.out_dims, nails.out_dims, sizeof nails.out_dims);
+    equal_floats(&deconv, deconv.y, nails.y, call_out_count(&nails));
+}
+
+/* Switches that all point to one place of their windows. */
+static void unpool_is_nails(const char *tier)
+{
+    struct call nails, unpool;
+    expand_random(&nails, UPS_BED_OF_NAILS);
+    ups_expand_desc *d = &nails.desc.expand;
+    for (int a = 0; a < d->rank; a++) d->offset[a] = check_between(0, d->factor[a] - 1);
+    run(&nails, tier);
+    like(&unpool, UPS_MAX_UNPOOL, &nails);
+    memcpy(unpool.desc.unpool.kernel_shape, d->factor, sizeof d->factor);
+    const int64_t n = in_count(&nails), plane = naive_plane(nails.dims + 2, d->rank);
+    int64_t *index = room(n, sizeof *index);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t rest = i % plane, scale = 1;
+        for (int a = d->rank - 1; a >= 0; a--) {
+            index[i] += (rest % nails.dims[2 + a] * d->factor[a] + d->offset[a]) * scale;
+            rest /= nails.dims[2 + a];
+            scale *= nails.out_dims[2 + a];
+        }
+    }
+    unpool.index = index;
+    run(&unpool, tier);
+    call_same(&unpool, "unpooled", unpool.y, nails.y, call_out_count(&nails));
 }
 
 /* The convolution reaches back over factor - 1 elements: that is its padding. */
@@ -238,17 +348,17 @@ static void convolved_nails_are_replicate(const char *tier)
     memcpy(replicate.desc.expand.factor, nails.desc.expand.factor, sizeof nails.desc.expand.factor);
     run(&nails, tier);
     run(&replicate, tier);
-    depthwise_like(&box, &nails, nails.desc.expand.factor);
+    channels_like(&box, &nails, nails.desc.expand.factor);
+    fill(&box, UPS_FILL_REPLICATE);
     ups_conv_transpose_desc *d = &box.desc.conv;
     for (int a = 0; a < d->rank; a++) {
         d->strides[a] = 1;
         d->pads_begin[a] = d->kernel_shape[a] - 1;
+        d->pads_end[a] = 0;
     }
-    const int64_t n = call_out_count(&nails), weights = weight_count(d);
-    float *w = room(weights, sizeof *w);
-    for (int64_t i = 0; i < weights; i++) w[i] = 1;
+    const int64_t n = call_out_count(&nails);
     double *want = room(n, sizeof *want);
-    naive_conv(d, nails.out_dims, doubles(nails.y, n), w, nails.out_dims + 2, want);
+    naive_conv(d, nails.out_dims, doubles(nails.y, n), box.w, nails.out_dims + 2, want);
     equal(&replicate, replicate.y, want, n);
 }
 
@@ -261,20 +371,21 @@ static double tent(int64_t s, int64_t t)
     return 1 - fabs((double)t / (double)s - center);
 }
 
-static float *bilinear_filler(const ups_conv_transpose_desc *d, const int64_t *s)
+static void check_bilinear_filler(const struct call *call, const int64_t *s)
 {
-    const int64_t n = weight_count(d);
-    float *w = room(n, sizeof *w);
-    for (int64_t i = 0; i < n; i++) {
-        double product = 1;
-        int64_t rest = i;
-        for (int a = d->rank - 1; a >= 0; a--) {
-            product *= tent(s[a], rest % d->kernel_shape[a]);
-            rest /= d->kernel_shape[a];
+    const ups_conv_transpose_desc *d = &call->desc.conv;
+    float *want = room(weight_count(d), sizeof *want);
+    for (int64_t i = 0; i < d->in_channels; i++)
+        for (int64_t t = 0; t < naive_plane(d->kernel_shape, d->rank); t++) {
+            double product = 1;
+            int64_t rest = t;
+            for (int a = d->rank - 1; a >= 0; a--) {
+                product *= tent(s[a], rest % d->kernel_shape[a]);
+                rest /= d->kernel_shape[a];
+            }
+            want[naive_weight_at(d, i, i, t)] = (float)product;
         }
-        w[i] = (float)product;
-    }
-    return w;
+    near(call, call->w, doubles(want, weight_count(d)), 1e-7, weight_count(d));
 }
 
 static bool interior(int64_t position, const int64_t *m, const int64_t *s, int32_t rank)
@@ -301,13 +412,14 @@ static void filler_is_bilinear_resize(const char *tier)
     for (int a = 0; a < rank; a++) r->scales[a] = (double)s[a];
     resize.x = floats(in_count(&resize));
     run(&resize, tier);
-    depthwise_like(&deconv, &resize, s);
+    channels_like(&deconv, &resize, s);
     ups_conv_transpose_desc *d = &deconv.desc.conv;
     for (int a = 0; a < rank; a++) {
         d->kernel_shape[a] = 2 * s[a] - s[a] % 2;
-        d->pads_begin[a] = d->pads_end[a] = s[a] / 2;
+        d->pads_begin[a] = d->pads_end[a] = s[a] / 2; /* ceil((s-1)/2) */
     }
-    deconv.w = bilinear_filler(d, s);
+    fill(&deconv, UPS_FILL_BILINEAR);
+    check_bilinear_filler(&deconv, s);
     run(&deconv, tier);
     assert_memory_equal(deconv.out_dims, resize.out_dims, sizeof deconv.out_dims);
     const int64_t n = call_out_count(&resize);
@@ -337,6 +449,13 @@ static void deconv_is_adjoint(const char *tier)
     equal_sums(&deconv, dot(x, deconv.y, m), dot(conv, deconv.x, n));
 }
 
+static int64_t begin_pad(const struct call *call, int a, int64_t m)
+{
+    struct naive_fit fit;
+    assert_true(naive_conv_fit(&call->desc.conv, a, call->dims[2 + a], m, &fit));
+    return fit.begin;
+}
+
 /* Element u of an axis with s - 1 zeros between its n elements: its index, or -1 for a zero. */
 static int64_t unstuffed(int64_t u, int64_t n, int64_t s)
 {
@@ -350,7 +469,7 @@ static int64_t stuffed_source(const struct call *call, const int64_t *out, int64
     int64_t at = 0, scale = 1;
     for (int a = d->rank - 1; a >= 0; a--) {
         const int64_t k = d->kernel_shape[a], n = call->dims[2 + a], extent = d->dilations[a] * (k - 1) + 1;
-        const int64_t u = q % out[a] + t % k * d->dilations[a] - (extent - 1 - d->pads_begin[a]);
+        const int64_t u = q % out[a] + t % k * d->dilations[a] - (extent - 1 - begin_pad(call, a, out[a]));
         const int64_t from = unstuffed(u, n, d->strides[a]);
         if (from < 0) return -1;
         at += from * scale;
@@ -399,7 +518,7 @@ static int64_t conv_reads(const struct call *call, const int64_t *out, int64_t p
     int64_t at = 0, scale = 1;
     for (int a = d->rank - 1; a >= 0; a--) {
         const int64_t n = call->dims[2 + a], k = d->kernel_shape[a];
-        const int64_t q = p % n * d->strides[a] - d->pads_begin[a] + t % k * d->dilations[a];
+        const int64_t q = p % n * d->strides[a] - begin_pad(call, a, out[a]) + t % k * d->dilations[a];
         if (q < 0 || q >= out[a]) return -1;
         at += q * scale;
         scale *= out[a];
@@ -422,7 +541,8 @@ static double *conv_matrix(const struct call *call, const int64_t *out)
             for (int64_t p = 0; p < P; p++)
                 for (int64_t t = 0; t < taps; t++) {
                     const int64_t q = conv_reads(call, out, p, t);
-                    if (q >= 0) matrix[(i * P + p) * columns + o * Q + q] += (double)call->w[naive_weight_at(d, i, o, t)];
+                    if (q >= 0)
+                        matrix[(i * P + p) * columns + o * Q + q] += (double)call->w[naive_weight_at(d, i, o, t)];
                 }
         }
     return matrix;
@@ -439,20 +559,143 @@ static void small_conv(struct call *call, int64_t out[3])
     call->x = integers(in_count(call), 4);
 }
 
+/* want = C^T x, for each image. */
+static void times_transposed(const struct call *deconv, const int64_t *out, double *want)
+{
+    const int64_t N = deconv->dims[0], rows = in_count(deconv) / N, columns = conv_out_count(deconv, out) / N;
+    const double *matrix = conv_matrix(deconv, out);
+    for (int64_t b = 0; b < N; b++)
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t c = 0; c < columns; c++)
+                want[b * columns + c] += matrix[r * columns + c] * (double)deconv->x[b * rows + r];
+}
+
 static void deconv_is_transposed_matrix(const char *tier)
 {
     struct call deconv;
     int64_t out[3];
     small_conv(&deconv, out);
     run(&deconv, tier);
-    const int64_t rows = in_count(&deconv) / deconv.dims[0], columns = conv_out_count(&deconv, out) / deconv.dims[0];
-    const double *matrix = conv_matrix(&deconv, out);
-    double *want = room(columns * deconv.dims[0], sizeof *want);
-    for (int64_t b = 0; b < deconv.dims[0]; b++)
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t c = 0; c < columns; c++)
-                want[b * columns + c] += matrix[r * columns + c] * (double)deconv.x[b * rows + r];
-    equal(&deconv, deconv.y, want, columns * deconv.dims[0]);
+    double *want = room(conv_out_count(&deconv, out), sizeof *want);
+    times_transposed(&deconv, out, want);
+    equal(&deconv, deconv.y, want, conv_out_count(&deconv, out));
+}
+
+/* By the library's own zero insertion: zeros do not change a chain. */
+static void deconv_is_deconv_of_nails(const char *tier)
+{
+    struct call deconv, nails, stuffed;
+    int64_t out[3];
+    random_conv(&deconv, false, out);
+    reproducible(&deconv);
+    deconv.x = floats(in_count(&deconv));
+    deconv.w = floats(weight_count(&deconv.desc.conv));
+    run(&deconv, tier);
+    nails_like(&nails, &deconv, deconv.desc.conv.strides);
+    run(&nails, tier);
+    stuffed_like(&stuffed, &deconv, &nails);
+    reproducible(&stuffed);
+    run(&stuffed, tier);
+    call_same(&stuffed, "value", stuffed.y, deconv.y, call_out_count(&deconv));
+}
+
+/* ---- 7: sub-pixel convolution ---- */
+
+/* Tap t of the kernel divides into a tap of the shorter kernel and a phase, which becomes the cell of a CRD shuffle. */
+static int64_t phase_of(const ups_conv_transpose_desc *d, int64_t t, int64_t s, int64_t *tap)
+{
+    int64_t cell = 0, cells = 1, scale = 1;
+    *tap = 0;
+    for (int a = d->rank - 1; a >= 0; a--) {
+        const int64_t at = t % d->kernel_shape[a];
+        *tap += at / s * scale;
+        cell += at % s * cells;
+        scale *= d->kernel_shape[a] / s;
+        cells *= s;
+        t /= d->kernel_shape[a];
+    }
+    return cell;
+}
+
+static void deconv_is_sub_pixel(const char *tier)
+{
+    struct call deconv, narrow, shuffle;
+    int64_t out[3];
+    random_conv(&deconv, false, out);
+    ups_conv_transpose_desc *d = &deconv.desc.conv, *e = &narrow.desc.conv;
+    const int64_t s = check_between(1, 3);
+    int64_t cells = 1, tap;
+    for (int a = 0; a < d->rank; a++, cells *= s) {
+        d->strides[a] = s;
+        d->kernel_shape[a] = s * check_between(1, 2);
+        d->dilations[a] = 1;
+    }
+    deconv.w = floats(weight_count(d));
+    deconv.x = floats(in_count(&deconv));
+    reproducible(&deconv);
+    narrow = deconv;
+    e->out_channels *= cells;
+    for (int a = 0; a < d->rank; a++) {
+        e->strides[a] = 1;
+        e->kernel_shape[a] /= s;
+    }
+    float *w = room(weight_count(e), sizeof *w);
+    for (int64_t i = 0; i < d->in_channels; i++)
+        for (int64_t o = 0; o < d->out_channels; o++) {
+            if (i / (d->in_channels / d->group) != o / (d->out_channels / d->group)) continue;
+            for (int64_t t = 0; t < naive_plane(d->kernel_shape, d->rank); t++) {
+                const int64_t cell = phase_of(d, t, s, &tap);
+                w[naive_weight_at(e, i, o * cells + cell, tap)] = deconv.w[naive_weight_at(d, i, o, t)];
+            }
+        }
+    narrow.w = w;
+    run(&deconv, tier);
+    run(&narrow, tier);
+    like(&shuffle, UPS_PIXEL_SHUFFLE, &deconv);
+    shuffle.desc.shuffle.blocksize = s;
+    memcpy(shuffle.dims, narrow.out_dims, sizeof shuffle.dims);
+    shuffle.x = narrow.y;
+    run(&shuffle, tier);
+    assert_memory_equal(shuffle.out_dims, deconv.out_dims, sizeof deconv.out_dims);
+    call_same(&shuffle, "value", shuffle.y, deconv.y, call_out_count(&deconv));
+}
+
+/* ---- pads ---- */
+
+/* What ups_solve_pads says, told to a framework that knows only explicit pads, is the same operation. */
+static void solved_pads_reproduce(const char *tier)
+{
+    struct call deconv, told;
+    ups_conv_transpose_desc *d = &deconv.desc.conv, *e = &told.desc.conv;
+    int64_t out[3], pads[6], more[3];
+    bool tellable = true;
+    random_conv(&deconv, false, out);
+    d->shape_rule = (int32_t)check_between(UPS_SHAPE_TORCH, UPS_SHAPE_OPENVINO);
+    d->auto_pad = (int32_t)check_between(UPS_NOTSET, UPS_VALID);
+    for (int a = 0; a < d->rank; a++) {
+        const int64_t n = deconv.dims[2 + a], s = d->strides[a];
+        d->pads_begin[a] = d->pads_end[a] = UPS_BY_PRESET;
+        if (d->shape_rule != UPS_SHAPE_TORCH && d->auto_pad != UPS_VALID)
+            d->output_shape[a] = n * s - check_between(0, s - 1);
+    }
+    reproducible(&deconv);
+    told = deconv;
+    if (ups_solve_pads(d, deconv.dims + 2, NULL, pads, more) != UPS_OK) return;
+    e->shape_rule = UPS_SHAPE_TORCH;
+    e->auto_pad = UPS_NOTSET;
+    for (int a = 0; a < d->rank; a++) {
+        e->pads_begin[a] = pads[a];
+        e->pads_end[a] = pads[d->rank + a];
+        e->output_padding[a] = more[a];
+        e->output_shape[a] = UPS_BY_PRESET;
+        const int64_t most = e->strides[a] > e->dilations[a] ? e->strides[a] : e->dilations[a];
+        tellable = tellable && pads[a] >= 0 && pads[d->rank + a] >= 0 && more[a] < most;
+    }
+    run(&deconv, tier);
+    if (!tellable) return;
+    run(&told, tier);
+    assert_memory_equal(told.out_dims, deconv.out_dims, sizeof told.out_dims);
+    call_same(&told, "value", told.y, deconv.y, call_out_count(&deconv));
 }
 
 /* ---- 8: pool and unpool ---- */
@@ -649,6 +892,85 @@ static void replicate_translates(const char *tier)
     check_translation(&replicate, tier, axis, replicate.desc.expand.factor[axis]);
 }
 
+/* Moving the image by a stride moves the windows by one: without pads, in all but the first and last window. */
+static void pool_translates(const char *tier)
+{
+    struct call pool, after;
+    int64_t out[3];
+    disjoint_pool(&pool);
+    const int32_t rank = pool.desc.head.rank;
+    const int axis = (int)check_between(0, rank - 1);
+    pool.x = floats(in_count(&pool));
+    after = pool;
+    after.x = moved(pool.x, pool.dims, rank, axis, pool.desc.pool.kernel_shape[axis]);
+    assert_true(naive_sizes(&pool.desc, pool.dims + 2, out));
+    run(&pool, tier);
+    run(&after, tier);
+    const int64_t n = call_out_count(&pool), step = step_of(pool.out_dims, rank, axis);
+    for (int64_t i = 0; i < n; i++)
+        if (i / step % pool.out_dims[2 + axis] >= 1) call_same(&after, "maximum", &after.y[i], &pool.y[i - step], 1);
+}
+
+/* ---- 14: shuffles ---- */
+
+static void random_shuffle(struct call *call, int32_t op)
+{
+    random_call(call, op, 1);
+    ups_shuffle_desc *d = &call->desc.shuffle;
+    d->blocksize = check_between(1, d->rank == 3 ? 2 : 4);
+    d->shuffle = call_chance(50) ? UPS_CRD : UPS_DCR;
+    for (int a = 0; a < d->rank; a++) {
+        if (op == UPS_PIXEL_SHUFFLE) call->dims[1] *= d->blocksize;
+        if (op == UPS_PIXEL_UNSHUFFLE) call->dims[2 + a] *= d->blocksize;
+    }
+    call->x = hold(call_values(in_count(call)));
+}
+
+static void shuffles_undo_each_other(const char *tier)
+{
+    for (int32_t op = UPS_PIXEL_SHUFFLE; op <= UPS_PIXEL_UNSHUFFLE; op++) {
+        struct call there, back;
+        random_shuffle(&there, op);
+        run(&there, tier);
+        like(&back, UPS_PIXEL_SHUFFLE + UPS_PIXEL_UNSHUFFLE - op, &there);
+        back.desc.shuffle.blocksize = there.desc.shuffle.blocksize;
+        back.desc.shuffle.shuffle = there.desc.shuffle.shuffle;
+        memcpy(back.dims, there.out_dims, sizeof back.dims);
+        back.x = there.y;
+        run(&back, tier);
+        assert_memory_equal(back.out_dims, there.dims, sizeof back.out_dims);
+        call_same(&back, "there and back", back.y, there.x, in_count(&there));
+    }
+}
+
+/* Each channel b^rank times in a row, shuffled CRD, or all channels b^rank times over, shuffled DCR. */
+static void shuffled_copies_are_replicate(const char *tier)
+{
+    struct call replicate;
+    expand_random(&replicate, UPS_REPLICATE);
+    const int32_t rank = replicate.desc.head.rank;
+    const int64_t b = check_between(1, rank == 3 ? 2 : 3), C = replicate.dims[1];
+    const int64_t plane = naive_plane(replicate.dims + 2, rank);
+    int64_t cells = 1;
+    for (int a = 0; a < rank; a++, cells *= b) replicate.desc.expand.factor[a] = b;
+    run(&replicate, tier);
+    for (int32_t order = UPS_CRD; order <= UPS_DCR; order++) {
+        struct call shuffle;
+        like(&shuffle, UPS_PIXEL_SHUFFLE, &replicate);
+        shuffle.desc.shuffle.blocksize = b;
+        shuffle.desc.shuffle.shuffle = order;
+        shuffle.dims[1] = C * cells;
+        float *x = room(shuffle.dims[0] * shuffle.dims[1] * plane, sizeof *x);
+        for (int64_t p = 0; p < shuffle.dims[0] * C * cells; p++) {
+            const int64_t c = p % (C * cells), from = p / (C * cells) * C + (order == UPS_CRD ? c / cells : c % C);
+            memcpy(x + p * plane, replicate.x + from * plane, (size_t)plane * sizeof *x);
+        }
+        shuffle.x = x;
+        run(&shuffle, tier);
+        call_same(&shuffle, "replicated", shuffle.y, replicate.y, call_out_count(&replicate));
+    }
+}
+
 /* ---- 15, 16: resizing by whole factors ---- */
 
 static void nearest_like(struct call *call, const struct call *replicate, int32_t transform, int32_t round)
@@ -783,8 +1105,8 @@ static void random_pool(struct call *pool)
             d->strides[a] = check_between(1, 4);
             d->dilations[a] = call_chance(25) ? check_between(1, 3) : 1;
             const int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
-            if (call_chance(30)) d->pads_begin[a] = check_between(0, extent - 1);
-            if (call_chance(30)) d->pads_end[a] = check_between(0, extent - 1);
+            d->pads_begin[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
+            d->pads_end[a] = call_chance(30) ? check_between(0, extent - 1) : 0;
         }
         d->ceil_mode = call_chance(30);
         d->index_type = call_chance(50) ? UPS_I32 : UPS_I64;
@@ -861,6 +1183,15 @@ static void layouts_of_expansions(const char *tier)
     }
 }
 
+static void layouts_of_shuffles(const char *tier)
+{
+    for (int32_t op = UPS_PIXEL_SHUFFLE; op <= UPS_PIXEL_UNSHUFFLE; op++) {
+        struct call shuffle;
+        random_shuffle(&shuffle, op);
+        both_layouts(&shuffle, tier);
+    }
+}
+
 static void layouts_of_nearest(const char *tier)
 {
     struct call nearest;
@@ -898,28 +1229,38 @@ static void repeat(void (*identity)(const char *tier))
     release();
 }
 
-#define IDENTITIES(X)                                                                                                  \
-    X(ones_is_replicate)                                                                                               \
-    X(delta_is_bed_of_nails)                                                                                           \
-    X(convolved_nails_are_replicate)                                                                                   \
-    X(filler_is_bilinear_resize)                                                                                       \
-    X(deconv_is_adjoint)                                                                                               \
-    X(deconv_is_conv_of_stuffed)                                                                                       \
-    X(deconv_is_transposed_matrix)                                                                                     \
-    X(unpool_keeps_maxima)                                                                                             \
-    X(resize_keeps_constants)                                                                                          \
-    X(deconv_is_linear)                                                                                                \
-    X(resize_is_linear)                                                                                                \
-    X(deconv_translates)                                                                                               \
-    X(replicate_translates)                                                                                            \
-    X(nearest_is_replicate)                                                                                            \
-    X(half_pixel_floor_is_not)                                                                                         \
-    X(halving_is_mean)                                                                                                 \
-    X(full_deconv_sums)                                                                                                \
-    X(pool_commutes)                                                                                                   \
-    X(layouts_of_pool_and_unpool)                                                                                      \
-    X(layouts_of_expansions)                                                                                           \
-    X(layouts_of_nearest)                                                                                              \
+#define IDENTITIES(X)                \
+    X(replicate_is_deconv)           \
+    X(nails_are_deconv)              \
+    X(delta_is_bed_of_nails)         \
+    X(pads_move_nails)               \
+    X(unpool_is_nails)               \
+    X(convolved_nails_are_replicate) \
+    X(filler_is_bilinear_resize)     \
+    X(deconv_is_adjoint)             \
+    X(deconv_is_conv_of_stuffed)     \
+    X(deconv_is_transposed_matrix)   \
+    X(deconv_is_deconv_of_nails)     \
+    X(deconv_is_sub_pixel)           \
+    X(solved_pads_reproduce)         \
+    X(unpool_keeps_maxima)           \
+    X(resize_keeps_constants)        \
+    X(deconv_is_linear)              \
+    X(resize_is_linear)              \
+    X(deconv_translates)             \
+    X(replicate_translates)          \
+    X(pool_translates)               \
+    X(shuffles_undo_each_other)      \
+    X(shuffled_copies_are_replicate) \
+    X(nearest_is_replicate)          \
+    X(half_pixel_floor_is_not)       \
+    X(halving_is_mean)               \
+    X(full_deconv_sums)              \
+    X(pool_commutes)                 \
+    X(layouts_of_pool_and_unpool)    \
+    X(layouts_of_expansions)         \
+    X(layouts_of_shuffles)           \
+    X(layouts_of_nearest)            \
     X(layouts_of_deconv)
 
 #define DEFINE(name)                       \

@@ -240,22 +240,6 @@ static void show_progress(struct bench *b)
     b->shown = true;
 }
 
-/* A text in lines of at most WIDTH columns, broken at spaces where there are any. */
-static void print_wrapped(const char *indent, const char *text)
-{
-    size_t room = WIDTH - strlen(indent);
-    while (*text) {
-        size_t length = strlen(text), next;
-        if (length > room) {
-            for (length = room; length && text[length] != ' ';) length--;
-            if (!length) length = room;
-        }
-        for (next = length; text[next] == ' ';) next++;
-        printf("%s%.*s\n", indent, (int)length, text);
-        text += next;
-    }
-}
-
 /* What this machine is and can, once. */
 static void print_context(const cJSON *c, int64_t threads)
 {
@@ -263,7 +247,7 @@ static void print_context(const cJSON *c, int64_t threads)
     snprintf(line, sizeof line, "%s, caches %.0f KiB, %.0f KiB, %.0f KiB; built by %s, %s", word(c, "cpu"),
              text_number(c, "cache_bytes/L1") / 1024, text_number(c, "cache_bytes/L2") / 1024,
              text_number(c, "cache_bytes/L3") / 1024, word(c, "compiler"), word(c, "build_type"));
-    print_wrapped("", line);
+    print_wrapped("", 0, line);
     size_t used =
         (size_t)snprintf(line, sizeof line, "at most, on %lld thread%s:", (long long)threads, threads > 1 ? "s" : "");
     const char *isa, *separator = "";
@@ -286,7 +270,7 @@ static void print_context(const cJSON *c, int64_t threads)
                                  short_number(best, number_text, sizeof number_text));
     }
     snprintf(line + used, sizeof line - used, " GB/s");
-    print_wrapped("", line);
+    print_wrapped("", 0, line);
 }
 
 /* A heading when another family begins: the operation, or "kernel". */
@@ -337,8 +321,8 @@ static void print_row(struct bench *b, const cJSON *row)
     snprintf(name, sizeof name, "%s", word(row, "name"));
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "error_occurred"))) {
         b->failed++;
-        print_wrapped("", name);
-        print_wrapped("    ", word(row, "error_message"));
+        print_wrapped("", 0, name);
+        print_wrapped("    ", 4, word(row, "error_message"));
         return;
     }
     int count = split(name, parts, 7);
@@ -347,7 +331,7 @@ static void print_row(struct bench *b, const cJSON *row)
     else if (count == 3)
         print_kernel(b, parts, row);
     else
-        print_wrapped("", word(row, "name"));
+        print_wrapped("", 0, word(row, "name"));
 }
 
 /* ---- the lines ---- */
@@ -383,7 +367,7 @@ static int take_line(struct bench *b, const char *program, const char *line, boo
         b->expected += (int64_t)number(item, "rows");
         b->start_ms = clock_ms();
     } else if (!strcmp(item->string, "note")) {
-        print_wrapped("", item->valuestring ? item->valuestring : "");
+        print_wrapped("", 0, item->valuestring ? item->valuestring : "");
     } else if (!strcmp(item->string, "context")) {
         take_context(b, item);
     } else if (!strcmp(item->string, "row")) {

@@ -26,6 +26,8 @@ enum {
 int command_info(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_explain(int argc, char **argv);
+int command_difference(int argc, char **argv);
+int command_resize(int argc, char **argv);
 int command_enlarge(int argc, char **argv);
 int command_bench(int argc, char **argv);
 
@@ -44,17 +46,28 @@ int print_help(const char *text);
 /* True if -h or --help is among the arguments. */
 bool wants_help(int argc, char **argv);
 
+/* Prints a line that begins with `start`, its words continued on lines indented by `indent`, none longer than 100
+ * columns if the words allow it. */
+void print_wrapped(const char *start, int indent, const char *words);
+
 /* Flushes stdout; fails if what was printed did not get there. */
 int finish_stdout(void);
 
 /* ---- reading a command line ---- */
 
-/* One option; of text, count and flag one is not NULL and receives the value. count lies in [low, high]. */
+/* The values of an option that may be repeated, in the order given; texts has room for `most`. */
+struct command_list {
+    char **texts;
+    int count, most;
+};
+
+/* One option; of text, count, flag and list one is not NULL and receives the value. count lies in [low, high]. */
 struct command_option {
     const char *name; /* "--dst" */
     const char **text;
     int64_t *count, low, high;
     bool *flag;
+    struct command_list *list;
 };
 
 /* Takes the options, "--name value" or "--name=value", out of argv, wherever they stand. What remains, argv[1] up to
@@ -72,6 +85,7 @@ union descriptor {
     ups_pool_desc pool;
     ups_unpool_desc unpool;
     ups_expand_desc expand;
+    ups_shuffle_desc shuffle;
     ups_resize_desc resize;
     ups_conv_transpose_desc conv_transpose;
 };
@@ -91,8 +105,13 @@ struct request {
  * subcommand has besides. */
 int read_request(int argc, char **argv, const struct command_option *besides, struct request *request);
 
-/* Starts the descriptor the request asks for: preset, rank, layout, then the keys in their order. `source` names what
- * the rank was taken from, for the sentences. */
+/* The word of the operation and the keys, once the options are gone. */
+int read_operation(int argc, char **argv, struct request *request);
+
+/* Starts the descriptor the request asks for: preset, rank, layout, then the keys in their order. */
+int start_descriptor(const struct request *request, int32_t rank, union descriptor *desc);
+
+/* The same for a source of that rank, which no key may contradict; `source` names it, for the sentences. */
 int describe_request(const struct request *request, int32_t rank, const char *source, union descriptor *desc);
 
 /* Moves the channels of a shape between the order of an array in memory and N, C, spatial. */
@@ -108,11 +127,24 @@ struct cJSON *plan_json(const ups_plan *plan);
 char *cpu_text(int32_t format);
 struct cJSON *cpu_json(void);
 
+/* ups_desc_explain's object. NULL after the line on stderr. */
+struct cJSON *field_json(int32_t op, const char *name);
+
+/* The string in an object; "" if there is none. */
+const char *json_text(const struct cJSON *object, const char *name);
+
+/* What a field's value means if it is a word; "" if it is none. `field` is field_json's. */
+const char *word_meaning(const struct cJSON *field, const char *value);
+
 /* Prints a JSON object and a newline on stdout, and deletes it. */
 int print_json(struct cJSON *object);
 
 /* Milliseconds on a steady clock. */
 double clock_ms(void);
+
+/* A pool of `count` threads, 0: as many as there are processors; NULL for one thread, and where the library was built
+ * without a pool. */
+int open_threads(int64_t count, ups_threads **threads);
 
 /* Memory on a cache line, so that timings do not depend on luck; any size, 0 too. NULL after the line on stderr. */
 void *allocate_bytes(size_t bytes, const char *what);

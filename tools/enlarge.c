@@ -17,11 +17,14 @@
  * beyond the picture, the pixels of its edge are repeated. So each pixel of the result is computed from the same pixels
  * whatever the tiles; and as the policy is "reproducible", each layer adds them in the same order whatever the size of
  * its map. Tiles do not show, not even in the last bit.
+ *
+ * The network sees R, G and B. A grey picture is three equal ones, and the brightness of what comes out. Transparency is
+ * enlarged linearly, from the same pixels of the tile; sums of fourths of levels are exact, so no tile shows there either.
  */
 #include "enlarge.h"
 #include "command.h"
 #include "output.h"
-#include "png.h"
+#include "picture.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -33,8 +36,7 @@ enum {
     RGB = 3,
     LAYOUT = UPS_CHANNELS_LAST, /* of all maps; channels first was 5 to 10 % slower in this network */
     DEFAULT_TILE = 128,         /* maps of up to 17 MB; 64 was 6 % slower, 256 was 2 % faster (EPYC with AVX-512) */
-    LARGEST_TILE = 1 << 14,
-    DEFAULT_MAX_PIXELS = 1 << 28
+    LARGEST_TILE = 1 << 14
 };
 
 /* ---- the network: ops ---- */
@@ -51,22 +53,13 @@ static int make_op(struct network_layer *layer, struct waifu2x_layer *model, con
     return status ? fail_library(model->name, status) : 0;
 }
 
-static int make_threads(struct network *network, int64_t count)
-{
-    if (count == 0) count = sysconf(_SC_NPROCESSORS_ONLN);
-    if (count <= 1) return 0;
-    int32_t status = ups_threads_create((int32_t)(count < 1024 ? count : 1024), &network->threads);
-    if (status == UPS_UNSUPPORTED) return 0; /* a library without a pool works with one thread */
-    return status ? fail_library("threads", status) : 0;
-}
-
 int network_open(struct network *network, struct waifu2x *model, const char *max_isa, int64_t threads)
 {
     memset(network, 0, sizeof *network);
     network->layers = calloc((size_t)model->count, sizeof *network->layers);
     if (!network->layers) return fail("not enough memory for %d layers", model->count);
     network->count = model->count;
-    int code = make_threads(network, threads);
+    int code = open_threads(threads, &network->threads);
     for (int i = 0; !code && i < model->count; i++) code = make_op(&network->layers[i], &model->layers[i], max_isa);
     return code;
 }
@@ -258,9 +251,11 @@ struct job {
     struct picture_writer writer;
     struct output output;
     struct division rows, columns; /* the picture in tiles */
-    uint8_t *seen;                 /* rows first_row to next_row of the picture, what the tiles of one row see */
+    float *seen;                   /* rows first_row to next_row of the picture, what the tiles of one row see */
     int64_t first_row, next_row;
-    uint8_t *made; /* the rows that the tiles of one row make */
+    float *made;      /* the rows that the tiles of one row make */
+    ups_op *alpha_op; /* NULL: the picture has no transparency */
+    struct network_memory alpha_seen, alpha_made, alpha_workspace;
     double start;
 };
 
@@ -269,61 +264,139 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
+/* Values in a row of the picture. */
+static int64_t row_length(const struct job *job)
+{
+    return job->reader.width * job->reader.channels;
+}
+
 /* Drops the rows above `first` and reads those up to `end`. */
 static int see_rows(struct job *job, int64_t first, int64_t end)
 {
-    size_t row_bytes = (size_t)job->reader.width * RGB;
-    int64_t kept = job->next_row - first;
-    memmove(job->seen, job->seen + (size_t)(first - job->first_row) * row_bytes, (size_t)kept * row_bytes);
+    int64_t length = row_length(job), kept = job->next_row - first;
+    memmove(job->seen, job->seen + (first - job->first_row) * length, (size_t)(kept * length) * sizeof *job->seen);
     job->first_row = first;
     for (; job->next_row < end; job->next_row++) {
-        int code = picture_read(&job->reader, job->seen + (size_t)(job->next_row - first) * row_bytes);
+        int code = picture_read(&job->reader, job->seen + (job->next_row - first) * length);
         if (code) return code;
     }
     return 0;
 }
 
-/* Levels 0 to 255 to 0 to 1; pixels beyond the picture are those at its edge. */
-static void fill_tile(const struct job *job, int64_t top, int64_t left, int64_t height, int64_t width, float *x)
+/* A rectangle of pixels. */
+struct window {
+    int64_t top, left, height, width;
+};
+
+/* A channel of the window of the picture, divided by `unit`, to every step-th place of x. Pixels beyond the picture are
+ * those at its edge. */
+static void fill_channel(const struct job *job, const struct window *w, int channel, float unit, float *x, int step)
 {
-    for (int64_t i = top; i < top + height; i++) {
+    for (int64_t i = w->top; i < w->top + w->height; i++) {
         int64_t y = clamp(i, 0, job->reader.height - 1);
-        const uint8_t *row = job->seen + (size_t)(y - job->first_row) * (size_t)job->reader.width * RGB;
-        for (int64_t j = left; j < left + width; j++) {
-            const uint8_t *pixel = row + clamp(j, 0, job->reader.width - 1) * RGB;
-            for (int c = 0; c < RGB; c++) *x++ = (float)pixel[c] / 255;
+        const float *row = job->seen + (y - job->first_row) * row_length(job) + channel;
+        for (int64_t j = w->left; j < w->left + w->width; j++, x += step)
+            *x = row[clamp(j, 0, job->reader.width - 1) * job->reader.channels] / unit;
+    }
+}
+
+/* A pixel of what is being made; the window stands in the row of tiles that is under way. */
+static float *made_pixel(const struct job *job, const struct window *w, int64_t i, int64_t j)
+{
+    return job->made + i * row_length(job) * job->model.scale + (w->left * job->model.scale + j) * job->reader.channels;
+}
+
+/* Levels 0 to 1 of the network to 0 to 255; grey by the weights of Rec. 601, which are JPEG's too. The network goes a
+ * little below 0 and beyond 1; that is cut off when the picture is written. */
+static void place_colours(struct job *job, const struct window *w, const float *y)
+{
+    for (int64_t i = 0; i < w->height * job->model.scale; i++)
+        for (int64_t j = 0; j < w->width * job->model.scale; j++, y += RGB) {
+            float *pixel = made_pixel(job, w, i, j);
+            if (job->reader.channels < RGB)
+                pixel[0] = (0.299f * y[0] + 0.587f * y[1] + 0.114f * y[2]) * 255;
+            else
+                for (int c = 0; c < RGB; c++) pixel[c] = y[c] * 255;
         }
-    }
 }
 
-/* The nearest level. The network goes a little below 0 and beyond 1. */
-static uint8_t level(float value)
+static int make_colours(struct job *job, const struct window *tile, const struct window *seen)
 {
-    return value > 0 ? (uint8_t)lrintf(fminf(value, 1) * 255) : 0;
+    float *x = network_input(&job->network, seen->height, seen->width);
+    if (!x) return EXIT_FAILED;
+    for (int c = 0; c < RGB; c++) fill_channel(job, seen, job->reader.channels < RGB ? 0 : c, 255, x + c, RGB);
+    const float *y = network_run(&job->network);
+    if (!y) return EXIT_FAILED;
+    place_colours(job, tile, y);
+    return 0;
 }
 
-/* Puts a tile of the result into its place in the rows that are being made. */
-static void place_tile(struct job *job, int64_t left, int64_t height, int64_t width, const float *y)
+/* ---- transparency ---- */
+
+static int make_alpha_op(struct job *job, const char *max_isa)
 {
-    int64_t row_width = job->reader.width * job->model.scale;
-    for (int64_t i = 0; i < height; i++) {
-        uint8_t *row = job->made + (i * row_width + left) * RGB;
-        for (int64_t j = 0; j < width * RGB; j++) row[j] = level(*y++);
-    }
+    char scale[24];
+    ups_resize_desc desc;
+    ups_options options;
+    snprintf(scale, sizeof scale, "%lld", (long long)job->model.scale);
+    ups_options_init(&options, sizeof options);
+    options.max_isa = max_isa;
+    int32_t status = ups_desc_init(&desc, sizeof desc, UPS_RESIZE, NULL);
+    if (!status) status = ups_desc_set(&desc, "mode", "linear");
+    if (!status) status = ups_desc_set(&desc, "coordinate_transformation_mode", "half_pixel");
+    if (!status) status = ups_desc_set(&desc, "scales", scale);
+    if (!status) status = ups_op_create(&desc, NULL, NULL, &options, &job->alpha_op);
+    return status ? fail_library("transparency", status) : 0;
 }
+
+/* One channel, so either layout is the same. */
+static int run_alpha(struct job *job, const ups_plan *plan, size_t bytes)
+{
+    int64_t scale = job->model.scale;
+    size_t workspace = ups_plan_workspace(plan, 1);
+    int code = reserve(&job->alpha_made, bytes * (size_t)(scale * scale), "transparency");
+    if (!code) code = reserve(&job->alpha_workspace, workspace, "transparency");
+    if (code) return code;
+    ups_buffers buffers;
+    ups_buffers_init(&buffers, sizeof buffers);
+    buffers.src = job->alpha_seen.bytes;
+    buffers.dst = job->alpha_made.bytes;
+    int32_t status = ups_run(plan, &buffers, job->alpha_workspace.bytes, job->alpha_workspace.size);
+    return status ? fail_library("transparency", status) : 0;
+}
+
+/* Enlarges what the tile sees, and takes its middle. */
+static int make_alpha(struct job *job, const struct window *tile, const struct window *seen)
+{
+    int64_t scale = job->model.scale, halo = job->model.halo, row = seen->width * scale;
+    size_t bytes = (size_t)(seen->height * seen->width) * sizeof(float);
+    ups_plan *plan = NULL;
+    ups_tensor src;
+    int code = reserve(&job->alpha_seen, bytes, "transparency");
+    if (code) return code;
+    fill_channel(job, seen, job->reader.channels - 1, 1, job->alpha_seen.bytes, 1);
+    int32_t status =
+        ups_tensor_init(&src, sizeof src, UPS_F32, 2, UPS_CHANNELS_FIRST, (int64_t[]){1, 1, seen->height, seen->width});
+    if (!status) status = ups_plan_create(job->alpha_op, &src, NULL, NULL, &plan);
+    code = status ? fail_library("transparency", status) : run_alpha(job, plan, bytes);
+    ups_plan_destroy(plan);
+    const float *alpha = job->alpha_made.bytes;
+    for (int64_t i = 0; !code && i < tile->height * scale; i++)
+        for (int64_t j = 0; j < tile->width * scale; j++)
+            made_pixel(job, tile, i, j)[job->reader.channels - 1] = alpha[(halo * scale + i) * row + halo * scale + j];
+    return code;
+}
+
+/* ---- rows of tiles ---- */
 
 static int make_tile(struct job *job, int64_t row, int64_t column)
 {
-    int64_t halo = job->model.halo, scale = job->model.scale;
-    int64_t top = tile_start(job->rows, row), height = tile_start(job->rows, row + 1) - top;
-    int64_t left = tile_start(job->columns, column), width = tile_start(job->columns, column + 1) - left;
-    float *x = network_input(&job->network, height + 2 * halo, width + 2 * halo);
-    if (!x) return EXIT_FAILED;
-    fill_tile(job, top - halo, left - halo, height + 2 * halo, width + 2 * halo, x);
-    const float *y = network_run(&job->network);
-    if (!y) return EXIT_FAILED;
-    place_tile(job, left * scale, height * scale, width * scale, y);
-    return 0;
+    int64_t halo = job->model.halo;
+    int64_t top = tile_start(job->rows, row), left = tile_start(job->columns, column);
+    struct window tile = {top, left, tile_start(job->rows, row + 1) - top, tile_start(job->columns, column + 1) - left};
+    struct window seen = {top - halo, left - halo, tile.height + 2 * halo, tile.width + 2 * halo};
+    int code = make_colours(job, &tile, &seen);
+    return code || !job->alpha_op ? code : make_alpha(job, &tile, &seen);
 }
 
 /* One line on a terminal, written over and over, and wiped at the end; the cursor waits at its beginning, so that an
@@ -349,26 +422,26 @@ static int make_row_of_tiles(struct job *job, int64_t row)
         code = make_tile(job, row, i);
         show_progress(job, row * job->columns.count + i + 1);
     }
-    size_t row_bytes = (size_t)(job->reader.width * job->model.scale * RGB);
     for (int64_t i = 0; !code && i < (bottom - top) * job->model.scale; i++)
-        code = picture_write(&job->writer, job->made + (size_t)i * row_bytes);
+        code = picture_write(&job->writer, job->made + i * row_length(job) * job->model.scale);
     return code;
 }
 
 /* ---- the command ---- */
 
-static int make_picture(struct job *job, int64_t tile)
+static int make_picture(struct job *job, int64_t tile, int quality)
 {
     int64_t width = job->reader.width, height = job->reader.height, scale = job->model.scale;
     job->rows = divide(height, tile);
     job->columns = divide(width, tile);
     int64_t tallest = longest_tile(job->rows), seen = clamp(tallest + 2 * job->model.halo, 0, height);
-    job->seen = allocate_bytes((size_t)(seen * width * RGB), job->source);
-    job->made = allocate_bytes((size_t)(tallest * scale * width * scale * RGB), job->target);
+    job->seen = allocate_bytes((size_t)(seen * row_length(job)) * sizeof *job->seen, job->source);
+    job->made = allocate_bytes((size_t)(tallest * scale * row_length(job) * scale) * sizeof *job->made, job->target);
     if (!job->seen || !job->made) return EXIT_FAILED;
     int code = output_open(&job->output, job->target);
     if (!code)
-        code = picture_create(&job->writer, job->output.file, job->target, width * scale, height * scale, &job->reader);
+        code = picture_create(&job->writer, job->output.file, job->target, width * scale, height * scale, quality,
+                              &job->reader);
     for (int64_t i = 0; !code && i < job->rows.count; i++) code = make_row_of_tiles(job, i);
     if (!code) code = picture_read_end(&job->reader);
     if (!code) code = picture_write_end(&job->writer);
@@ -406,15 +479,17 @@ static int print_table(const struct job *job)
 }
 
 static const char help[] =
-    "usage: upsample enlarge IN.png OUT.png [option…]\n"
+    "usage: upsample enlarge IN OUT [option…]\n"
     "\n"
-    "Makes a picture twice as large with the network waifu2x upconv_7, run as transposed convolutions.\n"
-    "\n"
+    "Makes a picture twice as large with the network waifu2x upconv_7, run as transposed convolutions. Grey stays grey;\n"
+    "transparency is enlarged linearly.\n"
+    "\n" PICTURE_HELP "\n"
     "  --model DIR      the folder that holds scale2.0x_model.param and scale2.0x_model.bin;\n"
     "                   otherwise upsample/upconv_7_photo in $XDG_DATA_HOME, or in ~/.local/share\n"
     "  --tile N         work in tiles of N x N pixels (default 128): more memory, a little less work; same result\n"
     "  --threads N      default: as many as there are processors\n"
     "  --isa NAME       no instruction set above this one: see upsample info\n"
+    "  --quality N      of a JPEG, 1 to 100 (default 95); from 90 on, colours are stored as finely as brightness\n"
     "  --max-pixels N   refuse pictures with more pixels (default 268435456)\n";
 
 /* Where programs of a user look for data (the XDG base directory specification). NULL after a line on stderr. */
@@ -436,6 +511,10 @@ static void close_job(struct job *job)
     picture_close(&job->reader);
     network_close(&job->network);
     waifu2x_free(&job->model);
+    ups_op_destroy(job->alpha_op);
+    free(job->alpha_seen.bytes);
+    free(job->alpha_made.bytes);
+    free(job->alpha_workspace.bytes);
     free(job->seen);
     free(job->made);
 }
@@ -443,13 +522,14 @@ static void close_job(struct job *job)
 int command_enlarge(int argc, char **argv)
 {
     const char *directory = NULL, *max_isa = NULL;
-    int64_t tile = DEFAULT_TILE, threads = 0, max_pixels = DEFAULT_MAX_PIXELS;
+    int64_t tile = DEFAULT_TILE, threads = 0, max_pixels = PICTURE_MAX_PIXELS, quality = PICTURE_QUALITY;
     char path[4096];
     const struct command_option options[] = {
         {.name = "--model", .text = &directory},
         {.name = "--isa", .text = &max_isa},
         {.name = "--tile", .count = &tile, .low = 1, .high = LARGEST_TILE},
         {.name = "--threads", .count = &threads, .low = 1, .high = 1024},
+        {.name = "--quality", .count = &quality, .low = 1, .high = 100},
         {.name = "--max-pixels", .count = &max_pixels, .low = 1, .high = INT64_C(1) << 40},
         {.name = NULL},
     };
@@ -457,12 +537,15 @@ int command_enlarge(int argc, char **argv)
     int code = take_options(&argc, argv, options);
     if (code) return code;
     if (argc != 3) return fail_usage("enlarge: which picture, and where to? see upsample enlarge --help");
+    if ((code = picture_judge_name(argv[2]))) return code;
     struct job job = {.source = argv[1], .target = argv[2], .start = clock_ms()};
     code = picture_open(&job.reader, job.source, max_pixels);
+    if (!code) code = picture_check(&job.reader, max_pixels);
     if (!code && !directory && !(directory = default_model(path, sizeof path))) code = EXIT_FAILED;
     if (!code) code = waifu2x_read(&job.model, directory);
     if (!code) code = network_open(&job.network, &job.model, max_isa, threads);
-    if (!code) code = make_picture(&job, tile);
+    if (!code && picture_has_alpha(job.reader.channels)) code = make_alpha_op(&job, max_isa);
+    if (!code) code = make_picture(&job, tile, (int)quality);
     if (!code) code = print_table(&job);
     close_job(&job);
     return code;

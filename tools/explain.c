@@ -11,11 +11,14 @@
 
 static const char help_text[] =
     "usage: upsample explain OP key=value … in=N,C,H,W [option …]\n"
-    "       upsample explain --keys OP\n"
+    "       upsample explain --keys OP [--preset NAME] [--json]\n"
     "\n"
     "Prints what `upsample run` would do for a source of this size: output sizes, the algorithm and why, the ISA,\n"
     "the kernels, workspace, packed bytes. `in` is N, C, then the spatial axes, whatever the layout.\n"
-    "conv_transpose needs out_channels=…; its weights are taken as zeros. --keys lists the keys with their defaults.\n"
+    "conv_transpose needs out_channels=…; its weights are taken as zeros.\n"
+    "\n"
+    "With --keys: the keys of the operation, each with its value under the preset, what it decides, its legal values,\n"
+    "and what frameworks call it.\n"
     "\n"
     "  --preset NAME, --isa NAME, --algorithm NAME, --policy accurate|fast|reproducible, --layout first|last\n"
     "                   as for `upsample run`\n"
@@ -28,8 +31,10 @@ static const char *take_sizes(struct request *request)
     const char *sizes = NULL;
     int left = 0;
     for (int i = 0; i < request->key_count; i++)
-        if (!strncmp(request->keys[i], "in=", 3)) sizes = request->keys[i] + 3;
-        else request->keys[left++] = request->keys[i];
+        if (!strncmp(request->keys[i], "in=", 3))
+            sizes = request->keys[i] + 3;
+        else
+            request->keys[left++] = request->keys[i];
     request->key_count = left;
     return sizes;
 }
@@ -125,36 +130,109 @@ static int explain(struct request *request)
     return code;
 }
 
+/* ---- the keys of an operation ---- */
+
 /* The value a field has in a fresh descriptor. What the field itself does not take is no default: then it follows from
- * other fields, or must be given. */
+ * other fields, or must be given: NULL. */
 static const char *default_value(union descriptor *desc, const char *name, char *text, size_t capacity)
 {
-    if (ups_desc_get(desc, name, text, capacity) < 0) return "";
+    if (ups_desc_get(desc, name, text, capacity) < 0) return NULL;
     if (!ups_desc_set(desc, name, text)) return text;
-    return ups_desc_set(desc, name, "by_preset") ? "(must be given)" : "by_preset";
+    return ups_desc_set(desc, name, "by_preset") ? NULL : "by_preset";
 }
 
-/* The field table of an operation. */
-static int print_keys(const char *word)
+/* "known as: torch kernel_size; tf ksize". */
+static void print_names(const cJSON *field)
+{
+    char names[1024] = "";
+    const cJSON *known;
+    cJSON_ArrayForEach(known, cJSON_GetObjectItemCaseSensitive(field, "known_as"))
+    {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s %s", used ? "; " : "", json_text(known, "framework"),
+                 json_text(known, "name"));
+    }
+    if (*names) print_wrapped("    known as: ", 14, names);
+}
+
+/* A line for each word, their meanings below one another; without words the legal values. */
+static void print_legal(const cJSON *field)
+{
+    const cJSON *words = cJSON_GetObjectItemCaseSensitive(field, "words"), *word;
+    int width = 0;
+    cJSON_ArrayForEach(word, words)
+    {
+        int length = (int)strlen(json_text(word, "word"));
+        if (length > width) width = length;
+    }
+    if (!width) print_wrapped("    ", 4, json_text(field, "legal"));
+    cJSON_ArrayForEach(word, words)
+    {
+        char start[64];
+        snprintf(start, sizeof start, "    %-*s  ", width, json_text(word, "word"));
+        print_wrapped(start, width + 6, json_text(word, "meaning"));
+    }
+    if (width && strstr(json_text(field, "legal"), "by_preset"))
+        printf("    %-*s  as the preset's framework does it\n", width, "by_preset");
+}
+
+static void print_key(const cJSON *field, const char *value)
+{
+    printf("%s = %s\n", json_text(field, "name"), value ? value : "(must be given)");
+    print_wrapped("    ", 4, json_text(field, "meaning"));
+    print_legal(field);
+    print_names(field);
+    putchar('\n');
+}
+
+/* The field table of an operation, as text or into a list. */
+static int print_fields(const struct request *request, union descriptor *desc, cJSON *list)
+{
+    const char *name;
+    for (int32_t i = 0; (name = ups_desc_field(request->op, i)); i++) {
+        char text[256];
+        cJSON *field = field_json(request->op, name);
+        if (!field) return EXIT_FAILED;
+        const char *value = default_value(desc, name, text, sizeof text);
+        if (list) {
+            cJSON_AddItemToObject(field, "default", value ? cJSON_CreateString(value) : cJSON_CreateNull());
+            cJSON_AddItemToArray(list, field);
+        } else {
+            print_key(field, value);
+            cJSON_Delete(field);
+        }
+    }
+    return 0;
+}
+
+static int explain_keys(const struct request *request)
 {
     union descriptor desc;
-    int32_t op = ups_op_code(word);
-    if (!op) return fail_usage("%s: no such operation; see upsample run --help", word);
-    int32_t status = ups_desc_init(&desc, ups_desc_size(op), op, NULL);
-    if (status) return fail_library(word, status);
-    const char *name;
-    for (int32_t i = 0; (name = ups_desc_field(op, i)); i++) {
-        char text[256];
-        printf("%s=%s\n", name, default_value(&desc, name, text, sizeof text));
+    const char *preset = request->preset ? request->preset : "torch";
+    int code = start_descriptor(request, 2, &desc);
+    if (code) return code;
+    if (!request->json) {
+        printf("%s under preset %s, two spatial axes\n\n", request->word, preset);
+        code = print_fields(request, &desc, NULL);
+        return code ? code : finish_stdout();
     }
-    return finish_stdout();
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "op", request->word);
+    cJSON_AddStringToObject(object, "preset", preset);
+    code = print_fields(request, &desc, cJSON_AddArrayToObject(object, "fields"));
+    if (!code) return print_json(object);
+    cJSON_Delete(object);
+    return code;
 }
 
 int command_explain(int argc, char **argv)
 {
     struct request request;
+    bool keys = false;
     if (wants_help(argc, argv)) return print_help(help_text);
-    if (argc == 3 && !strcmp(argv[1], "--keys")) return print_keys(argv[2]);
-    int code = read_request(argc, argv, (struct command_option[]){{NULL, NULL, NULL, 0, 0, NULL}}, &request);
-    return code ? code : explain(&request);
+    const struct command_option besides[] = {{.name = "--keys", .flag = &keys}, {.name = NULL}};
+    int code = read_request(argc, argv, besides, &request);
+    if (code) return code;
+    if (keys && request.key_count) return fail_usage("%s: --keys takes the operation alone", request.keys[0]);
+    return keys ? explain_keys(&request) : explain(&request);
 }

@@ -1,9 +1,5 @@
-/* SPDX-License-Identifier: MIT
- *
- * libpng reports an error by a long jump that must not return into it. So each function here that calls libpng sets the
- * place to jump to first, and keeps what it needs afterwards in the reader or writer, not in local variables.
- */
-#include "png.h"
+/* SPDX-License-Identifier: MIT */
+#include "codec.h"
 #include "command.h"
 
 #include <errno.h>
@@ -15,24 +11,25 @@
 /* zlib's. 4 takes a third of the time of its default, 6, for files 6 % larger (a photo of 48 million pixels). */
 enum { COMPRESSION_LEVEL = 4 };
 
-/* The longest side that the format, and libpng's integers, can express. */
-#define LONGEST_SIDE ((int64_t)PNG_UINT_31_MAX)
+/* What libpng is called with, reading or writing. */
+struct png_state {
+    png_structp png;
+    png_infop info;
+    struct picture_reader *reader; /* one of these */
+    struct picture_writer *writer;
+    uint8_t *whole; /* an interlaced picture can only be read as a whole; otherwise NULL */
+    size_t row_bytes;
+    bool started;
+    int64_t next;    /* the row of `whole` that is given next */
+    char words[160]; /* libpng's, on what went wrong */
+};
 
 /* ---- what libpng calls ---- */
 
-static void reader_error(png_structp png, png_const_charp words)
+static void png_fails(png_structp png, png_const_charp words)
 {
-    struct picture_reader *reader = png_get_error_ptr(png);
-    snprintf(reader->words, sizeof reader->words, "%s", words);
-    reader->problem = reader->words;
-    png_longjmp(png, 1);
-}
-
-static void writer_error(png_structp png, png_const_charp words)
-{
-    struct picture_writer *writer = png_get_error_ptr(png);
-    snprintf(writer->words, sizeof writer->words, "%s", words);
-    writer->problem = writer->words;
+    struct png_state *state = png_get_error_ptr(png);
+    snprintf(state->words, sizeof state->words, "%s", words);
     png_longjmp(png, 1);
 }
 
@@ -45,8 +42,8 @@ static void ignore_warning(png_structp png, png_const_charp words)
 
 static void read_bytes(png_structp png, png_bytep bytes, size_t count)
 {
-    const struct picture_reader *reader = png_get_io_ptr(png);
-    if (fread(bytes, 1, count, reader->file) == count) return;
+    struct picture_reader *reader = png_get_io_ptr(png);
+    if (picture_bytes(reader, bytes, count) == count) return;
     png_error(png, ferror(reader->file) ? strerror(errno) : "the file ends in the middle of the picture");
 }
 
@@ -60,230 +57,241 @@ static void flush_nothing(png_structp png)
     (void)png;
 }
 
+/* libpng's integers come in the order of the network. */
+static void use_own_order(png_structp png)
+{
+    const uint16_t one = 1;
+    if (*(const uint8_t *)&one) png_set_swap(png);
+}
+
 /* ---- reading ---- */
 
-static int damaged(const struct picture_reader *reader)
+static int damaged(const struct png_state *state)
 {
-    return fail("%s: damaged: %s", reader->path, reader->problem ? reader->problem : "cannot be read");
+    return fail("%s: damaged: %s", state->reader->path, *state->words ? state->words : "cannot be read");
 }
 
-/* Consumes the eight bytes every PNG begins with. */
-static int read_signature(struct picture_reader *reader)
+/* Palettes become RGB, fewer than 8 bits become 8, a transparent colour becomes alpha. */
+static void expand_pixels(struct png_state *state)
 {
-    uint8_t signature[8];
-    size_t count = fread(signature, 1, sizeof signature, reader->file);
-    if (ferror(reader->file)) return fail("%s: cannot be read: %s", reader->path, strerror(errno));
-    if (count == 0) return fail("%s: the file is empty", reader->path);
-    if (count < sizeof signature || png_sig_cmp(signature, 0, sizeof signature))
-        return fail("%s: not a PNG file", reader->path);
+    png_set_expand(state->png);
+    use_own_order(state->png);
+    png_set_interlace_handling(state->png);
+}
+
+static void keep_profile(struct png_state *state)
+{
+    struct picture_meaning *meaning = &state->reader->meaning;
+    png_charp name;
+    png_bytep profile;
+    png_uint_32 length;
+    int compression;
+    if (!png_get_iCCP(state->png, state->info, &name, &compression, &profile, &length)) return;
+    if (!(meaning->profile = malloc(length))) png_error(state->png, "not enough memory for its colour profile");
+    memcpy(meaning->profile, profile, length);
+    meaning->profile_bytes = length;
+}
+
+static void keep_meaning(struct png_state *state)
+{
+    struct picture_meaning *meaning = &state->reader->meaning;
+    double *xy = meaning->primaries;
+    png_uint_32 length;
+    png_bytep exif;
+    keep_profile(state);
+    if (!png_get_sRGB(state->png, state->info, &meaning->srgb_intent)) meaning->srgb_intent = -1;
+    if (!png_get_gAMA(state->png, state->info, &meaning->gamma)) meaning->gamma = 0;
+    meaning->has_primaries =
+        png_get_cHRM(state->png, state->info, xy, xy + 1, xy + 2, xy + 3, xy + 4, xy + 5, xy + 6, xy + 7);
+    if (png_get_eXIf_1(state->png, state->info, &length, &exif)) meaning->orientation = exif_orientation(exif, length);
+}
+
+static int read_header(struct png_state *state)
+{
+    struct picture_reader *reader = state->reader;
+    if (setjmp(png_jmpbuf(state->png))) return damaged(state);
+    png_set_user_limits(state->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_set_read_fn(state->png, reader, read_bytes);
+    png_read_info(state->png, state->info);
+    int type = png_get_color_type(state->png, state->info);
+    bool alpha = type & PNG_COLOR_MASK_ALPHA || png_get_valid(state->png, state->info, PNG_INFO_tRNS);
+    reader->width = png_get_image_width(state->png, state->info);
+    reader->height = png_get_image_height(state->png, state->info);
+    reader->channels = (type & PNG_COLOR_MASK_COLOR ? 3 : 1) + alpha;
+    reader->bits = png_get_bit_depth(state->png, state->info) == 16 ? 16 : 8;
+    state->row_bytes = (size_t)reader->width * (size_t)reader->channels * (size_t)reader->bits / 8;
+    keep_meaning(state);
+    expand_pixels(state);
     return 0;
 }
 
-/* Makes a decoder and reads everything before the pixels. */
-static int read_header(struct picture_reader *reader)
+static int open_png(struct picture_reader *reader)
 {
-    int code = read_signature(reader);
-    if (code) return code;
-    reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, reader_error, ignore_warning);
-    if (reader->png) reader->info = png_create_info_struct(reader->png);
-    if (!reader->info) return fail("%s: not enough memory to read it", reader->path);
-    if (setjmp(png_jmpbuf(reader->png))) return damaged(reader);
-    png_set_user_limits(reader->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    png_set_read_fn(reader->png, reader, read_bytes);
-    png_set_sig_bytes(reader->png, 8);
-    png_read_info(reader->png, reader->info);
-    reader->width = png_get_image_width(reader->png, reader->info);
-    reader->height = png_get_image_height(reader->png, reader->info);
-    png_set_interlace_handling(reader->png);
-    return 0;
-}
-
-static const char *colour_words(int colour_type)
-{
-    switch (colour_type) {
-    case PNG_COLOR_TYPE_GRAY: return "grey";
-    case PNG_COLOR_TYPE_GRAY_ALPHA: return "grey with transparency";
-    case PNG_COLOR_TYPE_PALETTE: return "colours of a palette";
-    case PNG_COLOR_TYPE_RGB_ALPHA: return "RGB with transparency";
-    default: return "RGB";
+    struct png_state *state = reader->decoder = calloc(1, sizeof *state);
+    if (state) {
+        state->reader = reader;
+        state->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, state, png_fails, ignore_warning);
     }
+    if (state && state->png) state->info = png_create_info_struct(state->png);
+    if (!state || !state->info) return fail("%s: not enough memory to read it", reader->path);
+    return read_header(state);
 }
 
-static int judge_header(const struct picture_reader *reader, int64_t max_pixels)
+/* Decoding starts with the first row, when the size has been judged. Rows are as long as libpng says, or nothing is
+ * read. */
+static void start_rows(struct png_state *state)
 {
-    int type = png_get_color_type(reader->png, reader->info);
-    int depth = png_get_bit_depth(reader->png, reader->info);
-    if (reader->width > max_pixels / reader->height)
-        return fail("%s: %lld x %lld pixels, more than --max-pixels %lld", reader->path, (long long)reader->width,
-                    (long long)reader->height, (long long)max_pixels);
-    if (type != PNG_COLOR_TYPE_RGB || depth != 8)
-        return fail("%s: %s, %d bits a channel; only RGB of 8 bits can be read so far", reader->path,
-                    colour_words(type), depth);
-    if (png_get_valid(reader->png, reader->info, PNG_INFO_tRNS))
-        return fail("%s: RGB with a transparent colour; only RGB without can be read so far", reader->path);
-    return 0;
-}
-
-static void free_decoder(struct picture_reader *reader)
-{
-    png_destroy_read_struct(&reader->png, &reader->info, NULL);
-    free(reader->whole);
-    reader->whole = NULL;
-    reader->next = 0;
-}
-
-static bool is_interlaced(const struct picture_reader *reader)
-{
-    return png_get_interlace_type(reader->png, reader->info) != PNG_INTERLACE_NONE;
+    if (state->started) return;
+    png_read_update_info(state->png, state->info);
+    if (png_get_rowbytes(state->png, state->info) != state->row_bytes) png_error(state->png, "rows of unknown layout");
+    state->started = true;
 }
 
 /* Interlaced: seven passes over all rows, each of which adds to what the earlier ones left there. */
-static int read_whole(struct picture_reader *reader)
+static int read_whole(struct png_state *state)
 {
-    size_t row_bytes = (size_t)reader->width * 3;
-    reader->whole = allocate_bytes(row_bytes * (size_t)reader->height, reader->path);
-    if (!reader->whole) return EXIT_FAILED;
-    if (setjmp(png_jmpbuf(reader->png))) return damaged(reader);
+    int64_t height = state->reader->height;
+    size_t bytes;
+    if (__builtin_mul_overflow(state->row_bytes, (size_t)height, &bytes)) bytes = SIZE_MAX;
+    state->whole = allocate_bytes(bytes, state->reader->path);
+    if (!state->whole) return EXIT_FAILED;
+    if (setjmp(png_jmpbuf(state->png))) return damaged(state);
+    start_rows(state);
     for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
-        for (int64_t y = 0; y < reader->height; y++)
-            png_read_row(reader->png, reader->whole + (size_t)y * row_bytes, NULL);
+        for (int64_t y = 0; y < height; y++)
+            png_read_row(state->png, state->whole + (size_t)y * state->row_bytes, NULL);
     return 0;
 }
 
-int picture_read(struct picture_reader *reader, uint8_t *row)
+static int read_png(struct picture_reader *reader, uint8_t *row)
 {
-    size_t row_bytes = (size_t)reader->width * 3;
-    if (is_interlaced(reader)) {
-        int code = reader->whole ? 0 : read_whole(reader);
+    struct png_state *state = reader->decoder;
+    if (png_get_interlace_type(state->png, state->info) != PNG_INTERLACE_NONE) {
+        int code = state->whole ? 0 : read_whole(state);
         if (code) return code;
-        memcpy(row, reader->whole + (size_t)reader->next * row_bytes, row_bytes);
-    } else {
-        if (setjmp(png_jmpbuf(reader->png))) return damaged(reader);
-        png_read_row(reader->png, row, NULL);
+        memcpy(row, state->whole + (size_t)state->next++ * state->row_bytes, state->row_bytes);
+        return 0;
     }
-    reader->next++;
+    if (setjmp(png_jmpbuf(state->png))) return damaged(state);
+    start_rows(state);
+    png_read_row(state->png, row, NULL);
     return 0;
 }
 
-int picture_read_end(struct picture_reader *reader)
+static int end_png(struct picture_reader *reader)
 {
-    if (setjmp(png_jmpbuf(reader->png))) return damaged(reader);
-    png_read_end(reader->png, NULL);
+    struct png_state *state = reader->decoder;
+    if (setjmp(png_jmpbuf(state->png))) return damaged(state);
+    png_read_end(state->png, NULL);
     return 0;
 }
 
-/* Decodes the picture into one row over and over. The interlaced are not exempt: their passes too go through one row,
- * whose contents nobody looks at. */
-static int decode_for_nothing(struct picture_reader *reader, uint8_t *row)
+static void close_png(struct picture_reader *reader)
 {
-    int passes = is_interlaced(reader) ? PNG_INTERLACE_ADAM7_PASSES : 1;
-    if (setjmp(png_jmpbuf(reader->png))) return damaged(reader);
-    for (int pass = 0; pass < passes; pass++)
-        for (int64_t y = 0; y < reader->height; y++) png_read_row(reader->png, row, NULL);
-    return picture_read_end(reader);
-}
-
-static int check_whole(struct picture_reader *reader)
-{
-    uint8_t *row = allocate_bytes((size_t)reader->width * 3, reader->path);
-    if (!row) return EXIT_FAILED;
-    int code = decode_for_nothing(reader, row);
-    free(row);
-    return code;
-}
-
-static int open_decoder(struct picture_reader *reader, int64_t max_pixels)
-{
-    int code = read_header(reader);
-    return code ? code : judge_header(reader, max_pixels);
-}
-
-int picture_open(struct picture_reader *reader, const char *path, int64_t max_pixels)
-{
-    memset(reader, 0, sizeof *reader);
-    reader->path = path;
-    if (!(reader->file = fopen(path, "rb"))) return fail("%s: cannot be read: %s", path, strerror(errno));
-    int code = open_decoder(reader, max_pixels);
-    if (code || fseek(reader->file, 0, SEEK_CUR)) return code; /* a pipe has no position */
-    if ((code = check_whole(reader))) return code;
-    free_decoder(reader);
-    rewind(reader->file);
-    return open_decoder(reader, max_pixels);
-}
-
-void picture_close(struct picture_reader *reader)
-{
-    free_decoder(reader);
-    if (reader->file) fclose(reader->file);
-    reader->file = NULL;
+    struct png_state *state = reader->decoder;
+    if (!state) return;
+    png_destroy_read_struct(&state->png, &state->info, NULL);
+    free(state->whole);
+    free(state);
+    reader->decoder = NULL;
 }
 
 /* ---- writing ---- */
 
-static int unwritten(const struct picture_writer *writer)
+static int unwritten(const struct png_state *state)
 {
-    return fail("%s: cannot be written: %s", writer->path, writer->problem ? writer->problem : "unknown reason");
+    return fail("%s: cannot be written: %s", state->writer->path, *state->words ? state->words : "unknown reason");
 }
 
-/* The bytes mean the same colours as before, so they keep the words that say which. libpng doubts some profiles that
- * are everywhere (an old sRGB of Hewlett-Packard); that is no reason not to pass them on. */
-static void copy_colours(struct picture_writer *writer, const struct picture_reader *like)
+/* libpng doubts some profiles that are everywhere (an old sRGB of Hewlett-Packard); that is no reason not to pass them
+ * on. */
+static void say_meaning(struct png_state *state)
 {
-    png_charp name;
-    png_bytep profile;
-    png_uint_32 length;
-    int number;
-    double gamma, x[8];
-    png_set_benign_errors(writer->png, 1);
-    png_set_option(writer->png, PNG_SKIP_sRGB_CHECK_PROFILE, PNG_OPTION_ON);
-    if (png_get_iCCP(like->png, like->info, &name, &number, &profile, &length)) {
-        png_set_iCCP(writer->png, writer->info, name, number, profile, length);
-    } else if (png_get_sRGB(like->png, like->info, &number)) {
-        png_set_sRGB(writer->png, writer->info, number);
+    const struct picture_meaning *meaning = state->writer->meaning;
+    const double *xy = meaning->primaries;
+    uint8_t exif[EXIF_BYTES];
+    png_set_benign_errors(state->png, 1);
+    png_set_option(state->png, PNG_SKIP_sRGB_CHECK_PROFILE, PNG_OPTION_ON);
+    if (meaning->profile) {
+        png_set_iCCP(state->png, state->info, "ICC profile", PNG_COMPRESSION_TYPE_BASE, meaning->profile,
+                     meaning->profile_bytes);
+    } else if (meaning->srgb_intent >= 0) {
+        png_set_sRGB(state->png, state->info, meaning->srgb_intent);
     } else {
-        if (png_get_gAMA(like->png, like->info, &gamma)) png_set_gAMA(writer->png, writer->info, gamma);
-        if (png_get_cHRM(like->png, like->info, x, x + 1, x + 2, x + 3, x + 4, x + 5, x + 6, x + 7))
-            png_set_cHRM(writer->png, writer->info, x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]);
+        if (meaning->gamma > 0) png_set_gAMA(state->png, state->info, meaning->gamma);
+        if (meaning->has_primaries)
+            png_set_cHRM(state->png, state->info, xy[0], xy[1], xy[2], xy[3], xy[4], xy[5], xy[6], xy[7]);
     }
+    if (!meaning->orientation) return;
+    exif_say_orientation(meaning->orientation, exif);
+    png_set_eXIf_1(state->png, state->info, sizeof exif, exif);
 }
 
-int picture_create(struct picture_writer *writer, FILE *file, const char *path, int64_t width, int64_t height,
-                   const struct picture_reader *like)
+static int start_png(struct png_state *state)
 {
-    memset(writer, 0, sizeof *writer);
-    writer->path = path;
-    if (width > LONGEST_SIDE || height > LONGEST_SIDE)
-        return fail("%s: %lld x %lld pixels, and a PNG file holds at most %lld a side", path, (long long)width,
-                    (long long)height, (long long)LONGEST_SIDE);
-    writer->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, writer, writer_error, ignore_warning);
-    if (writer->png) writer->info = png_create_info_struct(writer->png);
-    if (!writer->info) return fail("%s: not enough memory to write it", path);
-    if (setjmp(png_jmpbuf(writer->png))) return unwritten(writer);
-    png_set_user_limits(writer->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    png_set_write_fn(writer->png, file, write_bytes, flush_nothing);
-    png_set_IHDR(writer->png, writer->info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_set_compression_level(writer->png, COMPRESSION_LEVEL);
-    copy_colours(writer, like);
-    png_write_info(writer->png, writer->info);
+    static const int types[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB,
+                                PNG_COLOR_TYPE_RGB_ALPHA};
+    const struct picture_writer *writer = state->writer;
+    if (setjmp(png_jmpbuf(state->png))) return unwritten(state);
+    png_set_user_limits(state->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_set_write_fn(state->png, writer->file, write_bytes, flush_nothing);
+    png_set_IHDR(state->png, state->info, (png_uint_32)writer->width, (png_uint_32)writer->height, writer->bits,
+                 types[writer->channels], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_compression_level(state->png, COMPRESSION_LEVEL);
+    say_meaning(state);
+    png_write_info(state->png, state->info);
+    if (writer->bits == 16) use_own_order(state->png);
     return 0;
 }
 
-int picture_write(struct picture_writer *writer, const uint8_t *row)
+static int create_png(struct picture_writer *writer)
 {
-    if (setjmp(png_jmpbuf(writer->png))) return unwritten(writer);
-    png_write_row(writer->png, row);
+    struct png_state *state = writer->encoder = calloc(1, sizeof *state);
+    if (state) {
+        state->writer = writer;
+        state->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, state, png_fails, ignore_warning);
+    }
+    if (state && state->png) state->info = png_create_info_struct(state->png);
+    if (!state || !state->info) return fail("%s: not enough memory to write it", writer->path);
+    return start_png(state);
+}
+
+static int write_png(struct picture_writer *writer, const uint8_t *row)
+{
+    struct png_state *state = writer->encoder;
+    if (setjmp(png_jmpbuf(state->png))) return unwritten(state);
+    png_write_row(state->png, row);
     return 0;
 }
 
-int picture_write_end(struct picture_writer *writer)
+static int write_png_end(struct picture_writer *writer)
 {
-    if (setjmp(png_jmpbuf(writer->png))) return unwritten(writer);
-    png_write_end(writer->png, writer->info);
+    struct png_state *state = writer->encoder;
+    if (setjmp(png_jmpbuf(state->png))) return unwritten(state);
+    png_write_end(state->png, state->info);
     return 0;
 }
 
-void picture_writer_free(struct picture_writer *writer)
+static void free_png(struct picture_writer *writer)
 {
-    if (writer->png) png_destroy_write_struct(&writer->png, &writer->info);
+    struct png_state *state = writer->encoder;
+    if (!state) return;
+    if (state->png) png_destroy_write_struct(&state->png, &state->info);
+    free(state);
+    writer->encoder = NULL;
 }
+
+const struct picture_codec png_codec = {
+    .name = "PNG",
+    .longest_side = PNG_UINT_31_MAX,
+    .most_bits = 16,
+    .alpha = true,
+    .open = open_png,
+    .read = read_png,
+    .read_end = end_png,
+    .close = close_png,
+    .create = create_png,
+    .write = write_png,
+    .write_end = write_png_end,
+    .free = free_png,
+};

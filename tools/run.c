@@ -14,14 +14,15 @@
 static const char help_text[] =
     "usage: upsample run OP key=value … --src x.npy --dst y.npy [option …]\n"
     "\n"
-    "OP is max_pool, max_unpool, replicate, bed_of_nails, resize or conv_transpose. Keys have ONNX's names and\n"
-    "orders, spatial axes only, outermost first: kernel_shape=4,4 strides=2,2 pads=1,1,1,1 mode=nearest sizes=64,64 …\n"
-    "`upsample explain --keys OP` lists them with their defaults; N and C come from the file.\n"
+    "OP is max_pool, avg_pool, max_unpool, replicate, bed_of_nails, pixel_shuffle, pixel_unshuffle, resize or\n"
+    "conv_transpose. Keys have ONNX's names and orders, spatial axes only, outermost first: kernel_shape=4,4\n"
+    "strides=2,2 pads=1,1,1,1 mode=nearest sizes=64,64 … `upsample explain --keys OP` lists them; N and C come from the\n"
+    "file.\n"
     "\n"
     "  --src, --dst FILE       input and output, float32\n"
     "  --weights, --bias FILE  conv_transpose; the weights' axes as weights_layout says, whatever --layout\n"
-    "  --indices FILE          max_unpool: the switches, int32 or int64\n"
-    "  --indices-out FILE      max_pool: record the switches (index_type=i64|i32)\n"
+    "  --indices FILE          max_unpool: the switches, int64, int32, uint8 or float32\n"
+    "  --indices-out FILE      max_pool: record the switches (index_type=i64|i32|u8|f32)\n"
     "  --layout first|last     order of the axes in the files: N, C, spatial (first) or N, spatial, C\n"
     "  --preset NAME           whose meaning; torch without it. A key overrides its own field\n"
     "  --isa NAME              no tier above scalar, avx2, avx512, neon\n"
@@ -104,12 +105,10 @@ static int read_floats(const char *path, struct npy *array)
     return fail("%s: dtype %s; must be f4", path, npy_type_name(array->type));
 }
 
+/* Every type that is read is one of switches. */
 static int read_indices(const char *path, struct npy *array)
 {
-    if (!path) return 0;
-    int code = npy_read(path, array);
-    if (code || array->type == NPY_I32 || array->type == NPY_I64) return code;
-    return fail("%s: dtype %s; indices must be i4 or i8", path, npy_type_name(array->type));
+    return path ? npy_read(path, array) : 0;
 }
 
 static int read_inputs(struct call *call)
@@ -128,11 +127,21 @@ static int read_inputs(struct call *call)
 
 /* ---- the descriptor ---- */
 
+/* Types of the library, by those of files. */
+static const int32_t library_types[] = {
+    [NPY_F32] = UPS_F32, [NPY_I32] = UPS_I32, [NPY_I64] = UPS_I64, [NPY_U8] = UPS_U8};
+
+static enum npy_type file_type(int32_t library_type)
+{
+    enum npy_type type = NPY_F32;
+    while (type < NPY_U8 && library_types[type] != library_type) type++;
+    return type;
+}
+
 /* The type of an index input is its file's; a key may say the same. */
 static int check_index_type(struct call *call)
 {
-    int32_t *type = &call->desc.unpool.index_type;
-    int32_t files = call->indices.type == NPY_I32 ? UPS_I32 : UPS_I64;
+    int32_t *type = &call->desc.unpool.index_type, files = library_types[call->indices.type];
     for (int i = 0; i < call->request.key_count; i++)
         if (!strncmp(call->request.keys[i], "index_type=", 11) && *type != files)
             return fail("%s: dtype %s, but %s was asked for", call->indices_path, npy_type_name(call->indices.type),
@@ -291,7 +300,7 @@ static int plan_shape(const struct call *call, int32_t role, ups_tensor *tensor,
     int32_t status = ups_plan_tensor(call->plan, role, tensor);
     if (status) return fail_library(call->request.word, status);
     array->rank = tensor->rank + 2;
-    array->type = tensor->dtype == UPS_I32 ? NPY_I32 : tensor->dtype == UPS_I64 ? NPY_I64 : NPY_F32;
+    array->type = file_type(tensor->dtype);
     dims_to_memory(call->desc.head.layout, tensor->rank, tensor->dims, array->dims);
     return npy_measure(array, call->request.word);
 }
@@ -502,9 +511,10 @@ static int report(struct call *call)
 static int report_bad_indices(struct call *call)
 {
     if (!call->buffers.bad_count) return 0;
-    fail("%s: %lld of %lld indices are outside the output plane and were skipped, the first at position %lld",
+    bool taken = call->desc.unpool.overlap == UPS_OVERLAP_ERROR;
+    fail("%s: %lld of %lld indices are outside the output plane%s and were skipped, the first at position %lld",
          call->indices_path, (long long)call->buffers.bad_count, (long long)call->indices.count,
-         (long long)call->buffers.bad_first);
+         taken ? ", or name a place that is taken," : "", (long long)call->buffers.bad_first);
     return EXIT_BAD_INDEX;
 }
 

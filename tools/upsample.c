@@ -2,7 +2,7 @@
  *
  * `upsample`: the table of subcommands, and what they share (command.h).
  */
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime, sysconf */
 #include "command.h"
 
 #include <cjson/cJSON.h>
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct subcommand {
     const char *name;
@@ -21,6 +22,8 @@ static const struct subcommand {
     {"info", command_info, "this machine, this build, and a self-test"},
     {"run", command_run, "any operation on .npy files"},
     {"explain", command_explain, "what an operation would do at given sizes, and why"},
+    {"difference", command_difference, "where two frameworks mean different things by an operation"},
+    {"resize", command_resize, "a picture at another size, by any of the filters"},
     {"enlarge", command_enlarge, "a picture twice as large, by waifu2x's network"},
     {"bench", command_bench, "how fast, beside what this machine can do at most"},
 };
@@ -72,6 +75,38 @@ bool wants_help(int argc, char **argv)
     return false;
 }
 
+/* Columns of a UTF-8 text of `bytes` bytes. */
+static int columns(const char *text, size_t bytes)
+{
+    int count = 0;
+    for (size_t i = 0; i < bytes; i++) count += (text[i] & 0xc0) != 0x80;
+    return count;
+}
+
+void print_wrapped(const char *start, int indent, const char *words)
+{
+    enum { WIDTH = 100 };
+    int at = columns(start, strlen(start));
+    bool fresh = true;
+    fputs(start, stdout);
+    for (const char *word = words; *word;) {
+        size_t length = strcspn(word, " ");
+        int width = columns(word, length);
+        if (!fresh && at + 1 + width > WIDTH) {
+            printf("\n%*s", indent, "");
+            at = indent;
+        } else if (!fresh) {
+            putchar(' ');
+            at++;
+        }
+        printf("%.*s", (int)length, word);
+        at += width;
+        fresh = false;
+        word += length + (word[length] == ' ');
+    }
+    putchar('\n');
+}
+
 int finish_stdout(void)
 {
     if (!fflush(stdout) && !ferror(stdout)) return 0;
@@ -90,9 +125,15 @@ bool read_count(const char *text, int64_t low, int64_t high, int64_t *value)
     return true;
 }
 
-static int set_option(const struct command_option *option, const char *value)
+static int set_option(const struct command_option *option, char *value)
 {
-    if (option->text) *option->text = value;
+    struct command_list *list = option->list;
+    if (list && list->count == list->most)
+        return fail_usage("%s %s: at most %d of them", option->name, value, list->most);
+    if (list)
+        list->texts[list->count++] = value;
+    else if (option->text)
+        *option->text = value;
     else if (!read_count(value, option->low, option->high, option->count))
         return fail_usage("%s=%s: must be an integer from %lld to %lld", option->name, value, (long long)option->low,
                           (long long)option->high);
@@ -109,7 +150,7 @@ static bool is_option(const char *argument, const struct command_option *option)
 /* The option at argv[*i]; moves *i to the last argument that belongs to it. */
 static int take_option(char **argv, int *i, const struct command_option *options)
 {
-    const char *argument = argv[*i], *equals = strchr(argument, '=');
+    char *argument = argv[*i], *equals = strchr(argument, '=');
     const struct command_option *option = options;
     while (option->name && !is_option(argument, option)) option++;
     if (!option->name) return fail_usage("unknown option %s; see upsample %s --help", argument, argv[0]);
@@ -117,7 +158,7 @@ static int take_option(char **argv, int *i, const struct command_option *options
         *option->flag = true;
         return equals ? fail_usage("%s takes no value", option->name) : 0;
     }
-    const char *value = equals ? equals + 1 : argv[++*i];
+    char *value = equals ? equals + 1 : argv[++*i];
     return value ? set_option(option, value) : fail_usage("%s: a value is missing", option->name);
 }
 
@@ -161,8 +202,7 @@ static int read_word(const char *option, const char *text, const struct word *wo
     return fail_usage("%s=%s: must be one of %s", option, text, legal);
 }
 
-/* The word of the operation and the keys, once the options are gone. */
-static int read_positional(int argc, char **argv, struct request *request)
+int read_operation(int argc, char **argv, struct request *request)
 {
     if (argc < 2) return fail_usage("%s: which operation? see upsample %s --help", argv[0], argv[0]);
     request->word = argv[1];
@@ -193,7 +233,7 @@ int read_request(int argc, char **argv, const struct command_option *besides, st
     int code = take_options(&argc, argv, options);
     if (!code) code = read_word("--policy", policy, policies, &request->options.policy);
     if (!code) code = read_word("--layout", layout, layouts, &request->layout);
-    return code ? code : read_positional(argc, argv, request);
+    return code ? code : read_operation(argc, argv, request);
 }
 
 static bool has_field(int32_t op, const char *name)
@@ -211,13 +251,13 @@ static int set_key(union descriptor *desc, const char *key)
     char name[64]; /* longer than any; a longer one is cut, and then is none either */
     size_t length = strcspn(key, "=");
     snprintf(name, sizeof name, "%.*s", (int)length, key);
-    if (!has_field(desc->head.op, name))
-        return fail("%s: %s has no such key; upsample explain --keys %s lists them", key, word, word);
     int32_t status = ups_desc_set(desc, name, key + length + 1);
+    if (status && !has_field(desc->head.op, name))
+        return fail("%s: %s; upsample explain --keys %s lists them", key, ups_last_error(), word);
     return status ? fail_library(word, status) : 0;
 }
 
-int describe_request(const struct request *request, int32_t rank, const char *source, union descriptor *desc)
+int start_descriptor(const struct request *request, int32_t rank, union descriptor *desc)
 {
     int32_t status = ups_desc_init(desc, ups_desc_size(request->op), request->op, request->preset);
     if (status) return fail_library(request->word, status);
@@ -225,9 +265,15 @@ int describe_request(const struct request *request, int32_t rank, const char *so
     desc->head.layout = request->layout;
     for (int i = 0, code; i < request->key_count; i++)
         if ((code = set_key(desc, request->keys[i]))) return code;
-    if (desc->head.rank != rank)
-        return fail("rank=%d: %s has %d spatial axes", (int)desc->head.rank, source, (int)rank);
     return 0;
+}
+
+int describe_request(const struct request *request, int32_t rank, const char *source, union descriptor *desc)
+{
+    int code = start_descriptor(request, rank, desc);
+    if (!code && desc->head.rank != rank)
+        return fail("rank=%d: %s has %d spatial axes", (int)desc->head.rank, source, (int)rank);
+    return code;
 }
 
 void dims_from_memory(int32_t layout, int32_t rank, const int64_t *memory, int64_t *dims)
@@ -282,6 +328,37 @@ char *cpu_text(int32_t format) { return answer(NULL, format); }
 
 cJSON *cpu_json(void) { return parsed(answer(NULL, UPS_JSON)); }
 
+cJSON *field_json(int32_t op, const char *name)
+{
+    int64_t length = ups_desc_explain(op, name, UPS_JSON, NULL, 0);
+    char *text = length < 0 ? NULL : malloc((size_t)length + 1);
+    if (!text) {
+        fail("%s", length < 0 ? ups_last_error() : "no memory");
+        return NULL;
+    }
+    ups_desc_explain(op, name, UPS_JSON, text, (size_t)length + 1);
+    return parsed(text);
+}
+
+const char *json_text(const cJSON *object, const char *name)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+    return text ? text : "";
+}
+
+/* The word of "leaky_relu:0.1" ends at the colon. */
+const char *word_meaning(const cJSON *field, const char *value)
+{
+    const cJSON *word;
+    size_t length = strcspn(value, ":");
+    cJSON_ArrayForEach(word, cJSON_GetObjectItemCaseSensitive(field, "words"))
+    {
+        const char *text = json_text(word, "word");
+        if (strlen(text) == length && !strncmp(text, value, length)) return json_text(word, "meaning");
+    }
+    return "";
+}
+
 int print_json(cJSON *object)
 {
     char *text = cJSON_Print(object);
@@ -299,6 +376,16 @@ double clock_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
+int open_threads(int64_t count, ups_threads **threads)
+{
+    *threads = NULL;
+    if (count == 0) count = sysconf(_SC_NPROCESSORS_ONLN);
+    if (count <= 1) return 0;
+    int32_t status = ups_threads_create((int32_t)(count < 1024 ? count : 1024), threads);
+    if (status == UPS_UNSUPPORTED) return 0;
+    return status ? fail_library("--threads", status) : 0;
+}
+
 void *allocate_bytes(size_t bytes, const char *what)
 {
     size_t rounded = bytes / 64 * 64 + 64;
@@ -313,7 +400,7 @@ static void print_usage(FILE *file)
 {
     fputs("usage: upsample COMMAND …\n\n", file);
     for (int i = 0; i < SUBCOMMAND_COUNT; i++)
-        fprintf(file, "  %-10s%s\n", subcommands[i].name, subcommands[i].summary);
+        fprintf(file, "  %-12s%s\n", subcommands[i].name, subcommands[i].summary);
     fputs("\nupsample COMMAND --help tells more, upsample --version the version.\n", file);
 }
 

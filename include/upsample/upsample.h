@@ -274,18 +274,19 @@ typedef struct ups_shuffle_desc {
  * variant on both.
  *
  * sizes and scales are two fields: sizes gives m; scales, when given, enters the formula as sc. Without sizes
- * m = floor(n*scale); without scales sc = m/n. Sizes given to ups_plan_create stand in for sizes.
+ * m = floor(n*scale), in f32 for ort, openvino, ncnn, and rounded to the nearest for opencv; without scales sc = m/n. Sizes given to ups_plan_create stand in for sizes.
  * keep_aspect_ratio_policy not_larger, not_smaller: sc is the min, max of sizes/n over the axes, m = floor(sc*n + 0.5).
  *
  * coordinate_arithmetic, how x is computed and rounded; for nearest it decides which pixel is taken:
  *     f64          the formulas above in double (ONNX)
- *     torch        ratios rounded to f32, formulas in f32, linear clamped at 0 before it is split, and PyTorch's copies:
- *                  linear on an axis with n = m; nearest floor/asymmetric in 2-D with n = m or m = 2n
- *     ort          the formulas in f32 as written, m for L, ties of nearest within 1e-6; a copy where no size changes
- *     tf           f32, ratio first; cubic's fraction rounded to 1/1024
- *     f32          the formulas in f32 (OpenVINO, oneDNN)
+ *     torch        ratios rounded to f32, formulas in f32, and PyTorch's copies: linear, and antialias, on an axis with
+ *                  n = m; nearest floor/asymmetric in 2-D with n = m or m = 2n
+ *     ort          the formulas in f32 as written, m for L, ties of nearest within 1e-6; a copy where no size changes,
+ *                  and of an axis with n = m where the scale is 1 or with antialias
+ *     tf           f32, ratio first; cubic's fraction rounded to 1/1024; a copy where no size changes
+ *     f32          the formulas in f32 (OpenVINO, oneDNN); a copy of each axis that keeps its length
  *     accumulated  nearest: a running sum in double of steps n/m from half a step (Pillow, OpenCV NEAREST_EXACT); else f64
- *     opencv       nearest: floor(o * (1/(m/n))) in double (OpenCV NEAREST); else f64 */
+ *     opencv       nearest: floor(o * (1/(m/n))) in double (OpenCV NEAREST); else f64. Both copy where no size changes */
 typedef struct ups_resize_desc {
     UPS_DESC_HEAD;
     int32_t mode;                           /* UPS_MODE_NEAREST, …; after init the framework's own default */
@@ -322,7 +323,8 @@ typedef struct ups_resize_desc {
  *               not exceed that; explicit pads are used where no size is wanted
  *     tf        same: m in ((n-1)*s, n*s], pb = floor(max(T, 0)/2). valid: m in [(n-1)*s + E, n*s + E - 1], pb = 0. Not
  *               given: n*s, (n-1)*s + max(E, s). notset: pads stay
- *     openvino  pb = T - floor(T/2) for same_upper, floor(T/2) for all others
+ *     openvino  with a wanted size, T = max(T, 0): pb = T - floor(T/2) for same_upper, floor(T/2) for same_lower; else pb
+ *               stays and the end is cut. Without one auto_pad has no say
  * ups_solve_pads tells the result. valid without a wanted size: no pads. */
 typedef struct ups_conv_transpose_desc {
     UPS_DESC_HEAD;

@@ -59,9 +59,9 @@ STEP void filter_pixels_step(const float *x, int64_t x_stride, const int32_t *in
 }
 
 static void ISA(filter_pixels)(const float *x, int64_t x_stride, const int32_t *index, const float *weight,
-                               int64_t taps, int64_t n, int64_t channels, float *y)
+                               int64_t taps, int64_t n, int64_t channels, float *y, int64_t y_stride)
 {
-    for (int64_t o = 0; o < n; o++, y += channels) {
+    for (int64_t o = 0; o < n; o++, y += y_stride) {
         int64_t c = 0;
         for (; c + VF_LANES <= channels; c += VF_LANES)
             filter_pixels_step(x + c, x_stride, index + o, weight + o, taps, n, VF_LANES, y + c);

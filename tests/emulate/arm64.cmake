@@ -19,7 +19,7 @@ set(ENV{PKG_CONFIG_SYSROOT_DIR} "${sysroot}")
 set(ENV{PKG_CONFIG_LIBDIR} "${libraries}/pkgconfig:${sysroot}/usr/share/pkgconfig")
 
 # The compiler has its own C library; everything else is in the sysroot.
-set(CMAKE_C_FLAGS_INIT "-idirafter ${sysroot}/usr/include")
+set(CMAKE_C_FLAGS_INIT "-idirafter ${sysroot}/usr/include -idirafter ${sysroot}/usr/include/aarch64-linux-gnu")
 foreach(kind EXE SHARED)
     set(CMAKE_${kind}_LINKER_FLAGS_INIT "-L${libraries} -Wl,-rpath-link,${libraries}:${sysroot}/lib/aarch64-linux-gnu")
 endforeach()
