@@ -185,7 +185,11 @@ void time_ups_pool_row_fn(benchmark::State &state, ups_pool_row_fn *run, const S
         float *y = o.floats(n);
         const float *rows[] = {o.floats(2 * n), o.floats(2 * n), o.floats(2 * n)};
         const int64_t base[] = {0, 2 * n, 4 * n};
-        const ups_pool_window window = {rows, base, 3, 2 * n, 3, 2, 1, 1};
+        ups_pool_window window = {};
+        window.rows = rows, window.base = base, window.count = 3, window.width = 2 * n;
+        window.taps = 3, window.stride = 2, window.dilation = 1, window.pad = 1;
+        window.position_step = 1, window.tap_step = 0; // a switch is a position in the plane
+        window.nan = UPS_NAN_LAST, window.scan = UPS_SCAN_ROW_MAJOR;
         run(&window, 0, n, y, index ? o.bytes(index * n) : nullptr);
     });
 }
@@ -197,7 +201,8 @@ void time_ups_pool_2x2s2_fn(benchmark::State &state, ups_pool_2x2s2_fn *run, con
         Operands o = {block};
         const float *row0 = o.floats(2 * n), *row1 = o.floats(2 * n);
         float *y = o.floats(n);
-        run(row0, row1, n, 0, 2 * n, y, index ? o.bytes(index * n) : nullptr);
+        const ups_pool_quad quad = {0, 2, 1, 2 * n};
+        run(row0, row1, n, UPS_NAN_LAST, &quad, y, index ? o.bytes(index * n) : nullptr);
     });
 }
 
@@ -210,7 +215,31 @@ void time_ups_pool_pixel_fn(benchmark::State &state, ups_pool_pixel_fn *run, con
         const float *tap[] = {o.floats(n), o.floats(n), o.floats(n), o.floats(n)};
         const int64_t position[] = {0, 1, 100, 101};
         float *y = o.floats(n);
-        run(tap, position, 4, n, y, index ? o.bytes(index * n) : nullptr);
+        run(tap, position, 4, n, UPS_NAN_LAST, y, index ? o.bytes(index * n) : nullptr);
+    });
+}
+
+// A 2x2 window at stride 2, as ResNet-D's shortcut has it.
+void time_ups_avg_row_fn(benchmark::State &state, ups_avg_row_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(16 + 4);
+    time_moves(state, setting, (16 + 4) * n, [&](char *block) {
+        Operands o = {block};
+        const float *rows[] = {o.floats(2 * n), o.floats(2 * n)};
+        ups_avg_window window = {};
+        window.rows = rows, window.count = 2, window.start = 0;
+        window.taps = 2, window.stride = 2, window.dilation = 1;
+        run(&window, n, 4, o.floats(n));
+    });
+}
+
+void time_ups_avg_pixel_fn(benchmark::State &state, ups_avg_pixel_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(16 + 4);
+    time_moves(state, setting, (16 + 4) * n, [&](char *block) {
+        Operands o = {block};
+        const float *tap[] = {o.floats(n), o.floats(n), o.floats(n), o.floats(n)};
+        run(tap, 4, n, 4, o.floats(n));
     });
 }
 
@@ -321,7 +350,7 @@ void time_ups_filter_pixels_fn(benchmark::State &state, ups_filter_pixels_fn *ru
     time_moves(state, setting, 6 * n * channels, [&](char *block) {
         Operands o = {block};
         const float *x = o.floats(n / 2 * channels);
-        run(x, channels, taps.index.data(), taps.weight.data(), 2, n, channels, o.floats(n * channels));
+        run(x, channels, taps.index.data(), taps.weight.data(), 2, n, channels, o.floats(n * channels), channels);
     });
 }
 
