@@ -2,7 +2,7 @@
 """Two builds, alternating within one run: what got faster or slower beyond noise.
 
     screening      N rounds over all rows
-    confirmation   2N fresh rounds, at least 12, over the rows that screening found suspicious
+    confirmation   2N fresh rounds, at least 20, over the rows that screening found suspicious
 
 A round takes the rows in a random order, some to a process, and runs each handful by both builds, one straight after the other,
 which first being a coin's matter. So a pair has the same minute of the machine, and what one process has by luck (where its
@@ -17,6 +17,7 @@ import math
 import os
 import pathlib
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -26,7 +27,8 @@ import time
 from .runs import Refusal, Row, Run, refuse_strangers
 
 LEAST = 1.03  # times: a smaller change is none
-SCREEN_RATIO, SCREEN_P = 1.02, 0.10  # what screening lets pass: lenient, since confirmation starts anew
+SCREEN_RATIO, SCREEN_P = 1.02, 0.25  # what screening lets pass: lenient, since confirmation starts anew
+CONFIRMING = 20
 LEVEL = 0.05  # of the confirmation, for all rows together
 HANDFUL = 8  # rows of a process: each costs the measuring of the machine
 REPETITIONS, MIN_SECONDS = 3, 0.02
@@ -111,6 +113,12 @@ class Build:
         return subprocess.run([str(self.program.resolve()), *arguments, *self.extra], env=self.environment, capture_output=True,
                               text=True)
 
+    def library(self):
+        """The file that the program loads."""
+        lines = subprocess.run(["ldd", str(self.program.resolve())], env=self.environment, capture_output=True, text=True).stdout
+        found = re.search(r"libupsample\S* => (\S+)", lines)
+        return pathlib.Path(found[1]).resolve() if found else self.program.resolve()
+
     def names(self, pattern):
         done = self.call("--list", *([f"--benchmark_filter={pattern}"] if pattern else []))
         if done.returncode:
@@ -144,6 +152,9 @@ class Comparison:
     def __init__(self, a, b, pattern, extra, seed, out=sys.stderr):
         self.builds, self.out, self.chance = (Build("A", a, extra), Build("B", b, extra)), out, random.Random(seed)
         names = [build.names(pattern) for build in self.builds]
+        if self.builds[0].library() == self.builds[1].library() and self.builds[0].program.resolve() != self.builds[1].program.resolve():
+            raise Refusal(f"both programs load {self.builds[0].library()}: a build tree that was copied or moved loads the library "
+                          "of the place where it was built. Configure and build it where it is")
         self.names = [n for n in names[0] if n in set(names[1])]
         self.alone = [[n for n in names[i] if n not in set(names[1 - i])] for i in (0, 1)]
         self.stopped = {}  # row: why
@@ -195,7 +206,7 @@ class Comparison:
         screened = self.rounds(self.names, rounds, "screening")
         suspects = [r.name for r in screened.values()
                     if r.p <= max(SCREEN_P, 2.0 ** (1 - rounds)) and max(r.ratio, 1 / r.ratio) >= SCREEN_RATIO]
-        confirmed = self.rounds(suspects, max(2 * rounds, 12), "confirmation") if suspects else {}
+        confirmed = self.rounds(suspects, max(2 * rounds, CONFIRMING), "confirmation") if suspects else {}
         for r, p in zip(confirmed.values(), holm([r.p for r in confirmed.values()])):
             r.adjusted = p
             if p <= LEVEL and max(r.ratio, 1 / r.ratio) >= LEAST:

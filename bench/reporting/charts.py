@@ -53,7 +53,7 @@ def roofline(run):
     if not rows:
         return None
     threads = rows[0].threads
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 6), width_ratios=[3, 2])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 6.3), width_ratios=[3, 2])
     draw_flops(left, run, [r for r in rows if r.macs], threads)
     draw_moves(right, run, [r for r in rows if not r.macs], threads)
     figure.tight_layout(w_pad=3)
@@ -74,24 +74,30 @@ def draw_flops(axes, run, rows, threads):
         slope = run.copy(place, threads)
         if slope and peak:
             end = peak / slope
+            if end <= low:
+                continue
             axes.plot([low, end], [low * slope, peak], color=GREY, lw=1.2, zorder=1)
-            # On the slope itself, which has the angle that the axes give it.
-            axes.annotate(f"copy {place} {slope:.0f} GB/s", (low, low * slope), xytext=(3, 4), textcoords="offset points",
-                          fontsize=8, color="#57606e", rotation=0)
-    for tier in run.tiers:
-        level, slope = run.fma(tier, threads), run.copy("L1", threads)
-        if level and slope:
+            axes.annotate(f"{place} {slope:.0f} GB/s", (low, low * slope), xytext=(2, 7), textcoords="offset points", fontsize=8,
+                          color="#57606e")
+    levels = {}
+    for tier in run.tiers:  # tiers with one peak share a line
+        if run.fma(tier, threads):
+            levels.setdefault(round(run.fma(tier, threads)), []).append(tier)
+    for level, names in levels.items():
+        slope, tier = run.copy("L1", threads), names[-1]
+        if slope:
             axes.plot([level / slope, high], [level, level], color=TIER_COLOURS[tier], lw=1.8, zorder=1)
-            axes.annotate(f"{tier} multiply-adds {level:.0f}", (high, level), xytext=(0, 4), textcoords="offset points",
+            axes.annotate(f"{' and '.join(names)} multiply-adds {level}", (high, level), xytext=(0, 4), textcoords="offset points",
                           ha="right", fontsize=8.5, color=TIER_COLOURS[tier], weight="bold")
     for r in rows:
         dot(axes, r.flops / r.bytes, r.gflops, OP_COLOURS.get(r.op, INK), tip_of(r))
-    name_lowest(axes, rows, lambda r: r.flops / r.bytes, lambda r: r.gflops)
     axes.set_xlim(low, high)
+    name_lowest(axes, rows, lambda r: r.flops / r.bytes, lambda r: r.gflops)
     axes.grid(True, color=LINES, lw=0.7)
     axes.set_axisbelow(True)
     plain(axes.xaxis), plain(axes.yaxis)
-    keys(axes, {op: OP_COLOURS.get(op, INK) for op in ops_of(rows)}, loc="lower right")
+    keys(axes, {op: OP_COLOURS.get(op, INK) for op in ops_of(rows)}, loc="upper center",
+         bbox_to_anchor=(0.5, -0.12), ncols=4)
 
 
 def draw_moves(axes, run, rows, threads):
@@ -107,22 +113,31 @@ def draw_moves(axes, run, rows, threads):
         begin, end, rate = max(begin, low), min(end, high), run.copy(place, threads)
         if rate and begin < end:
             axes.plot([begin, end], [rate, rate], color=GREY, lw=1.8, zorder=1)
+        if rate and 3 * begin < end:
             axes.annotate(f"copy {place} {rate:.0f}", (math.sqrt(begin * end), rate), xytext=(0, 4),
                           textcoords="offset points", ha="center", fontsize=8, color="#57606e")
     for r in rows:
         dot(axes, r.bytes / 1e6, r.gbps, OP_COLOURS.get(r.op, INK), tip_of(r))
-    name_lowest(axes, rows, lambda r: r.bytes / 1e6, lambda r: r.gbps)
     axes.set_xlim(low, high)
+    name_lowest(axes, rows, lambda r: r.bytes / 1e6, lambda r: r.gbps)
     axes.grid(True, color=LINES, lw=0.7)
     axes.set_axisbelow(True)
     plain(axes.xaxis), plain(axes.yaxis)
-    keys(axes, {op: OP_COLOURS.get(op, INK) for op in ops_of(rows)}, loc="lower right")
+    keys(axes, {op: OP_COLOURS.get(op, INK) for op in ops_of(rows)}, loc="upper center",
+         bbox_to_anchor=(0.5, -0.12), ncols=4)
 
 
 def name_lowest(axes, rows, x, y, count=5):
+    """Names beside the dots; one that would lie on another gives way downwards."""
+    taken = []
     for r in sorted((r for r in rows if r.share and r.share < 60), key=lambda r: r.share)[:count]:
-        axes.annotate(f"{r.layer} {r.share:.0f} %", (x(r), y(r)), xytext=(6, -4), textcoords="offset points", fontsize=8,
-                      color=INK)
+        at = axes.transData.transform((x(r), y(r)))
+        shift = 0
+        while any(abs(at[0] - u) < 110 and abs(at[1] + shift - v) < 11 for u, v in taken):
+            shift -= 4
+        taken.append((at[0], at[1] + shift))
+        axes.annotate(f"{r.layer} {r.share:.0f} %", (x(r), y(r)), xytext=(6, -4 + shift * 72 / axes.figure.dpi),
+                      textcoords="offset points", fontsize=8, color=INK)
 
 
 def strips(axes, groups, colour, scatter=0.26):

@@ -111,7 +111,7 @@ def marked(text):
 
 def numeric(rows, column):
     cells = [row[column] for row in rows if row[column]]
-    return bool(cells) and all(re.match(r"[-+×≥<]?\d", cell) for cell in cells)
+    return bool(cells) and all(re.fullmatch(r"[-+×]?[\d.]+(e[-+]?\d+)?( %| GB/s| GFLOP/s)?", cell) for cell in cells)
 
 
 def svg_of(figure, name):

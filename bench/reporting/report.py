@@ -7,6 +7,7 @@ from .page import Page
 from .runs import PLACES, geomean, ops_of, refuse_strangers
 
 SLOW = 50  # percent of the roof below which a layer is listed
+FIRST = 20  # of a long table, those that are shown at once
 WORSE = 1.05  # times the fastest algorithm from which the library's choice is listed
 
 
@@ -19,7 +20,7 @@ def number(value, digits=3):
 
 
 def percent(value):
-    return "" if value is None else f"{value:.0f}"
+    return "" if value is None else f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
 def about(run):
@@ -39,9 +40,9 @@ def noise(run):
     waits = sorted(r.disturbed for r in run.rows if r.disturbed)
     if waits:
         held = sum(w > 1.1 for w in waits)
-        sentences.append(f"In the middle row the clock went ×{statistics.median(waits):.2f} of the time this process had a CPU; "
-                         f"in {held} of {len(waits)} rows by more than a tenth, up to ×{waits[-1]:.1f}: those rows are slower here "
-                         "than on a machine of one's own.")
+        sentences.append(f"In the middle row the clock went ×{statistics.median(waits):.2f} of the time this process had a CPU, in "
+                         f"the worst ×{waits[-1]:.2f}." + (f" In {held} of {len(waits)} rows it was more than a tenth longer: other "
+                         "programs took the CPU, and these rows are slower here than alone." if held else ""))
     spreads = [max(r.times) / min(r.times) - 1 for r in run.rows if len(r.times) > 2]
     if spreads:
         sentences.append(f"Repetitions of a row lie {100 * statistics.median(spreads):.0f} % apart in the middle row, "
@@ -73,6 +74,12 @@ def family_table(page, run):
     page.table(["operation", "layers", "median % of roof", "geometric mean", "lowest"], lines)
 
 
+def above(run):
+    rows = [r for r in run.chosen() if r.share and r.share > 102]
+    return (" More than 100 % (" + ", ".join(f"`{r.layer}`" for r in rows) + ") means that the layer moved its bytes faster than "
+            "the loop that the ceiling was measured with.") if rows else ""
+
+
 def slow_section(page, run):
     rows = sorted((r for r in run.chosen() if r.share is not None and r.share < SLOW), key=lambda r: r.share)
     page.heading("Where the library is slow")
@@ -80,8 +87,10 @@ def slow_section(page, run):
         page.text(f"{len(rows)} of {len(run.chosen())} layers reach less than {SLOW} % of the roof on {run.tiers[-1]}, with the "
                   "algorithm that the library takes. The roof is every operand once at the rate of a copy and every useful "
                   "multiply-add at the peak, whichever takes longer.")
-        page.table(["layer", "shape", "algorithm", "ms", "% of roof"],
-                   [[f"`{r.op}/{r.layer}`", r.label, r.algorithm, number(r.ms), percent(r.share)] for r in rows])
+        header = ["layer", "shape", "algorithm", "ms", "% of roof"]
+        lines = [[f"`{r.op}/{r.layer}`", r.label, r.algorithm, number(r.ms), percent(r.share)] for r in rows]
+        page.table(header, lines[:FIRST])
+        page.table(header, lines[FIRST:], folded=f"{len(lines) - FIRST} more below {SLOW} %")
     else:
         page.text(f"No layer is below {SLOW} % of its roof on {run.tiers[-1]}.")
     wrong = []
@@ -93,9 +102,10 @@ def slow_section(page, run):
     if wrong:
         page.text(f"In {len(wrong)} layers another algorithm was faster than the library's own choice by more than "
                   f"{100 * (WORSE - 1):.0f} % in this run:")
-        page.table(["layer", "taken", "fastest", "times"],
-                   [[f"`{a.op}/{a.layer}`", a.algorithm, b.algorithm, f"×{ratio:.2f}"]
-                    for ratio, a, b in sorted(wrong, key=lambda w: -w[0])])
+        lines = [[f"`{a.op}/{a.layer}`", a.algorithm, b.algorithm, f"×{ratio:.2f}"]
+                 for ratio, a, b in sorted(wrong, key=lambda w: -w[0])]
+        page.table(["layer", "taken", "fastest", "times"], lines[:FIRST])
+        page.table(["layer", "taken", "fastest", "times"], lines[FIRST:], folded=f"{len(lines) - FIRST} more")
     lower = []
     for below, tier in zip(run.tiers, run.tiers[1:]):
         found = {r.call: r for r in run.chosen(below)}
@@ -103,8 +113,10 @@ def slow_section(page, run):
                   if r.call in found and r.ms > WORSE * found[r.call].ms]
     if lower:
         page.text("Layers that a higher tier did more slowly than the one below it:")
-        page.table(["layer", "tier", "below", "times"], [[f"`{r.op}/{r.layer}`", r.tier, below, f"×{ratio:.2f}"]
-                                                         for ratio, r, below in sorted(lower, key=lambda w: -w[0])])
+        lines = [[f"`{r.op}/{r.layer}`", r.tier, below, f"×{ratio:.2f}"]
+                 for ratio, r, below in sorted(lower, key=lambda w: -w[0])]
+        page.table(["layer", "tier", "below", "times"], lines[:FIRST])
+        page.table(["layer", "tier", "below", "times"], lines[FIRST:], folded=f"{len(lines) - FIRST} more")
 
 
 def by_call(run):
@@ -164,7 +176,7 @@ def one(run, layers):
         page.figure("roofline", charts.roofline(run), f"A dot is a layer by the library's own choice on {run.tiers[-1]}; the five "
                     "farthest below their roof have their names. Where multiply-adds are few for each byte the slope of the cache "
                     "that the operands fit is the roof, where they are many the line of the tier.")
-        page.figure("shares", charts.shares(run), "The same layers by operation; the bar is the median.")
+        page.figure("shares", charts.shares(run), "The same layers by operation; the bar is the median." + above(run))
         family_table(page, run)
         slow_section(page, run)
         peer_section(page, run)
