@@ -8,9 +8,9 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from .runs import PLACES, geomean, ops_of
+from .runs import PLACES, geomean, ops_of, speed_over
 
 plt.rcParams.update({"svg.hashsalt": "libupsample", "font.size": 10, "font.family": "DejaVu Sans", "axes.spines.top": False,
                      "axes.spines.right": False, "axes.edgecolor": "#9aa3b0", "axes.labelcolor": "#3a4250",
@@ -175,7 +175,7 @@ def families_against_peers(pairs):
         return None
     groups = {}
     for ours, peer in pairs:
-        groups.setdefault(ours.op, []).append((peer.ms / ours.ms, peer.peer, ours.layer))
+        groups.setdefault(ours.op, []).append((speed_over(ours, peer)[0], peer.peer, ours.layer))
     groups = {op: groups[op] for op in ops_of([ours for ours, _ in pairs])}
     figure, axes = plt.subplots(figsize=(11, 0.9 + 0.55 * len(groups)))
     for i, (op, found) in enumerate(groups.items()):
@@ -243,10 +243,15 @@ def algorithms(run, layers):
             for r in rows:
                 x = layers[r.op, r.base][key] * math.exp(chance.uniform(-0.12, 0.12))
                 chosen = {} if r.chosen else {"markerfacecolor": "white", "markeredgecolor": colours[r.algorithm],
-                                              "markeredgewidth": 1.2}
+                                              "markeredgewidth": 1.2, "alpha": 0.75}
                 dot(a, x, r.ms / best, colours[r.algorithm],
-                    f"{r.layer}, {r.algorithm}: {r.ms:.4g} ms, ×{r.ms / best:.2f} of the fastest", **{"markersize": 6, **chosen})
+                    f"{r.layer}, {r.algorithm}: {r.ms:.4g} ms, ×{r.ms / best:.2f} of the fastest", **{"markersize": 6, "zorder": 2 + bool(r.chosen), **chosen})
+        for name in names:
+            middles = binned([(layers[r.op, r.base][key], r.ms / min(q.ms for q in rows))
+                              for rows in calls for r in rows if r.algorithm == name])
+            a.plot(*zip(*middles), color=colours[name], lw=2, alpha=0.55, zorder=1)
         a.set_xscale("log", base=2), a.set_yscale("log", base=2)
+        a.xaxis.set_major_locator(LogLocator(base=4 if key != "stride" else 16))
         plain(a.xaxis), plain(a.yaxis)
         a.set_xlabel(label)
         a.grid(True, color=LINES, lw=0.7)
@@ -254,9 +259,18 @@ def algorithms(run, layers):
     axes[0].set_ylabel("time over the fastest algorithm's")
     handles = [Line2D([], [], marker="o", linestyle="", color=colours[n], label=n) for n in names]
     handles.append(Line2D([], [], marker="o", linestyle="", color=GREY, label="filled: the library takes it"))
+    handles.append(Line2D([], [], color=GREY, lw=2, label="median"))
     figure.tight_layout()
     figure.legend(handles=handles, loc="lower center", ncols=len(handles), bbox_to_anchor=(0.5, 1.0), fontsize=9.5)
     return figure
+
+
+def binned(points):
+    """The median of each factor of four that holds some points, in order."""
+    bins = {}
+    for x, y in points:
+        bins.setdefault(round(math.log(x, 4)), []).append((x, y))
+    return [(geomean(x for x, _ in found), statistics.median(y for _, y in found)) for _, found in sorted(bins.items())]
 
 
 def kernels(run):

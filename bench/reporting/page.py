@@ -13,7 +13,7 @@ h1 { font-size: 30px; margin: 12px 0 4px; } h2 { font-size: 21px; margin: 44px 0
      padding-bottom: 5px; }
 p { max-width: 860px; } code { font: 0.88em ui-monospace, "DejaVu Sans Mono", monospace; background: #f2f4f8; padding: 1px 4px;
     border-radius: 4px; }
-figure { margin: 18px 0; } figure svg { width: 100%; height: auto; } figcaption { color: #57606e; font-size: 14px; }
+figure { margin: 18px 0; } figure svg { max-width: 100%; height: auto; } figcaption { color: #57606e; font-size: 14px; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 14px; margin: 12px 0; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: #57606e; font-weight: 600; border-bottom: 2px solid #dfe3ea; padding: 4px 14px 4px 0;

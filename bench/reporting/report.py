@@ -4,7 +4,7 @@ import statistics
 
 from . import charts
 from .page import Page
-from .runs import PLACES, geomean, ops_of, refuse_strangers
+from .runs import PLACES, geomean, ops_of, refuse_strangers, speed_over
 
 SLOW = 50  # percent of the roof below which a layer is listed
 FIRST = 20  # of a long table, those that are shown at once
@@ -136,29 +136,22 @@ def against_peers(run):
     return [(r, best[r.call]) for r in run.chosen() if r.call in best]
 
 
-def interval_of(ours, peer):
-    """The ratio's range over rounds, where there were several."""
-    if len(ours.times) < 3 or len(ours.times) != len(peer.times):
-        return ""
-    ratios = sorted(p / o for o, p in zip(ours.times, peer.times))
-    return f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-
-
 def peer_section(page, run):
     page.heading("Against the libraries people use")
     pairs = against_peers(run)
     if not pairs:
         page.text("No row of a peer is in this file; `bench/peers` times them in the same run.")
         return
-    lost = [p for p in pairs if p[1].ms < p[0].ms]
+    over = {ours.name: speed_over(ours, peer) for ours, peer in pairs}
+    lost = [p for p in pairs if over[p[0].name][0] < 1]
     page.text(f"{len(pairs)} layers were timed with peers too: {', '.join(sorted({r.peer for r in run.peers}))}. The best of them "
               f"is faster on {len(lost)}.")
     page.figure("peers", charts.families_against_peers(pairs), "Speed over the best peer's, for each layer the best of all peers.")
-    line = lambda o, p: [f"`{o.op}/{o.layer}`", o.layout, number(o.ms), number(p.ms), p.peer, f"×{p.ms / o.ms:.2f}", interval_of(o, p)]
-    header = ["layer", "layout", "ms", "best peer's ms", "peer", "speed over it", "over rounds"]
+    line = lambda o, p: [f"`{o.op}/{o.layer}`", o.layout, number(o.ms), number(p.ms), p.peer, f"×{over[o.name][0]:.2f}", over[o.name][1]]
+    header = ["layer", "layout", "ms", "best peer's ms", "peer", "speed over it", "range over rounds"]
     if lost:
         page.text("Where a peer is faster:")
-        page.table(header, [line(o, p) for o, p in sorted(lost, key=lambda q: q[1].ms / q[0].ms)])
+        page.table(header, [line(o, p) for o, p in sorted(lost, key=lambda q: over[q[0].name][0])])
     page.table(header, [line(o, p) for o, p in pairs], folded="Every layer against its best peer")
 
 

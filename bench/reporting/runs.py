@@ -84,7 +84,7 @@ class Row:
     @property
     def disturbed(self):
         """How much longer the clock went than this process had a CPU: 1 on a machine of one's own."""
-        if self.threads != 1 or not all(self.cpu_times):
+        if self.threads != 1 or self.peer or not all(self.cpu_times):
             return None
         return statistics.median(t / c for t, c in zip(self.times, self.cpu_times))
 
@@ -143,6 +143,14 @@ def ops_of(rows):
 def geomean(values):
     values = list(values)
     return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def speed_over(ours, other):
+    """Times the other's speed: the median over rounds where both have as many, and the range over them ("" without)."""
+    if len(ours.times) != len(other.times):
+        return other.ms / ours.ms, ""
+    ratios = sorted(o / t for t, o in zip(ours.times, other.times))
+    return statistics.median(ratios), f"{ratios[0]:.2f} to {ratios[-1]:.2f}" if len(ratios) > 2 else ""
 
 
 def refuse_strangers(a, b):
