@@ -175,7 +175,7 @@ def families_against_peers(pairs):
         return None
     groups = {}
     for ours, peer in pairs:
-        groups.setdefault(ours.op, []).append((speed_over(ours, peer)[0], peer.peer, ours.layer))
+        groups.setdefault(ours.op, []).append((speed_over(ours, peer)[0], peer.who, ours.layer))
     groups = {op: groups[op] for op in ops_of([ours for ours, _ in pairs])}
     figure, axes = plt.subplots(figsize=(11, 0.9 + 0.55 * len(groups)))
     for i, (op, found) in enumerate(groups.items()):
@@ -183,7 +183,7 @@ def families_against_peers(pairs):
         axes.barh(i, mean - 1, left=1, height=0.55, color=OP_COLOURS.get(op, INK), alpha=0.85, zorder=1)
         for ratio, peer, layer in found:
             dot(axes, ratio, i, INK, f"{layer}: ×{ratio:.2f} of {peer}", markersize=4.5, alpha=0.7)
-        axes.annotate(f"×{mean:.2f}", (max(mean, *(f[0] for f in found)), i), xytext=(8, 0), textcoords="offset points",
+        axes.annotate(f"×{mean:.2f}", (max(1, mean, *(f[0] for f in found)), i), xytext=(8, 0), textcoords="offset points",
                       va="center", fontsize=10, weight="bold", color=INK)
     axes.axvline(1, color=INK, lw=1.2)
     axes.set_xscale("log", base=2)

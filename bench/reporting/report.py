@@ -25,9 +25,9 @@ def percent(value):
 
 def about(run):
     c = run.context
-    tiers = ", ".join(run.tiers)
-    return (f"{c.get('cpu', 'unknown CPU')}, {c.get('num_cpus', '?')} CPUs; tiers {tiers}; upsample "
-            f"{c.get('upsample_version', '?')} by {c.get('compiler', '?')}, {c.get('build_type', '?')}; "
+    build = f" by {c['compiler']}, {c.get('build_type', '?')}" if "compiler" in c else ""
+    tiers = f"tiers {', '.join(run.tiers)}; " if run.tiers else ""
+    return (f"{c.get('cpu', 'unknown CPU')}, {c.get('num_cpus', '?')} CPUs; {tiers}upsample {c.get('upsample_version', '?')}{build}; "
             f"{str(c.get('date', '?'))[:16].replace('T', ' ')}; {len(run.rows)} rows.")
 
 
@@ -47,6 +47,8 @@ def noise(run):
     if spreads:
         sentences.append(f"Repetitions of a row lie {100 * statistics.median(spreads):.0f} % apart in the middle row, "
                          f"{100 * max(spreads):.0f} % in the worst; a row is their median.")
+    elif run.context.get("rounds"):
+        sentences.append(f"Each row is the median of {run.context['rounds']} rounds.")
     else:
         sentences.append("Each row was timed once.")
     return " ".join(sentences)
@@ -133,7 +135,8 @@ def against_peers(run):
     for r in run.peers:
         if r.call not in best or r.ms < best[r.call].ms:
             best[r.call] = r
-    return [(r, best[r.call]) for r in run.chosen() if r.call in best]
+    ours = {r.call: r for r in run.chosen()} | run.beside
+    return [(r, best[call]) for call, r in ours.items() if call in best]
 
 
 def peer_section(page, run):
@@ -144,11 +147,11 @@ def peer_section(page, run):
         return
     over = {ours.name: speed_over(ours, peer) for ours, peer in pairs}
     lost = [p for p in pairs if over[p[0].name][0] < 1]
-    page.text(f"{len(pairs)} layers were timed with peers too: {', '.join(sorted({r.peer for r in run.peers}))}. The best of them "
+    page.text(f"{len(pairs)} layers and layouts were timed with peers too: {', '.join(sorted({r.who for r in run.peers}))}. The best of them "
               f"is faster on {len(lost)}.")
     page.figure("peers", charts.families_against_peers(pairs), "Speed over the best peer's, for each layer the best of all peers.")
-    line = lambda o, p: [f"`{o.op}/{o.layer}`", o.layout, number(o.ms), number(p.ms), p.peer, f"×{over[o.name][0]:.2f}", over[o.name][1]]
-    header = ["layer", "layout", "ms", "best peer's ms", "peer", "speed over it", "range over rounds"]
+    line = lambda o, p: [f"`{o.op}/{o.layer}`", o.layout, number(o.ms), number(p.ms), p.who, f"×{over[o.name][0]:.2f}", over[o.name][1]]
+    header = ["layer", "layout", "ms", "best peer's ms", "peer", "speed over it", "over the rounds"]
     if lost:
         page.text("Where a peer is faster:")
         page.table(header, [line(o, p) for o, p in sorted(lost, key=lambda q: over[q[0].name][0])])
@@ -172,7 +175,9 @@ def one(run, layers):
         page.figure("shares", charts.shares(run), "The same layers by operation; the bar is the median." + above(run))
         family_table(page, run)
         slow_section(page, run)
+    if run.ours or run.peers:
         peer_section(page, run)
+    if run.ours:
         if len(run.tiers) > 1:
             page.heading("Tier against tier")
             page.figure("tiers", charts.tiers(run), "The rate of a tier over that of the tier below, each by its own choice. The "

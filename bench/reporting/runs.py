@@ -7,6 +7,7 @@ import re
 import statistics
 
 TIERS = ["scalar", "neon", "avx2", "avx512"]  # slower first
+OURS = "upsample"  # bench/peers' name for the library
 PLACES = ["L1", "L2", "L3", "memory"]
 OPS = ["conv_transpose", "resize", "max_pool", "avg_pool", "max_unpool", "replicate", "bed_of_nails", "pixel_shuffle",
        "pixel_unshuffle"]
@@ -26,7 +27,7 @@ class Row:
         self.cpu_times = [s["cpu_time"] * scale for s in samples]
         self.ms = statistics.median(self.times)
         self.label = samples[0].get("label", "")
-        self.peer = samples[0].get("peer", "")
+        self.peer, self.version = samples[0].get("peer", ""), samples[0].get("peer_version", "")
         self.numbers = {key: statistics.median(s[key] for s in samples)
                         for key, value in samples[0].items()
                         if isinstance(value, (int, float)) and all(isinstance(s.get(key), (int, float)) for s in samples)}
@@ -63,6 +64,10 @@ class Row:
     def call(self):
         """What a peer is asked for, too."""
         return self.op, self.layer, self.dtype, self.layout, self.threads
+
+    @property
+    def who(self):
+        return f"{self.peer} {self.version}".strip()
 
     @property
     def flops(self):
@@ -110,10 +115,15 @@ class Run:
         if not self.rows:
             raise Refusal(f"{path}: has no timed row")
         self.ours = [r for r in self.rows if not r.peer and not r.kernel]
-        self.peers = [r for r in self.rows if r.peer]
+        self.add_peers(self.rows)
         self.kernels = [r for r in self.rows if r.kernel]
         tiers = {r.tier for r in self.ours + self.kernels}
         self.tiers = [t for t in TIERS if t in tiers]
+
+    def add_peers(self, rows):
+        """bench/peers times the library, too, in the rounds of the peers: these rows are what theirs are compared with."""
+        self.peers = [r for r in rows if r.peer and r.peer != OURS]
+        self.beside = {r.call: r for r in rows if r.peer == OURS}
 
     def figure(self, key):
         """A figure of the context, or None."""
@@ -146,7 +156,10 @@ def geomean(values):
 
 
 def speed_over(ours, other):
-    """Times the other's speed: the median over rounds where both have as many, and the range over them ("" without)."""
+    """Times the other's speed, the median over the rounds, and its interval: as bench/peers found them in its rounds; else
+    from repetitions, where both have as many, their range; else ""."""
+    if other.ratio is not None:
+        return other.ratio, f"{other.ratio_low:.2f} to {other.ratio_high:.2f}"
     if len(ours.times) != len(other.times):
         return other.ms / ours.ms, ""
     ratios = sorted(o / t for t, o in zip(ours.times, other.times))
