@@ -29,6 +29,7 @@ int command_explain(int argc, char **argv);
 int command_difference(int argc, char **argv);
 int command_resize(int argc, char **argv);
 int command_enlarge(int argc, char **argv);
+int command_bench(int argc, char **argv);
 
 /* ---- failing ---- */
 

@@ -25,6 +25,7 @@ static const struct subcommand {
     {"difference", command_difference, "where two frameworks mean different things by an operation"},
     {"resize", command_resize, "a picture at another size, by any of the filters"},
     {"enlarge", command_enlarge, "a picture twice as large, by waifu2x's network"},
+    {"bench", command_bench, "how fast, beside what this machine can do at most"},
 };
 enum { SUBCOMMAND_COUNT = sizeof subcommands / sizeof subcommands[0] };
 

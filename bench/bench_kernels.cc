@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: MIT
+//
+// bench_kernels: every kernel of every tier this machine runs, at working sets in level 1, level 2 and beyond the last cache:
+//
+//     gemm_14x32/avx512/L1      kernel / tier / where the operands lie
+//
+// The rows come from the tables by UPS_KERNEL_LIST. A new kernel of a known function type appears by itself; a new type needs
+// one adapter below, time_<type>, and does not compile without. A kernel that a tier borrows is timed in the tier whose name
+// it bears. Counters: tiles give gflops and fma_percent, what moves data gbps (each operand once) and copy_percent, of the
+// copy rate of this run for the same place.
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "machine.h"
+#include "program.h"
+
+extern "C" {
+#include "cpu.h"
+#include "kernels.h"
+}
+
+namespace bench
+{
+namespace
+{
+
+const char help[] =
+    "usage: bench_kernels [--isa WORD] [option …]\n"
+    "\n"
+    "Times every kernel of the library's tables. A row is a kernel on a tier with its operands in a cache or beyond\n"
+    "the last one, gemm_14x32/avx512/L1.\n"
+    "\n"
+    "  --isa WORD          all (the default), best, or a tier\n";
+
+// One row: which kernel, and where its operands lie.
+struct Setting {
+    const ups_kernels *table;
+    std::string member; // "pool_row_i32"
+    Place place;
+    const Machine *machine;
+};
+
+// The operands of a kernel lie one behind the other in a block, which fits a quarter of level 1; a row goes through as many
+// blocks as make its working set.
+class Blocks
+{
+  public:
+    // fill(floats, count): any values do. `bytes_each`: what one call's operands take.
+    Blocks(const Setting &setting, int64_t bytes_each)
+        : stride_((bytes_each + 63) / 64 * 64), count_(std::max<int64_t>(working_set(setting.place) / stride_, 1)),
+          memory_(static_cast<char *>(
+              std::aligned_alloc(4096, static_cast<size_t>((stride_ * count_ + 4095) / 4096 * 4096))))
+    {
+        if (!memory_) throw std::bad_alloc();
+        float *x = reinterpret_cast<float *>(memory_.get());
+        uint32_t state = 1;
+        for (int64_t i = 0; i < stride_ * count_ / 4; i++) {
+            state = state * 1664525u + 1013904223u;
+            x[i] = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-31f;
+        }
+    }
+    int64_t count() const { return count_; }
+    char *at(int64_t i) const { return memory_.get() + i * stride_; }
+
+  private:
+    struct Free {
+        void operator()(char *memory) const { std::free(memory); }
+    };
+    int64_t stride_, count_;
+    std::unique_ptr<char, Free> memory_;
+};
+
+// Elements of a row whose operands take `bytes_each` for one: a quarter of level 1, a multiple of every vector's length.
+int64_t length_of(int64_t bytes_each)
+{
+    return std::max<int64_t>(cache_bytes(1) / 4 / bytes_each / 64 * 64, 64);
+}
+
+void report_flops(benchmark::State &state, const Setting &setting, double flops)
+{
+    set_rate(state, counter_gflops, flops * 1e-9);
+    set_rate(state, counter_fma_percent, 100 * flops / (setting.machine->fma_gflops(setting.table->isa, 1) * 1e9));
+}
+
+void report_bytes(benchmark::State &state, const Setting &setting, double bytes)
+{
+    set_rate(state, counter_gbps, bytes * 1e-9);
+    set_rate(state, counter_copy_percent, 100 * bytes / (setting.machine->rates(setting.place, 1).copy() * 1e9));
+}
+
+// Times passes over all blocks; one call moves `bytes`.
+template <class Call> void time_moves(benchmark::State &state, const Setting &setting, int64_t bytes, const Call &call)
+{
+    Blocks blocks(setting, bytes);
+    for (auto _ : state)
+        for (int64_t i = 0; i < blocks.count(); i++) call(blocks.at(i));
+    report_bytes(state, setting, static_cast<double>(bytes * blocks.count()));
+}
+
+// The operands of one call, taken from its block in turn.
+struct Operands {
+    char *at;
+    float *floats(int64_t count) { return static_cast<float *>(bytes(count * 4)); }
+    void *bytes(int64_t count)
+    {
+        void *taken = at;
+        at += count;
+        return taken;
+    }
+};
+
+// 4 or 8 by the ending of the member's name, 0 without: the switches a pooling kernel writes.
+int64_t index_bytes(const Setting &setting)
+{
+    const std::string &m = setting.member;
+    auto ends = [&](const char *word) { return m.size() > 4 && m.compare(m.size() - 4, 4, word) == 0; };
+    return ends("_i32") ? 4 : ends("_i64") ? 8 : 0;
+}
+
+// ---- one adapter for each function type of kernels.h ----
+
+// A tile's panel of b streams from the row's place; a stays, as in the drivers' loops.
+void time_ups_gemm_fn(benchmark::State &state, ups_gemm_fn *run, const Setting &setting)
+{
+    const int64_t mr = setting.table->mr, nr = setting.table->nr;
+    const int64_t depth = std::max<int64_t>(cache_bytes(1) / 2 / 4 / (mr + nr) / 8 * 8, 8);
+    Blocks blocks(setting, depth * nr * 4);
+    std::vector<float> a(static_cast<size_t>(mr * depth), 0.5f), c(static_cast<size_t>(mr * nr));
+    const float *taps_a[] = {a.data()};
+    for (auto _ : state)
+        for (int64_t i = 0; i < blocks.count(); i++) {
+            const float *taps_b[] = {reinterpret_cast<float *>(blocks.at(i))};
+            run(mr, 1, depth, taps_a, depth, taps_b, c.data(), nr);
+        }
+    report_flops(state, setting, 2.0 * static_cast<double>(mr * nr * depth * blocks.count()));
+}
+
+void time_ups_finish_fn(benchmark::State &state, ups_finish_fn *run, const Setting &setting)
+{
+    const int64_t columns = length_of(8);
+    const ups_activation activation = {UPS_RELU, 0, 0};
+    std::vector<float> bias(static_cast<size_t>(columns), 0.25f);
+    Blocks blocks(setting, 8 * columns);
+    for (auto _ : state)
+        for (int64_t i = 0; i < blocks.count(); i++)
+            run(reinterpret_cast<float *>(blocks.at(i)), 2, columns, columns, bias.data(), 0, 1, &activation);
+    report_bytes(state, setting, static_cast<double>(16 * columns * blocks.count())); // c is read and written
+}
+
+void time_ups_axpy_fn(benchmark::State &state, ups_axpy_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(8);
+    Blocks blocks(setting, 8 * n);
+    for (auto _ : state)
+        for (int64_t i = 0; i < blocks.count(); i++) {
+            Operands o = {blocks.at(i)};
+            const float *x = o.floats(n);
+            run(n, 1e-9f, x, o.floats(n));
+        }
+    report_bytes(state, setting, static_cast<double>(12 * n * blocks.count())); // y is read and written
+}
+
+// What a driver turns: the pixels of a strip, with as many channels.
+void time_ups_transpose_fn(benchmark::State &state, ups_transpose_fn *run, const Setting &setting)
+{
+    const int64_t columns = 32, rows = length_of(8) / columns;
+    time_moves(state, setting, 8 * rows * columns, [&](char *block) {
+        Operands o = {block};
+        const float *x = o.floats(rows * columns);
+        run(x, rows, columns, columns, o.floats(rows * columns), rows);
+    });
+}
+
+// 3x3 at stride 2 with a pad: ResNet's first pooling.
+void time_ups_pool_row_fn(benchmark::State &state, ups_pool_row_fn *run, const Setting &setting)
+{
+    const int64_t index = index_bytes(setting), n = length_of(3 * 8 + 4 + index);
+    time_moves(state, setting, (3 * 8 + 4 + index) * n, [&](char *block) {
+        Operands o = {block};
+        float *y = o.floats(n);
+        const float *rows[] = {o.floats(2 * n), o.floats(2 * n), o.floats(2 * n)};
+        const int64_t base[] = {0, 2 * n, 4 * n};
+        ups_pool_window window = {};
+        window.rows = rows, window.base = base, window.count = 3, window.width = 2 * n;
+        window.taps = 3, window.stride = 2, window.dilation = 1, window.pad = 1;
+        window.position_step = 1, window.tap_step = 0; // a switch is a position in the plane
+        window.nan = UPS_NAN_LAST, window.scan = UPS_SCAN_ROW_MAJOR;
+        run(&window, 0, n, y, index ? o.bytes(index * n) : nullptr);
+    });
+}
+
+void time_ups_pool_2x2s2_fn(benchmark::State &state, ups_pool_2x2s2_fn *run, const Setting &setting)
+{
+    const int64_t index = index_bytes(setting), n = length_of(16 + 4 + index);
+    time_moves(state, setting, (16 + 4 + index) * n, [&](char *block) {
+        Operands o = {block};
+        const float *row0 = o.floats(2 * n), *row1 = o.floats(2 * n);
+        float *y = o.floats(n);
+        const ups_pool_quad quad = {0, 2, 1, 2 * n};
+        run(row0, row1, n, UPS_NAN_LAST, &quad, y, index ? o.bytes(index * n) : nullptr);
+    });
+}
+
+// A 2x2 window of pixels with all their channels.
+void time_ups_pool_pixel_fn(benchmark::State &state, ups_pool_pixel_fn *run, const Setting &setting)
+{
+    const int64_t index = index_bytes(setting), n = length_of(16 + 4 + index);
+    time_moves(state, setting, (16 + 4 + index) * n, [&](char *block) {
+        Operands o = {block};
+        const float *tap[] = {o.floats(n), o.floats(n), o.floats(n), o.floats(n)};
+        const int64_t position[] = {0, 1, 100, 101};
+        float *y = o.floats(n);
+        run(tap, position, 4, n, UPS_NAN_LAST, y, index ? o.bytes(index * n) : nullptr);
+    });
+}
+
+// A 2x2 window at stride 2, as ResNet-D's shortcut has it.
+void time_ups_avg_row_fn(benchmark::State &state, ups_avg_row_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(16 + 4);
+    time_moves(state, setting, (16 + 4) * n, [&](char *block) {
+        Operands o = {block};
+        const float *rows[] = {o.floats(2 * n), o.floats(2 * n)};
+        ups_avg_window window = {};
+        window.rows = rows, window.count = 2, window.start = 0;
+        window.taps = 2, window.stride = 2, window.dilation = 1;
+        run(&window, n, 4, o.floats(n));
+    });
+}
+
+void time_ups_avg_pixel_fn(benchmark::State &state, ups_avg_pixel_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(16 + 4);
+    time_moves(state, setting, (16 + 4) * n, [&](char *block) {
+        Operands o = {block};
+        const float *tap[] = {o.floats(n), o.floats(n), o.floats(n), o.floats(n)};
+        run(tap, 4, n, 4, o.floats(n));
+    });
+}
+
+// Switches as pooling leaves them: each of its own four.
+void time_ups_unpool_2x2s2_fn(benchmark::State &state, ups_unpool_2x2s2_fn *run, const Setting &setting)
+{
+    const int64_t index = index_bytes(setting), n = length_of(16 + 4 + index), width = 2 * n;
+    Blocks blocks(setting, (16 + 4 + index) * n);
+    auto index_of = [&](int64_t i) { return blocks.at(i) + 4 * n; };
+    for (int64_t i = 0; i < blocks.count(); i++)
+        for (int64_t o = 0; o < n; o++) {
+            const int64_t at = 2 * o + (o * 7 + i) % 2 + ((o * 5 + i) / 2 % 2) * width;
+            const int32_t narrow = static_cast<int32_t>(at);
+            std::memcpy(index_of(i) + o * index, index == 4 ? static_cast<const void *>(&narrow) : &at,
+                        static_cast<size_t>(index));
+        }
+    for (auto _ : state)
+        for (int64_t i = 0; i < blocks.count(); i++) {
+            Operands o = {blocks.at(i)};
+            const float *x = o.floats(n);
+            const void *switches = o.bytes(index * n);
+            float *row0 = o.floats(2 * n);
+            benchmark::DoNotOptimize(run(x, switches, n, 0, width, row0, o.floats(2 * n)));
+        }
+    report_bytes(state, setting, static_cast<double>((16 + 4 + index) * n * blocks.count()));
+}
+
+void time_ups_replicate_fn(benchmark::State &state, ups_replicate_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(16);
+    time_moves(state, setting, 16 * n, [&](char *block) {
+        Operands o = {block};
+        const float *x = o.floats(n);
+        run(x, n, 3, o.floats(3 * n));
+    });
+}
+
+void time_ups_replicate_x2_fn(benchmark::State &state, ups_replicate_x2_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(12);
+    time_moves(state, setting, 12 * n, [&](char *block) {
+        Operands o = {block};
+        const float *x = o.floats(n);
+        run(x, n, o.floats(2 * n));
+    });
+}
+
+void time_ups_nails_fn(benchmark::State &state, ups_nails_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(12);
+    time_moves(state, setting, 12 * n, [&](char *block) {
+        Operands o = {block};
+        const float *x = o.floats(n);
+        run(x, n, 2, 0, o.floats(2 * n));
+    });
+}
+
+// Tables of a resize to twice the width, which stay in level 1 as they do from row to row.
+struct Taps {
+    Taps(int64_t taps, int64_t n)
+        : index(static_cast<size_t>(taps * n)), weight(index.size(), 1.0f / static_cast<float>(taps))
+    {
+        for (int64_t t = 0; t < taps; t++)
+            for (int64_t o = 0; o < n; o++)
+                index[static_cast<size_t>(t * n + o)] = static_cast<int32_t>(std::min(o / 2 + t, n / 2 - 1));
+    }
+    std::vector<int32_t> index;
+    std::vector<float> weight;
+};
+
+void time_ups_nearest_row_fn(benchmark::State &state, ups_nearest_row_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(12);
+    const Taps taps(1, n);
+    time_moves(state, setting, 6 * n, [&](char *block) {
+        Operands o = {block};
+        const float *x = o.floats(n / 2);
+        run(x, taps.index.data(), n, o.floats(n));
+    });
+}
+
+void time_ups_filter_row_fn(benchmark::State &state, ups_filter_row_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(24);
+    const Taps taps(2, n);
+    time_moves(state, setting, 6 * n, [&](char *block) {
+        Operands o = {block};
+        const float *x = o.floats(n / 2);
+        run(x, taps.index.data(), taps.weight.data(), 2, n, o.floats(n));
+    });
+}
+
+void time_ups_filter_rows_fn(benchmark::State &state, ups_filter_rows_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(12);
+    const float weight[] = {0.25f, 0.75f};
+    time_moves(state, setting, 12 * n, [&](char *block) {
+        Operands o = {block};
+        const float *rows[] = {o.floats(n), o.floats(n)};
+        run(rows, weight, 2, n, o.floats(n));
+    });
+}
+
+void time_ups_filter_pixels_fn(benchmark::State &state, ups_filter_pixels_fn *run, const Setting &setting)
+{
+    const int64_t channels = 64, n = std::max<int64_t>(length_of(6) / channels / 2 * 2, 2);
+    const Taps taps(2, n);
+    time_moves(state, setting, 6 * n * channels, [&](char *block) {
+        Operands o = {block};
+        const float *x = o.floats(n / 2 * channels);
+        run(x, channels, taps.index.data(), taps.weight.data(), 2, n, channels, o.floats(n * channels), channels);
+    });
+}
+
+// ---- the rows ----
+
+struct Member {
+    const char *word;
+    const char *(*name)(const ups_kernels *table);
+    void (*time)(benchmark::State &state, const Setting &setting);
+};
+
+// An error here names the function type without an adapter.
+#define MEMBER(type, member)                                                               \
+    {#member, [](const ups_kernels *table) -> const char * { return table->member.name; }, \
+     [](benchmark::State &state, const Setting &setting) { time_##type(state, setting.table->member.run, setting); }},
+const Member members[] = {UPS_KERNEL_LIST(MEMBER)};
+
+// The kernel's own name, gemm_14x32 of gemm_14x32_avx512; "" if it is another tier's.
+std::string own_name(const std::string &name, const std::string &isa)
+{
+    const std::string ending = "_" + isa;
+    bool own = name.size() > ending.size() && !name.compare(name.size() - ending.size(), ending.size(), ending);
+    return own ? name.substr(0, name.size() - ending.size()) : "";
+}
+
+// Why the i-th tier is not run here, or NULL.
+const char *refusal_of(int i)
+{
+    const ups_kernels *best = ups_best_tier(nullptr); // below UPSAMPLE_MAX_ISA
+    if (!best) throw std::runtime_error(ups_last_error());
+    if (const char *refusal = ups_tier_refusal(i)) return refusal;
+    for (int lower = 0; lower < i; lower++)
+        if (ups_tier(lower) == best) return "above UPSAMPLE_MAX_ISA";
+    return nullptr;
+}
+
+std::vector<const ups_kernels *> wanted_tables(Program &program, const std::string &word)
+{
+    std::vector<const ups_kernels *> tables;
+    std::string legal = "all, best";
+    for (int i = 0; const ups_kernels *table = ups_tier(i); i++) {
+        const char *refusal = refusal_of(i);
+        if (refusal && (word == "all" || word == table->isa))
+            program.note(std::string("not run: ") + table->isa + ": " + refusal);
+        if (refusal) continue;
+        if (word == "best") tables.clear();
+        if (word == "all" || word == "best" || word == table->isa) tables.push_back(table);
+        legal += std::string(", ") + table->isa;
+    }
+    if (tables.empty()) program.refuse("--isa=" + word + ": this machine runs " + legal);
+    return tables;
+}
+
+int run(int argc, char **argv)
+{
+    std::string isa = "all";
+    Program program(argc, argv, help, {{"--isa", &isa, nullptr}});
+    if (!program.operands().empty()) program.refuse(program.operands()[0] + ": bench_kernels takes no operands");
+    const std::vector<const ups_kernels *> tables = wanted_tables(program, isa);
+    std::unique_ptr<Machine> machine;
+    std::vector<std::string> tiers;
+    for (const ups_kernels *table : tables) {
+        tiers.push_back(table->isa);
+        for (const Member &member : members) {
+            const std::string name = own_name(member.name(table), table->isa);
+            if (name.empty()) continue;
+            for (Place place : {IN_L1, IN_L2, IN_MEMORY})
+                program.add(name + "/" + table->isa + "/" + place_name(place), benchmark::kMicrosecond,
+                            [table, &member, place, &machine](benchmark::State &state) {
+                                member.time(state, {table, member.word, place, machine.get()});
+                            });
+        }
+    }
+    return program.run(40, 0.2, [&] {
+        machine = std::make_unique<Machine>(tiers, std::vector<int>{1});
+        machine->add_context();
+        benchmark::AddCustomContext("threads", "1");
+    });
+}
+
+} // namespace
+} // namespace bench
+
+int main(int argc, char **argv)
+{
+    try {
+        return bench::run(argc, argv);
+    } catch (const std::exception &error) {
+        std::cerr << "bench_kernels: " << error.what() << std::endl;
+        return 1;
+    }
+}

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""A JSON file of the bench, read: what the machine can do, and the rows by what their names say (bench_ops.cc, program.h)."""
+import json
+import math
+import pathlib
+import re
+import statistics
+
+TIERS = ["scalar", "neon", "avx2", "avx512"]  # slower first
+OURS = "upsample"  # bench/peers' name for the library
+PLACES = ["L1", "L2", "L3", "memory"]
+OPS = ["conv_transpose", "resize", "max_pool", "avg_pool", "max_unpool", "replicate", "bed_of_nails", "pixel_shuffle",
+       "pixel_unshuffle"]
+
+
+class Refusal(Exception):
+    """What ends the program with a sentence."""
+
+
+class Row:
+    """One name; of its repetitions the median, and all of them in `times` (milliseconds)."""
+
+    def __init__(self, name, samples):
+        scale = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}[samples[0]["time_unit"]]
+        self.name = name
+        self.times = [s["real_time"] * scale for s in samples]
+        self.cpu_times = [s["cpu_time"] * scale for s in samples]
+        self.ms = statistics.median(self.times)
+        self.label = samples[0].get("label", "")
+        self.peer, self.version = samples[0].get("peer", ""), samples[0].get("peer_version", "")
+        self.numbers = {key: statistics.median(s[key] for s in samples)
+                        for key, value in samples[0].items()
+                        if isinstance(value, (int, float)) and all(isinstance(s.get(key), (int, float)) for s in samples)}
+        parts = name.split("/")
+        for part in parts:
+            if part.startswith("peer:"):
+                self.peer = self.peer or part[len("peer:"):]
+        parts = [part for part in parts if not part.startswith("peer:")]
+        self.threads = next((int(p[1:]) for p in parts[1:] if re.fullmatch(r"t\d+", p)), 1)
+        self.kernel = len(parts) == 3 and parts[1] in TIERS
+        if self.kernel:
+            self.op, self.layer, (self.tier, self.place) = "kernel", parts[0], parts[1:]
+            self.dtype = self.layout = self.algorithm = ""
+            return
+        parts = [p for p in parts if not re.fullmatch(r"t\d+", p)] + [""] * 6
+        self.op, self.layer, self.dtype, self.layout, self.algorithm, self.tier = parts[:6]
+        self.place = ""
+
+    def __getattr__(self, key):  # the counters: gflops, gbps, macs, chosen …; None where there is none
+        if key == "numbers":
+            raise AttributeError(key)
+        return self.numbers.get(key)
+
+    @property
+    def whole(self):
+        """On the layer itself, not on a smaller source."""
+        return "@" not in self.layer
+
+    @property
+    def base(self):
+        return self.layer.split("@")[0]
+
+    @property
+    def call(self):
+        """What a peer is asked for, too."""
+        return self.op, self.layer, self.dtype, self.layout, self.threads
+
+    @property
+    def who(self):
+        return f"{self.peer} {self.version}".strip()
+
+    @property
+    def flops(self):
+        return 2 * (self.macs or 0)
+
+    @property
+    def bytes(self):
+        return (self.read_bytes or 0) + (self.written_bytes or 0)
+
+    @property
+    def rate(self):
+        return self.gflops if self.macs else self.gbps
+
+    @property
+    def share(self):
+        """Percent of the roof, which for a kernel is the peak or the copy."""
+        return next((s for s in (self.roof_percent, self.fma_percent, self.copy_percent) if s is not None), None)
+
+    @property
+    def disturbed(self):
+        """How much longer the clock went than this process had a CPU: 1 on a machine of one's own."""
+        if self.threads != 1 or self.peer or not all(self.cpu_times):
+            return None
+        return statistics.median(t / c for t, c in zip(self.times, self.cpu_times))
+
+
+class Run:
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        try:
+            data = json.loads(self.path.read_text())
+            self.context = data["context"]
+            entries = data["benchmarks"]
+        except OSError as error:
+            raise Refusal(f"{path}: {error.strerror}")
+        except (ValueError, KeyError, TypeError):
+            raise Refusal(f"{path}: no JSON of Google Benchmark's format; `upsample bench --json FILE` writes it")
+        samples, self.errors = {}, []
+        for entry in entries:
+            if entry.get("error_occurred") or entry.get("skipped"):
+                self.errors.append((entry["name"], entry.get("error_message") or entry.get("skip_message", "")))
+            elif entry.get("run_type", "iteration") == "iteration":
+                samples.setdefault(entry.get("run_name", entry["name"]), []).append(entry)
+        self.rows = [Row(name, s) for name, s in samples.items()]
+        if not self.rows:
+            raise Refusal(f"{path}: has no timed row")
+        self.ours = [r for r in self.rows if not r.peer and not r.kernel]
+        self.add_peers(self.rows)
+        self.kernels = [r for r in self.rows if r.kernel]
+        tiers = {r.tier for r in self.ours + self.kernels}
+        self.tiers = [t for t in TIERS if t in tiers]
+
+    def add_peers(self, rows):
+        """bench/peers times the library, too, in the rounds of the peers: these rows are what theirs are compared with."""
+        self.peers = [r for r in rows if r.peer and r.peer != OURS]
+        self.beside = {r.call: r for r in rows if r.peer == OURS}
+
+    def figure(self, key):
+        """A figure of the context, or None."""
+        try:
+            return float(self.context[key])
+        except (KeyError, ValueError):
+            return None
+
+    def fma(self, tier, threads=1):
+        return self.figure(f"fma_gflops/{tier}/t{threads}")
+
+    def copy(self, place, threads=1):
+        kinds = [self.figure(f"{kind}_gbps/{place}/t{threads}") for kind in ("copy", "copy_nt")]
+        return max((k for k in kinds if k is not None), default=None)
+
+    def chosen(self, tier=None):
+        """The library's own choice on whole layers, on the best tier or on one."""
+        tier = tier or (self.tiers[-1] if self.tiers else None)
+        return [r for r in self.ours if r.tier == tier and r.whole and r.chosen]
+
+
+def ops_of(rows):
+    there = {r.op for r in rows}
+    return [op for op in OPS if op in there] + sorted(there - set(OPS))
+
+
+def geomean(values):
+    values = list(values)
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def speed_over(ours, other):
+    """Times the other's speed, the median over the rounds, and its interval: as bench/peers found them in its rounds; else
+    from repetitions, where both have as many, their range; else ""."""
+    if other.ratio is not None:
+        return other.ratio, f"{other.ratio_low:.2f} to {other.ratio_high:.2f}"
+    if len(ours.times) != len(other.times):
+        return other.ms / ours.ms, ""
+    ratios = sorted(o / t for t, o in zip(ours.times, other.times))
+    return statistics.median(ratios), f"{ratios[0]:.2f} to {ratios[-1]:.2f}" if len(ratios) > 2 else ""
+
+
+def refuse_strangers(a, b):
+    """Shares of a roof tell nothing across machines, and a compiler is a change of its own."""
+    for key, what in (("cpu", "CPUs"), ("num_cpus", "numbers of CPUs"), ("cache_bytes/L1", "level 1 caches"),
+                      ("cache_bytes/L2", "level 2 caches"), ("cache_bytes/L3", "level 3 caches"), ("compiler", "compilers"),
+                      ("build_type", "build types")):
+        x, y = a.context.get(key, "unknown"), b.context.get(key, "unknown")
+        if x != y:
+            raise Refusal(f"{a.path} and {b.path} are of different {what}, {x} and {y}: their rows are not compared")
+
+
+def layers(bench):
+    """Kernel, stride and channels of each layer, from layers.json."""
+    table = {}
+    for layer in json.loads((bench / "layers.json").read_text()):
+        keys = dict(word.split("=", 1) for word in layer["keys"].split())
+        product = lambda key: math.prod(int(v) for v in keys.get(key, "1").split(","))
+        table[layer["op"], layer["name"]] = {
+            "network": layer["network"], "kernel": product("kernel_shape"), "stride": product("strides"),
+            "channels": layer["channels"] // int(keys.get("group", 1))}
+    return table
