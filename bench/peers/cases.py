@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from libupsample import Call
+from libupsample import WEIGHTS_AT_RUN, Call
 
 ARRAYS = ("x", "weights", "bias", "indices", "expected", "expected_indices")
 EPSILON = float(np.finfo(np.float32).eps)
@@ -23,6 +23,17 @@ def read_layers(path, selection, ops):
     quick = selection == "quick"
     return [layer for layer in layers
             if (layer["quick"] if quick else re.search(selection, layer["name"])) and (not ops or layer["op"] in ops)]
+
+
+def name_of(library, layer, layout, threads):
+    """As bench_ops names what the library chooses."""
+    case = resolve(library, layer)
+    desc = library.descriptor(case.op, case.rank, layout, case.fields)
+    plan = library.plan(desc, [case.n, case.channels, *case.sizes], layout,
+                        flags=WEIGHTS_AT_RUN if case.op == "conv_transpose" else 0)
+    told = library.told(plan)
+    library.so.ups_plan_destroy(plan)
+    return f"{case.op}/{case.name}/f32/{layout}/{told['algorithm']}/{told['isa']}/t{threads}"
 
 
 def numbers(text):
@@ -56,7 +67,7 @@ def resolve(library, layer):
         if op == "bed_of_nails":
             case.offset = numbers(get("offset"))
     elif op in ("pixel_shuffle", "pixel_unshuffle"):
-        case.block, case.shuffle = int(get("blocksize")), get("shuffle")
+        case.block, case.shuffle = int(get("blocksize")), get("shuffle").lower()
         power = case.block**rank
         case.out_channels = case.channels // power if op == "pixel_shuffle" else case.channels * power
     elif op == "resize":

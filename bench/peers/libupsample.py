@@ -11,6 +11,7 @@ DTYPES = {F32: np.float32, U8: np.uint8, I32: np.int32, I64: np.int64}
 LAYOUTS = {"first": 1, "last": 2}
 DST, INDICES = 2, 3
 JSON = 2
+WEIGHTS_AT_RUN = 1
 
 
 class Tensor(Structure):
@@ -107,25 +108,33 @@ class Library:
         return self.so.ups_threads_parallel(pool)
 
 
+    def plan(self, desc, dims, layout, weights=None, bias=None, max_isa=None, flags=0):
+        """A plan for a source of dims N, C, spatial; the caller destroys it."""
+        options, op, plan, source = Options(), c_void_p(), c_void_p(), Tensor()
+        self.check(self.so.ups_options_init(byref(options), ctypes.sizeof(options)))
+        options.max_isa, options.flags = max_isa, flags
+        self.check(self.so.ups_op_create(desc, pointer(weights), pointer(bias), byref(options), byref(op)))
+        try:
+            self.check(self.so.ups_tensor_init(byref(source), ctypes.sizeof(source), F32, len(dims) - 2, LAYOUTS[layout],
+                                               (c_int64 * 5)(*dims)))
+            self.check(self.so.ups_plan_create(op, byref(source), None, None, byref(plan)))
+        finally:
+            self.so.ups_op_destroy(op)
+        return plan
+
+    def told(self, plan):
+        """What the library says of a plan: algorithm, isa …"""
+        return json.loads(text(self.so.ups_plan_describe, plan, JSON))
+
+
 class Call:
     """An op and a plan with their arrays: x in the layout, as are the outputs y and indices (None but of a max_pool)."""
 
     def __init__(self, library, desc, x, layout, weights=None, bias=None, indices_in=None, max_isa=None, parallel=None):
         self.so, self.library, self.parallel = library.so, library, parallel
-        options, op, self.plan = Options(), c_void_p(), c_void_p()
-        library.check(self.so.ups_options_init(byref(options), ctypes.sizeof(options)))
-        options.max_isa = max_isa
-        library.check(self.so.ups_op_create(desc, pointer(weights), pointer(bias), byref(options), byref(op)))
-        try:
-            rank = x.ndim - 2
-            dims = x.shape if layout == "first" else x.shape[:1] + x.shape[-1:] + x.shape[1:-1]
-            source = Tensor()
-            library.check(self.so.ups_tensor_init(byref(source), ctypes.sizeof(source), F32, rank, LAYOUTS[layout],
-                                                  (c_int64 * 5)(*dims)))
-            library.check(self.so.ups_plan_create(op, byref(source), None, None, byref(self.plan)))
-        finally:
-            self.so.ups_op_destroy(op)
-        self.told = json.loads(text(self.so.ups_plan_describe, self.plan, JSON))
+        dims = x.shape if layout == "first" else x.shape[:1] + x.shape[-1:] + x.shape[1:-1]
+        self.plan = library.plan(desc, dims, layout, weights, bias, max_isa)
+        self.told = library.told(self.plan)
         self.y = self.tensor(DST, layout)
         self.indices = self.tensor(INDICES, layout) if self.told["op"] == "max_pool" else None
         if indices_in is not None:
