@@ -20,10 +20,11 @@ class Layer(Structure):
         ("alpha", c_double)]
 
 
-def environment(python_prefix):
-    """What its process needs: the SYCL runtime of its wheels finds its CPU driver by this."""
+def environment(python_prefix, threads):
+    """What its process needs: the SYCL runtime of its wheels finds its CPU driver by this, and makes so many threads."""
     lib = pathlib.Path(python_prefix) / "lib"
-    return {"LD_LIBRARY_PATH": str(lib), "OCL_ICD_FILENAMES": str(lib / "libintelocl.so")}
+    return {"LD_LIBRARY_PATH": str(lib), "OCL_ICD_FILENAMES": str(lib / "libintelocl.so"),
+            "DPCPP_CPU_NUM_CUS": str(threads)}
 
 
 class Peer:
