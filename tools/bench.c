@@ -3,11 +3,12 @@
  * `upsample bench`: runs the bench programs that were built with the library, and makes a table of the lines they write
  * (bench/program.h says which). Everything is measured there; here it is only found, watched, shown and filed.
  */
-#define _POSIX_C_SOURCE 200809L /* getline, posix_spawn, readlink, sigaction */
+#define _GNU_SOURCE /* dladdr, getline, posix_spawnp, readlink, sigaction */
 #include "command.h"
 #include "output.h"
 
 #include <cjson/cJSON.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -41,6 +42,11 @@ static const char help_text[] =
     "                    extended regular expression\n"
     "  --all             every layer, not only the quick ones\n"
     "  --kernels         after them each kernel alone, in level 1, level 2 and beyond the caches\n"
+    "  --peers           after them the libraries people use today on the same layers, in both layouts, against what the\n"
+    "                    library chooses by itself: PyTorch, ONNX Runtime, OpenVINO, ncnn …, those that are installed\n"
+    "                    for the Python; of the operations' rows then only what the library chooses, without --isa\n"
+    "                    and --algorithm\n"
+    "  --python FILE     the Python that has them; python3 without it. peers/setup, beside the programs, makes one\n"
     "  --list            the names of the rows that would be timed\n"
     "  --json FILE       all of it in the format of Google Benchmark: context, benchmarks\n"
     "\n"
@@ -55,14 +61,15 @@ enum { WIDTH = 100 }; /* of the table */
 
 struct bench {
     /* the command line */
-    const char *isa, *algorithm, *layout, *filter, *json_path;
+    const char *isa, *algorithm, *layout, *filter, *json_path, *python;
     int64_t threads;
-    bool all, kernels, list;
+    bool all, kernels, peers, list;
     int op_count;
     char **ops;
     /* what came */
     cJSON *context, *rows; /* for the file */
     int64_t expected, done, failed;
+    int64_t begun_at; /* done when the program that runs began */
     double start_ms;
     char family[256];     /* of the last row: a new one gets a heading */
     bool progress, shown; /* stderr is a terminal; its line is not empty */
@@ -133,8 +140,16 @@ static int find_program(const char *name, char *path, size_t capacity)
                        own, UPSAMPLE_LIBEXEC_FROM_BIN, name);
 }
 
-/* Starts the program with its stdout in a pipe; the other end, or NULL after the line on stderr. */
-static FILE *start_program(char **arguments)
+/* The file the library's code in this process is from: what the peers are compared with. NULL if nothing tells. */
+static const char *library_file(void)
+{
+    Dl_info info;
+    void *symbol = dlsym(RTLD_DEFAULT, "ups_version");
+    return symbol && dladdr(symbol, &info) ? info.dli_fname : NULL;
+}
+
+/* Starts the program with its stdout in a pipe; the other end, or NULL after the line on stderr, which ends with the hint. */
+static FILE *start_program(char **arguments, const char *hint)
 {
     extern char **environ;
     int ends[2];
@@ -148,12 +163,12 @@ static FILE *start_program(char **arguments)
     posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
     posix_spawn_file_actions_addclose(&actions, ends[0]);
     posix_spawn_file_actions_addclose(&actions, ends[1]);
-    int error = posix_spawn(&pid, arguments[0], &actions, NULL, arguments, environ);
+    int error = posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     if (error) {
         close(ends[0]);
-        fail("%s: cannot be run: %s", arguments[0], strerror(error));
+        fail("%s: cannot be run: %s%s", arguments[0], strerror(error), hint);
         return NULL;
     }
     child = pid;
@@ -161,14 +176,14 @@ static FILE *start_program(char **arguments)
     return fdopen(ends[0], "r");
 }
 
-/* Waits for the end; its exit code, or EXIT_FAILED after a line on stderr. */
-static int end_program(const char *path)
+/* Waits for the end; its exit code, or EXIT_FAILED after a line on stderr, unless a failure has been told already. */
+static int end_program(const char *path, bool told)
 {
     int status;
     pid_t pid = child, ended;
     while ((ended = waitpid(pid, &status, 0)) < 0 && errno == EINTR) continue;
     child = 0;
-    if (caught) return EXIT_FAILED;
+    if (caught || told) return EXIT_FAILED;
     if (ended < 0) return fail("%s: %s", path, strerror(errno));
     if (WIFSIGNALED(status)) return fail("%s: ended by signal %d", path, WTERMSIG(status));
     return WEXITSTATUS(status);
@@ -233,9 +248,10 @@ static void clear_progress(struct bench *b)
 static void show_progress(struct bench *b)
 {
     if (!b->progress || !b->expected) return;
-    double each = b->done ? (clock_ms() - b->start_ms) / (double)b->done : 0;
+    int64_t since = b->done - b->begun_at;
+    double each = since ? (clock_ms() - b->start_ms) / (double)since : 0;
     fprintf(stderr, "\r\033[K%lld of %lld rows", (long long)b->done, (long long)b->expected);
-    if (b->done) fprintf(stderr, ", about %.0f s left", each * (double)(b->expected - b->done) / 1e3);
+    if (since) fprintf(stderr, ", about %.0f s left", each * (double)(b->expected - b->done) / 1e3);
     fflush(stderr);
     b->shown = true;
 }
@@ -315,9 +331,16 @@ static void print_kernel(struct bench *b, char **parts, const cJSON *row)
            short_number(number(row, "copy_percent"), texts[4], sizeof texts[4]));
 }
 
+/* Of the peers: their table comes as text, which has said it. */
+static bool is_of_peers(const cJSON *row)
+{
+    return cJSON_HasObjectItem(row, "peer");
+}
+
 static void print_row(struct bench *b, const cJSON *row)
 {
     char name[256], *parts[7];
+    if (is_of_peers(row)) return;
     snprintf(name, sizeof name, "%s", word(row, "name"));
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "error_occurred"))) {
         b->failed++;
@@ -342,23 +365,23 @@ static void keep(cJSON *array, const cJSON *item)
     cJSON_AddItemToArray(array, cJSON_Duplicate(item, true));
 }
 
-static void take_context(struct bench *b, const cJSON *context)
+static void take_context(struct bench *b, const char *program, const cJSON *context)
 {
     if (!b->context) {
         b->context = cJSON_Duplicate(context, true);
         print_context(context, b->threads);
-    } else { /* of bench_kernels, whose rows refer to what it measured itself */
-        cJSON_AddItemToObject(b->context, "bench_kernels", cJSON_Duplicate(context, true));
+    } else { /* of bench_kernels, whose rows refer to what it measured itself; of peers */
+        cJSON_AddItemToObject(b->context, program, cJSON_Duplicate(context, true));
     }
 }
 
-static int take_line(struct bench *b, const char *program, const char *line, bool *ended)
+static int take_line(struct bench *b, const char *program, const char *path, const char *line, bool *ended)
 {
     cJSON *object = cJSON_Parse(line);
     const cJSON *item = object ? object->child : NULL;
     if (!item || !item->string) {
         cJSON_Delete(object);
-        return fail("%s: a line that is none of its: %.60s", program, line);
+        return fail("%s: a line that is none of its: %.60s", path, line);
     }
     clear_progress(b);
     if (!strcmp(item->string, "begin")) {
@@ -366,14 +389,23 @@ static int take_line(struct bench *b, const char *program, const char *line, boo
             printf("upsample %s bench, %.0f rows\n", word(item, "version"), number(item, "rows"));
         b->expected += (int64_t)number(item, "rows");
         b->start_ms = clock_ms();
+        b->begun_at = b->done;
+    } else if (!strcmp(item->string, "refuse")) {
+        int code = fail("bench: %s", cJSON_IsString(item) ? item->valuestring : program);
+        cJSON_Delete(object);
+        return code;
+    } else if (!strcmp(item->string, "text")) {
+        printf("%s\n", cJSON_IsString(item) ? item->valuestring : "");
     } else if (!strcmp(item->string, "note")) {
         print_wrapped("", 0, item->valuestring ? item->valuestring : "");
     } else if (!strcmp(item->string, "context")) {
-        take_context(b, item);
+        take_context(b, program, item);
     } else if (!strcmp(item->string, "row")) {
-        b->done++;
+        if (!is_of_peers(item)) b->done++;
         print_row(b, item);
         keep(b->rows, item);
+    } else if (!strcmp(item->string, "done")) { /* a layer, of peers */
+        b->done++;
     } else if (!strcmp(item->string, "end")) {
         *ended = true;
     }
@@ -383,7 +415,7 @@ static int take_line(struct bench *b, const char *program, const char *line, boo
     return code;
 }
 
-static int read_lines(struct bench *b, const char *program, FILE *from)
+static int read_lines(struct bench *b, const char *program, const char *path, FILE *from)
 {
     char *line = NULL;
     size_t capacity = 0;
@@ -394,7 +426,7 @@ static int read_lines(struct bench *b, const char *program, FILE *from)
             fputs(line, stdout);
             code = finish_stdout();
         } else {
-            code = take_line(b, program, line, &ended);
+            code = take_line(b, program, path, line, &ended);
         }
     free(line);
     clear_progress(b);
@@ -407,7 +439,7 @@ static int read_lines(struct bench *b, const char *program, FILE *from)
 enum { MOST_ARGUMENTS = 64 };
 
 struct arguments {
-    char *list[MOST_ARGUMENTS + 1], text[16][320];
+    char *list[MOST_ARGUMENTS + 1], text[32][4200];
     int count, texts;
 };
 
@@ -421,11 +453,12 @@ static int add_value(struct arguments *a, const char *name, const char *value)
     if (!value) return 0;
     char *text = a->text[a->texts++];
     if (snprintf(text, sizeof a->text[0], "%s=%s", name, value) >= (int)sizeof a->text[0])
-        return fail_usage("%s: longer than 300 bytes", name);
+        return fail_usage("%s: longer than 4000 bytes", name);
     add(a, text);
     return 0;
 }
 
+/* Of bench_ops (operations) and bench_kernels. */
 static int collect(const struct bench *b, bool operations, char *path, struct arguments *a)
 {
     char threads[24];
@@ -433,28 +466,50 @@ static int collect(const struct bench *b, bool operations, char *path, struct ar
     *a = (struct arguments){.count = 0};
     add(a, path);
     add(a, b->list ? "--list" : "--lines");
-    int code = add_value(a, "--isa", b->isa);
+    const bool chosen = b->peers && operations && !b->isa && !b->algorithm;
+    int code = add_value(a, "--isa", chosen ? "best" : b->isa);
     if (!code) code = add_value(a, "--benchmark_filter", b->filter);
     if (code || !operations) return code;
     if (b->all) add(a, "--all");
-    code = add_value(a, "--algorithm", b->algorithm);
+    code = add_value(a, "--algorithm", chosen ? "auto" : b->algorithm);
     if (!code) code = add_value(a, "--layout", b->layout);
     if (!code) code = add_value(a, "--threads", threads);
     for (int i = 0; !code && i < b->op_count; i++) add(a, b->ops[i]);
     return code;
 }
 
-static int run_program(struct bench *b, const char *name, bool operations)
+static int collect_peers(const struct bench *b, char *path, struct arguments *a)
+{
+    char threads[24];
+    snprintf(threads, sizeof threads, "%lld", (long long)b->threads);
+    *a = (struct arguments){.count = 0};
+    add(a, (char *)b->python);
+    add(a, path);
+    add(a, "--lines");
+    int code = add_value(a, "--python", b->python); /* this one, not the one in build/peers */
+    if (!code) code = add_value(a, "--library", library_file());
+    if (!code) code = add_value(a, "--threads", threads);
+    if (!code) code = add_value(a, "--layers", b->all ? "." : "quick");
+    if (!code) code = add_value(a, "--layout", b->layout);
+    if (!code) code = add_value(a, "--filter", b->filter);
+    for (int i = 0; !code && i < b->op_count; i++) code = add_value(a, "--op", b->ops[i]);
+    return code;
+}
+
+/* name: bench_ops, bench_kernels, or peers, a Python program in a directory of its own. */
+static int run_program(struct bench *b, const char *name)
 {
     char path[4200];
+    const bool peers = !strcmp(name, "peers");
     struct arguments arguments;
-    int code = find_program(name, path, sizeof path);
-    if (!code) code = collect(b, operations, path, &arguments);
-    FILE *lines = code ? NULL : start_program(arguments.list);
+    int code = find_program(peers ? "peers/run" : name, path, sizeof path);
+    if (!code)
+        code = peers ? collect_peers(b, path, &arguments) : collect(b, !strcmp(name, "bench_ops"), path, &arguments);
+    FILE *lines = code ? NULL : start_program(arguments.list, peers ? "; --python names another Python" : "");
     if (!lines) return code ? code : EXIT_FAILED;
-    code = read_lines(b, path, lines);
+    code = read_lines(b, name, path, lines);
     fclose(lines);
-    int ended = end_program(path);
+    int ended = end_program(path, code);
     return code ? code : ended;
 }
 
@@ -481,7 +536,8 @@ static int read_arguments(int argc, char **argv, struct bench *b)
         {.name = "--layout", .text = &b->layout},  {.name = "--filter", .text = &b->filter},
         {.name = "--json", .text = &b->json_path}, {.name = "--threads", .count = &b->threads, .low = 1, .high = 1024},
         {.name = "--all", .flag = &b->all},        {.name = "--kernels", .flag = &b->kernels},
-        {.name = "--list", .flag = &b->list},      {.name = NULL},
+        {.name = "--list", .flag = &b->list},      {.name = "--peers", .flag = &b->peers},
+        {.name = "--python", .text = &b->python},  {.name = NULL},
     };
     int code = take_options(&argc, argv, options);
     if (code) return code;
@@ -496,10 +552,12 @@ static int read_arguments(int argc, char **argv, struct bench *b)
 /* The codes of both programs count; rows of neither are a failure. */
 static int run_programs(struct bench *b)
 {
-    int code = run_program(b, "bench_ops", true);
-    if (b->kernels && !caught && code != EXIT_USAGE) {
-        int kernels = run_program(b, "bench_kernels", false);
-        if (!code) code = kernels;
+    const char *const more[] = {b->kernels ? "bench_kernels" : NULL, b->peers && !b->list ? "peers" : NULL};
+    int code = run_program(b, "bench_ops");
+    for (int i = 0; i < 2; i++) {
+        if (!more[i] || caught || code == EXIT_USAGE) continue;
+        int other = run_program(b, more[i]);
+        if (!code) code = other;
     }
     if (caught || b->list) return code;
     if (!code && !b->done)
@@ -510,7 +568,7 @@ static int run_programs(struct bench *b)
 
 int command_bench(int argc, char **argv)
 {
-    struct bench b = {.threads = 1, .progress = isatty(2)};
+    struct bench b = {.threads = 1, .python = "python3", .progress = isatty(2)};
     if (wants_help(argc, argv)) return print_help(help_text);
     int code = read_arguments(argc, argv, &b);
     if (code) return code;
