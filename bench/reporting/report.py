@@ -158,9 +158,11 @@ def peer_section(page, run):
     page.table(header, [line(o, p) for o, p in pairs], folded="Every layer against its best peer")
 
 
-def one(run, layers):
+def one(run, layers, note=""):
     page = Page("How fast libupsample is")
     page.text(about(run))
+    if note:
+        page.text(note)
     page.text("Made by `bench/report` of a JSON file of the bench; every percentage refers to ceilings measured in the same run. "
               + noise(run))
     if run.errors:
@@ -194,7 +196,7 @@ def one(run, layers):
     page.table(["row", "ms", "GFLOP/s", "GB/s", "% of roof", "workspace KB", "taken"],
                [[f"`{r.name}`", number(r.ms), number(r.gflops), number(r.gbps), percent(r.share),
                  number(r.workspace_bytes and r.workspace_bytes / 1e3), "yes" if r.chosen else ""] for r in run.rows],
-               folded=f"{len(run.rows)} rows")
+               folded=f"{len(run.rows)} rows", page_only=len(run.rows) > 200)
     return page
 
 
