@@ -69,7 +69,7 @@ class Page:
             else:
                 header, rows, folded, page_only = block
                 if page_only:
-                    lines += [f"{folded}: in the HTML page.", ""]
+                    lines += [f"{folded}: in the HTML page, which `bench/report` writes beside this one.", ""]
                     continue
                 if folded:
                     lines += [f"<details><summary>{folded}</summary>", ""]
