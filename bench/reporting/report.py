@@ -23,12 +23,12 @@ def percent(value):
     return "" if value is None else f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
-def about(run):
+def about(run, rows=None):
     c = run.context
     build = f" by {c['compiler']}, {c.get('build_type', '?')}" if "compiler" in c else ""
     tiers = f"tiers {', '.join(run.tiers)}; " if run.tiers else ""
     return (f"{c.get('cpu', 'unknown CPU')}, {c.get('num_cpus', '?')} CPUs; {tiers}upsample {c.get('upsample_version', '?')}{build}; "
-            f"{str(c.get('date', '?'))[:16].replace('T', ' ')}; {len(run.rows)} rows.")
+            f"{str(c.get('date', '?'))[:16].replace('T', ' ')}; {rows or len(run.rows)} rows.")
 
 
 def noise(run):
@@ -230,7 +230,8 @@ def ab(comparison, screened, confirmed, rounds):
     from .ab import METHOD
     changed = [r for r in confirmed.values() if r.verdict != "no change"]
     page = Page("Build B over build A")
-    page.text(f"A is `{comparison.builds[0].program}`, B is `{comparison.builds[1].program}`. {about(comparison.builds[0].context)}")
+    page.text(f"A is `{comparison.builds[0].program}`, B is `{comparison.builds[1].program}`. "
+              f"{about(comparison.builds[0].context, len(screened))}")
     counts = {v: sum(r.verdict == v for r in changed) for v in ("slower", "faster")}
     same = len(screened) - len(changed)
     page.text(f"**{counts['slower']} rows slower, {counts['faster']} faster, {same} of {len(screened)} without a change "
