@@ -33,10 +33,10 @@ class Page:
     def text(self, text):
         self.blocks.append(("text", text))
 
-    def table(self, header, rows, folded=None):
-        """Cells are text; a column of numbers stands at the right. folded: behind this sentence."""
+    def table(self, header, rows, folded=None, page_only=False):
+        """Cells are text; a column of numbers stands at the right. folded: behind this sentence. page_only: not in Markdown."""
         if rows:
-            self.blocks.append(("table", header, rows, folded))
+            self.blocks.append(("table", header, rows, folded, page_only))
 
     def figure(self, name, figure, caption):
         """A matplotlib figure, or None; an artist's gid "tip:text" is what the mouse over it shows."""
@@ -67,7 +67,10 @@ class Page:
             elif kind == "figure":
                 lines += [f"![{block[0]}](images/{block[0]}.svg)", "", block[2], ""]
             else:
-                header, rows, folded = block
+                header, rows, folded, page_only = block
+                if page_only:
+                    lines += [f"{folded}: in the HTML page, which `bench/report` writes beside this one.", ""]
+                    continue
                 if folded:
                     lines += [f"<details><summary>{folded}</summary>", ""]
                 ends = ["---:" if numeric(rows, i) else "---" for i in range(len(header))]
@@ -91,7 +94,7 @@ class Page:
                 svg = re.sub(r'\b(id="|xlink:href="#|url\(#)', rf"\g<1>{name}-", svg[svg.index("<svg"):])
                 parts.append(f'<figure role="img" aria-label="{html.escape(name)}">{svg}<figcaption>{marked(caption)}</figcaption></figure>')
             else:
-                header, rows, folded = block
+                header, rows, folded, _ = block
                 at_right = [' class="n"' if numeric(rows, i) else "" for i in range(len(header))]
                 line = lambda tag, cells: "<tr>" + "".join(
                     f"<{tag}{c}>{marked(cell)}</{tag}>" for c, cell in zip(at_right, cells)) + "</tr>"

@@ -23,12 +23,12 @@ def percent(value):
     return "" if value is None else f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
-def about(run):
+def about(run, rows=None):
     c = run.context
     build = f" by {c['compiler']}, {c.get('build_type', '?')}" if "compiler" in c else ""
     tiers = f"tiers {', '.join(run.tiers)}; " if run.tiers else ""
     return (f"{c.get('cpu', 'unknown CPU')}, {c.get('num_cpus', '?')} CPUs; {tiers}upsample {c.get('upsample_version', '?')}{build}; "
-            f"{str(c.get('date', '?'))[:16].replace('T', ' ')}; {len(run.rows)} rows.")
+            f"{str(c.get('date', '?'))[:16].replace('T', ' ')}; {rows or len(run.rows)} rows.")
 
 
 def noise(run):
@@ -158,9 +158,11 @@ def peer_section(page, run):
     page.table(header, [line(o, p) for o, p in pairs], folded="Every layer against its best peer")
 
 
-def one(run, layers):
+def one(run, layers, note=""):
     page = Page("How fast libupsample is")
     page.text(about(run))
+    if note:
+        page.text(note)
     page.text("Made by `bench/report` of a JSON file of the bench; every percentage refers to ceilings measured in the same run. "
               + noise(run))
     if run.errors:
@@ -194,7 +196,7 @@ def one(run, layers):
     page.table(["row", "ms", "GFLOP/s", "GB/s", "% of roof", "workspace KB", "taken"],
                [[f"`{r.name}`", number(r.ms), number(r.gflops), number(r.gbps), percent(r.share),
                  number(r.workspace_bytes and r.workspace_bytes / 1e3), "yes" if r.chosen else ""] for r in run.rows],
-               folded=f"{len(run.rows)} rows")
+               folded=f"{len(run.rows)} rows", page_only=len(run.rows) > 200)
     return page
 
 
@@ -228,7 +230,8 @@ def ab(comparison, screened, confirmed, rounds):
     from .ab import METHOD
     changed = [r for r in confirmed.values() if r.verdict != "no change"]
     page = Page("Build B over build A")
-    page.text(f"A is `{comparison.builds[0].program}`, B is `{comparison.builds[1].program}`. {about(comparison.builds[0].context)}")
+    page.text(f"A is `{comparison.builds[0].program}`, B is `{comparison.builds[1].program}`. "
+              f"{about(comparison.builds[0].context, len(screened))}")
     counts = {v: sum(r.verdict == v for r in changed) for v in ("slower", "faster")}
     same = len(screened) - len(changed)
     page.text(f"**{counts['slower']} rows slower, {counts['faster']} faster, {same} of {len(screened)} without a change "
