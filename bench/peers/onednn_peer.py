@@ -32,7 +32,7 @@ class Peer:
         try:
             self.so = ctypes.CDLL(str(LIBRARIES / "libonednn_shim.so"))
         except OSError as error:
-            raise ImportError(f"the wheels onednn and onednn-devel, or the shim that setup builds: {error}") from error
+            raise ImportError("its wheels, or the shim that setup builds of onednn_shim.cc") from error
         for name, result, *arguments in [("peer_failure", c_char_p), ("peer_version", c_char_p),
                                          ("peer_create", c_void_p, POINTER(Layer), *[c_void_p] * 4),
                                          ("peer_run", ctypes.c_int, c_void_p), ("peer_destroy", None, c_void_p),

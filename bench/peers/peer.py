@@ -11,6 +11,10 @@ the library; an ImportError means the library is not installed. It has
 Everything that is done once in a network's life belongs in arm(): compiling, choosing, reordering and packing weights, and
 bringing the source into the layout. Only Arm.run is timed.
 
+What each library is told (its arguments, layouts, settings), and that a stopped process does not disturb the others, is taken
+over from the peer suite, as are many of the layers. What a max_pool records is each library's own: i64 places in the plane or
+tensor (PyTorch, ONNX Runtime), i32 (OpenVINO, and libupsample where the layer says so), u8 places in the window (oneDNN).
+
 A case (cases.py) holds plain numbers, the same for each operation, and arrays: x in N, C, spatial order; weights in I, O/group,
 kernel order; bias; indices of a max_unpool, of the plane, int64.
 """
