@@ -55,11 +55,18 @@ static double columns_times_taps(const struct ups_deconv *d, int merged, int64_t
     return sum;
 }
 
+/* Cells of merged phases reach over the spread of the phases' outputs; where a dilation makes that far more than a stride most of
+ * them would have no output. */
+static bool spreads(const struct ups_deconv_axis *a)
+{
+    return (a->phases - 1) * a->d > 64 * a->s;
+}
+
 /* The first merged axis: as few as reach the least padding. */
 static int best_merge(const struct ups_deconv *d, int64_t nr)
 {
     int best = 3;
-    for (int merged = 2; merged >= 0; merged--)
+    for (int merged = 2; merged >= 0 && !spreads(&d->axis[merged]); merged--)
         if (columns_times_taps(d, merged, nr, 0, 1, 1) < columns_times_taps(d, best, nr, 0, 1, 1)) best = merged;
     return best;
 }
