@@ -62,14 +62,12 @@ static void run_expand(const ups_plan *plan, ups_buffers *b, void *workspace, in
     const struct expand *e = plan->state;
     const struct ups_view *x = &plan->x, *y = &plan->y;
     bool channels_first = ups_is_first(plan);
-    int64_t channels = channels_first ? y->c : 1;
     (void)workspace;
     for (int64_t u = first; u < last; u++) {
-        int64_t h = u % y->size[1], d = u / y->size[1] % y->size[0], plane = u / y->size[1] / y->size[0];
-        int64_t n = plane / channels, c = plane % channels;
-        bool empty = e->nails && (h % e->factor[1] != e->offset[1] || d % e->factor[0] != e->offset[0]);
-        const float *src = empty ? NULL : b->src + ups_row_offset(x, n, c, d / e->factor[0], h / e->factor[1]);
-        (channels_first ? row_first : row_last)(plan, src, b->dst + ups_row_offset(y, n, c, d, h));
+        struct ups_row r = ups_row_of(y, channels_first, u);
+        bool empty = e->nails && (r.h % e->factor[1] != e->offset[1] || r.d % e->factor[0] != e->offset[0]);
+        const float *src = empty ? NULL : b->src + ups_row_offset(x, r.n, r.c, r.d / e->factor[0], r.h / e->factor[1]);
+        (channels_first ? row_first : row_last)(plan, src, b->dst + ups_row_offset(y, r.n, r.c, r.d, r.h));
     }
 }
 

@@ -44,6 +44,18 @@ static inline int64_t ups_row_offset(const struct ups_view *v, int64_t n, int64_
     return n * v->n_stride + c * v->c_stride + d * v->stride[0] + h * v->stride[1];
 }
 
+/* A row of a tensor: of one channel, or with c = 0 of all of them. */
+struct ups_row {
+    int64_t n, c, d, h;
+};
+
+/* Unit u where the units of a plan are the rows of a view, of one channel each or of all. */
+static inline struct ups_row ups_row_of(const struct ups_view *v, bool each_channel, int64_t u)
+{
+    int64_t channels = each_channel ? v->c : 1, plane = u / v->size[1] / v->size[0];
+    return (struct ups_row){plane / channels, plane % channels, u / v->size[1] % v->size[0], u % v->size[1]};
+}
+
 static inline bool ups_is_first(const struct ups_plan *plan)
 {
     return plan->op->desc.head.layout == UPS_CHANNELS_FIRST;

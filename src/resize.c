@@ -260,13 +260,11 @@ static void run_line(const ups_plan *plan, const struct cache *cache, ups_buffer
 static void run_resize(const ups_plan *plan, ups_buffers *b, void *workspace, int64_t first, int64_t last)
 {
     const struct resize *z = plan->state;
-    const struct ups_view *y = &plan->y;
-    int64_t channels = ups_is_first(plan) ? y->c : 1;
     struct cache cache = {0};
     if (!z->copies) cache = cache_of(plan, workspace);
     for (int64_t u = first; u < last; u++) {
-        int64_t h = u % y->size[1], d = u / y->size[1] % y->size[0], plane = u / y->size[1] / y->size[0];
-        run_line(plan, &cache, b, plane / channels, plane % channels, d, h);
+        struct ups_row r = ups_row_of(&plan->y, ups_is_first(plan), u);
+        run_line(plan, &cache, b, r.n, r.c, r.d, r.h);
     }
 }
 

@@ -72,16 +72,13 @@ static void run_shuffle(const ups_plan *plan, ups_buffers *b, void *workspace, i
 {
     const struct shuffle *s = plan->state;
     const struct ups_view *wide = s->widens ? &plan->y : &plan->x, *deep = s->widens ? &plan->x : &plan->y;
-    bool channels_first = ups_is_first(plan);
-    int64_t channels = channels_first ? wide->c : 1;
     (void)workspace;
     for (int64_t u = first; u < last; u++) {
-        int64_t h = u % wide->size[1], d = u / wide->size[1] % wide->size[0], plane = u / wide->size[1] / wide->size[0];
-        int64_t n = plane / channels, c = plane % channels;
-        int64_t cell = (d % s->block[0] * s->block[1] + h % s->block[1]) * s->block[2];
-        int64_t in_wide = ups_row_offset(wide, n, c, d, h);
-        int64_t in_deep =
-            ups_row_offset(deep, n, c * s->channel_step + cell * s->cell_step, d / s->block[0], h / s->block[1]);
+        struct ups_row r = ups_row_of(wide, ups_is_first(plan), u);
+        int64_t cell = (r.d % s->block[0] * s->block[1] + r.h % s->block[1]) * s->block[2];
+        int64_t in_wide = ups_row_offset(wide, r.n, r.c, r.d, r.h);
+        int64_t in_deep = ups_row_offset(deep, r.n, r.c * s->channel_step + cell * s->cell_step, r.d / s->block[0],
+                                         r.h / s->block[1]);
         copy(s->loop, b->src + (s->widens ? in_deep : in_wide), b->dst + (s->widens ? in_wide : in_deep));
     }
 }
