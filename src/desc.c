@@ -196,8 +196,7 @@ static int32_t check_expand(const ups_expand_desc *d)
 
 static int32_t check_resize(const ups_resize_desc *d)
 {
-    bool filter = d->mode != UPS_MODE_NEAREST && d->mode != UPS_MODE_AREA;
-    if (d->antialias && !filter)
+    if (d->antialias && !ups_mode_filters(d->mode))
         return ups_error(UPS_INVALID, "antialias = 1 beside mode = %s; legal: 0, the mode has no filter to widen",
                          ups_field_word(d->op, "mode", d->mode));
     if (d->keep_aspect_ratio_policy != UPS_STRETCH && d->sizes[0] == UPS_BY_PRESET)

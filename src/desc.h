@@ -5,6 +5,8 @@
 #ifndef UPS_DESC_H
 #define UPS_DESC_H
 
+#include <stdbool.h>
+
 #include "upsample/upsample.h"
 
 union ups_desc {
@@ -16,6 +18,12 @@ union ups_desc {
     ups_resize_desc resize;
     ups_conv_transpose_desc conv_transpose;
 };
+
+/* Whether a mode of resize weighs pixels by a filter: nearest and area do not. */
+static inline bool ups_mode_filters(int32_t mode)
+{
+    return mode != UPS_MODE_NEAREST && mode != UPS_MODE_AREA;
+}
 
 /* The word of an enum field's value, "?" if it has none. */
 const char *ups_field_word(int32_t op, const char *field, int32_t value);

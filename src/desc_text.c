@@ -397,12 +397,12 @@ static bool matters_for_resize(const char *name, const ups_resize_desc *d)
                     {"cubic_coeff_a", UPS_MODE_CUBIC},
                     {"lanczos_radius", UPS_MODE_LANCZOS},
                     {"area_rule", UPS_MODE_AREA}};
-    bool nearest = d->mode == UPS_MODE_NEAREST, filter = !nearest && d->mode != UPS_MODE_AREA;
+    bool nearest = d->mode == UPS_MODE_NEAREST;
     bool stepped = nearest && (d->coordinate_arithmetic == UPS_COORDINATES_ACCUMULATED ||
                                d->coordinate_arithmetic == UPS_COORDINATES_OPENCV); /* by formulas of their own */
     for (size_t i = 0; i < sizeof one_mode / sizeof *one_mode; i++)
         if (!strcmp(name, one_mode[i].field)) return d->mode == one_mode[i].mode && !stepped;
-    if (!strcmp(name, "antialias") || !strcmp(name, "exclude_outside")) return filter;
+    if (!strcmp(name, "antialias") || !strcmp(name, "exclude_outside")) return ups_mode_filters(d->mode);
     if (!strcmp(name, "coordinate_transformation_mode")) return d->mode != UPS_MODE_AREA && !stepped;
     if (!strcmp(name, "size_rounding")) return d->sizes[0] == UPS_BY_PRESET;
     if (!strcmp(name, "roi") || !strcmp(name, "extrapolation_value"))

@@ -296,8 +296,7 @@ static int32_t antialias_of_images(const union ups_desc *desc, int a)
 
 static int32_t filters_widen(const union ups_desc *desc, int a)
 {
-    int32_t mode = desc->resize.mode;
-    if (a || mode == UPS_MODE_NEAREST || mode == UPS_MODE_AREA) return UPS_OK;
+    if (a || !ups_mode_filters(desc->resize.mode)) return UPS_OK;
     return check_number(desc, "antialias", -1, desc->resize.antialias, 1, 1, "its filters always widen");
 }
 

@@ -366,8 +366,7 @@ static double cubic_coefficient(const ups_resize_desc *d)
 
 static void resolve_resize(ups_resize_desc *d)
 {
-    bool filter = d->mode != UPS_MODE_NEAREST && d->mode != UPS_MODE_AREA;
-    if (d->antialias == UPS_BY_PRESET) d->antialias = filter && d->preset == UPS_PRESET_PILLOW;
+    if (d->antialias == UPS_BY_PRESET) d->antialias = ups_mode_filters(d->mode) && d->preset == UPS_PRESET_PILLOW;
     if (d->coordinate_transformation_mode == UPS_BY_PRESET) d->coordinate_transformation_mode = coordinate_rule(d);
     if (d->nearest_mode == UPS_BY_PRESET) d->nearest_mode = nearest_rule(d);
     if (d->coordinate_arithmetic == UPS_BY_PRESET) d->coordinate_arithmetic = arithmetic_rule(d);
