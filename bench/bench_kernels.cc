@@ -127,15 +127,18 @@ int64_t index_bytes(const Setting &setting)
 // A tile's panel of b streams from the row's place; a stays, as in the drivers' loops.
 void time_ups_gemm_fn(benchmark::State &state, ups_gemm_fn *run, const Setting &setting)
 {
-    const int64_t mr = setting.table->mr, nr = setting.table->nr;
+    const int64_t nr = setting.table->nr, mr = setting.table->mr[nr / setting.table->lanes - 1];
     const int64_t depth = std::max<int64_t>(cache_bytes(1) / 2 / 4 / (mr + nr) / 8 * 8, 8);
     Blocks blocks(setting, depth * nr * 4);
     std::vector<float> a(static_cast<size_t>(mr * depth), 0.5f), c(static_cast<size_t>(mr * nr));
-    const float *taps_a[] = {a.data()};
+    const float *taps_a[] = {a.data()}, *taps_b[] = {nullptr};
+    ups_gemm g = {};
+    g.rows = mr, g.columns = nr, g.taps = 1, g.depth = depth;
+    g.a = taps_a, g.b = taps_b, g.a_stride = depth, g.b_stride = nr, g.c = c.data(), g.c_stride = nr;
     for (auto _ : state)
         for (int64_t i = 0; i < blocks.count(); i++) {
-            const float *taps_b[] = {reinterpret_cast<float *>(blocks.at(i))};
-            run(mr, 1, depth, taps_a, depth, taps_b, c.data(), nr);
+            taps_b[0] = reinterpret_cast<float *>(blocks.at(i));
+            run(&g);
         }
     report_flops(state, setting, 2.0 * static_cast<double>(mr * nr * depth * blocks.count()));
 }

@@ -155,34 +155,59 @@ static int32_t make_deconv(struct ups_op *op, const float *weights, const float 
 
 /* ---- plan ---- */
 
-/* The op's geometry with the pads of these sizes, and how units map to the output. */
+/* The op's geometry with the pads of these sizes, and how units map to the output: a unit is one band on D and on H, one
+ * piece along W, one block. A band is the outputs of one cell, s of them, fewer at the border. */
 struct division {
     struct ups_deconv deconv;
-    int64_t lines;  /* output rows (d, h) of one image */
-    int64_t pieces; /* of a line, 1 where there are lines enough for any number of threads */
-    int64_t piece;  /* outputs along W of a piece */
-    int64_t width;  /* a box is at most so wide, so that its packed rows stay in L2 */
+    int64_t bands[2], pieces, blocks;
+    int64_t piece; /* outputs along W of a piece */
+    bool by_block; /* blocks outermost: weights are the larger side, and every part shall read its own once */
+    int64_t width; /* a box is at most so wide, so that its packed rows stay in L2 */
 };
 
-enum { ENOUGH_LINES = 64, PIECE_CELLS = 16, LEAST_CELLS = 64 };
+enum { ENOUGH_UNITS = 64, PIECE_CELLS = 16, LEAST_CELLS = 64, STRIP_CELLS = 128 };
+
+/* Outputs that the first band lacks. */
+static int64_t short_by(const struct ups_deconv_axis *a)
+{
+    return a->pad - ups_floor_div(a->pad, a->s) * a->s;
+}
+
+static int64_t band_begin(const struct ups_deconv_axis *a, int64_t band, int64_t size)
+{
+    return ups_min(size, ups_max(0, band * a->s - short_by(a)));
+}
+
+/* Some outputs lie in no phase. */
+bool ups_deconv_has_gaps(const struct ups_deconv *d)
+{
+    return d->axis[0].phases < d->axis[0].s || d->axis[1].phases < d->axis[1].s || d->axis[2].phases < d->axis[2].s;
+}
 
 static int32_t plan_deconv(ups_plan *plan)
 {
     struct division *v = plan->state = ups_allocate(&plan->op->memory, sizeof *v);
     if (!v) return UPS_NO_MEMORY;
     v->deconv = *plan->op->deconv;
-    for (int a = 0; a < 3; a++) v->deconv.axis[a].pad = plan->pad[a];
-    const struct ups_deconv *d = &v->deconv;
+    struct ups_deconv *d = &v->deconv;
+    for (int a = 0; a < 3; a++) d->axis[a].pad = plan->pad[a];
     const struct ups_deconv_axis *w = &d->axis[2];
-    int64_t width = plan->y.size[2];
-    v->lines = plan->y.size[0] * plan->y.size[1];
-    v->piece = plan->y.n * v->lines >= ENOUGH_LINES ? width : ups_min(width, w->s * PIECE_CELLS);
+    int64_t width = plan->y.size[2], l2 = ups_cache_bytes(2) / (int64_t)sizeof(float);
+    for (int a = 0; a < 2; a++) v->bands[a] = ups_ceil_div(plan->y.size[a] + short_by(&d->axis[a]), d->axis[a].s);
+    v->blocks = ups_deconv_has_gaps(d) ? 1 : d->blocks;
+    int64_t bands = plan->y.n * v->bands[0] * v->bands[1];
+    v->piece = bands * v->blocks >= ENOUGH_UNITS ? width : ups_min(width, w->s * PIECE_CELLS);
     v->pieces = ups_ceil_div(width, v->piece);
-    int64_t row =
-        ups_max(1, ups_cache_bytes(2) / 2 / (int64_t)sizeof(float) / (d->axis[0].taps * d->axis[1].taps * d->in));
-    v->width = ups_min(width, w->s * ups_max(LEAST_CELLS, row));
-    plan->units = plan->y.n * v->lines * v->pieces;
-    size_t bytes = d->algorithm->workspace(plan, v->width);
+    int64_t moved = ups_volume(plan->x.size) * d->in + ups_volume(plan->y.size) * d->out;
+    v->by_block = (int64_t)d->packed_floats > moved;
+    plan->units = bands * v->pieces * v->blocks;
+    /* what one cell along W takes of a row of the ring, and of a line of outputs that is kept apart */
+    int64_t row = d->axis[0].taps * d->axis[1].taps * d->in, line = d->kept * w->s;
+    v->width = ups_min(width, w->s * ups_max(LEAST_CELLS, l2 / 2 / ups_max(row, line)));
+    int64_t cells = ups_ceil_div(v->width, w->s);
+    d->strip = ups_max(1, ups_min(STRIP_CELLS, l2 / 2 / ups_max(row, line)) / cells);
+    if (d->axis[1].step_i > 1) d->strip = 1;
+    size_t bytes = d->algorithm->workspace(plan, d, v->width);
     if (!d->packed) bytes += ups_taken(packed_bytes(d));
     plan->part_workspace = ups_taken(bytes);
     return UPS_OK;
@@ -190,29 +215,53 @@ static int32_t plan_deconv(ups_plan *plan)
 
 /* ---- run ---- */
 
-/* Outputs [w0, w1) of lines [line, line + lines), which are whole rows of planes or part of one: in boxes of legal width. */
-static void run_boxes(const struct ups_deconv_run *run, struct ups_box *box, int64_t w0, int64_t w1)
+/* Where a unit lies; blocks are its last coordinate or its first. */
+struct place {
+    int64_t block, n, band[2], piece;
+};
+
+static struct place place_of(const struct division *v, const ups_plan *plan, int64_t unit)
 {
-    const struct division *v = run->plan->state;
-    for (int64_t w = w0; w < w1; w += v->width) {
-        box->lo[2] = w;
-        box->hi[2] = ups_min(w + v->width, w1);
-        run->d->algorithm->run(run, box);
-    }
+    struct place p;
+    int64_t places = plan->units / v->blocks;
+    p.block = v->by_block ? unit / places : unit % v->blocks;
+    unit = v->by_block ? unit % places : unit / v->blocks;
+    p.piece = unit % v->pieces;
+    unit /= v->pieces;
+    p.band[1] = unit % v->bands[1];
+    unit /= v->bands[1];
+    p.band[0] = unit % v->bands[0];
+    p.n = unit / v->bands[0];
+    return p;
 }
 
-/* Lines first … last - 1 of one image: whole planes together, the parts of planes at either end alone. */
-static void run_lines(const struct ups_deconv_run *run, int64_t n, int64_t first, int64_t last, int64_t w0, int64_t w1)
+/* How many units from `unit` on, at most `most`, make one box: neighbours along the innermost axis that has more than one,
+ * and whole ones along the next. */
+static int64_t box_of(const struct division *v, const ups_plan *plan, int64_t unit, int64_t most, struct ups_box *box)
 {
-    int64_t rows = run->plan->y.size[1];
-    while (first < last) {
-        int64_t d = first / rows, h = first % rows;
-        int64_t planes = h == 0 ? (last - first) / rows : 0;
-        struct ups_box box = {
-            n, {d, h, 0}, {d + ups_max(planes, 1), planes ? rows : ups_min(rows, h + last - first), 0}};
-        run_boxes(run, &box, w0, w1);
-        first += (box.hi[0] - box.lo[0]) * (box.hi[1] - box.lo[1]);
+    const struct ups_view *y = &plan->y;
+    struct place p = place_of(v, plan, unit);
+    int64_t inner = v->by_block ? 1 : v->blocks, count = 1, blocks = 1, pieces = 1, bands = 1;
+    if (!v->by_block) count = blocks = ups_min(most, v->blocks - p.block);
+    if (count == inner) {
+        pieces = ups_max(1, ups_min(most / inner, v->pieces - p.piece));
+        count = inner * pieces;
+        if (pieces == v->pieces) {
+            bands = ups_max(1, ups_min(most / count, v->bands[1] - p.band[1]));
+            count *= bands;
+        }
     }
+    box->n = p.n;
+    box->first = v->blocks == 1 ? 0 : p.block;
+    box->last = v->blocks == 1 ? v->deconv.blocks : p.block + blocks;
+    const struct ups_deconv_axis *a = v->deconv.axis;
+    box->lo[0] = band_begin(&a[0], p.band[0], y->size[0]);
+    box->hi[0] = band_begin(&a[0], p.band[0] + 1, y->size[0]);
+    box->lo[1] = band_begin(&a[1], p.band[1], y->size[1]);
+    box->hi[1] = band_begin(&a[1], p.band[1] + bands, y->size[1]);
+    box->lo[2] = p.piece * v->piece;
+    box->hi[2] = ups_min(y->size[2], (p.piece + pieces) * v->piece);
+    return count;
 }
 
 static void run_deconv(const ups_plan *plan, ups_buffers *b, void *workspace, int64_t first, int64_t last)
@@ -225,18 +274,14 @@ static void run_deconv(const ups_plan *plan, ups_buffers *b, void *workspace, in
         pack(d, run.kernels, b->weights, b->bias, own);
         run.packed = own;
     }
-    int64_t width = plan->y.size[2];
     while (first < last) {
-        int64_t image = first / (v->lines * v->pieces), in_image = first % (v->lines * v->pieces);
-        int64_t line = in_image / v->pieces, piece = in_image % v->pieces;
-        if (v->pieces == 1) {
-            int64_t lines = ups_min(v->lines - line, last - first);
-            run_lines(&run, image, line, line + lines, 0, width);
-            first += lines;
-        } else {
-            int64_t pieces = ups_min(v->pieces - piece, last - first);
-            run_lines(&run, image, line, line + 1, piece * v->piece, ups_min(width, (piece + pieces) * v->piece));
-            first += pieces;
+        struct ups_box whole;
+        first += box_of(v, plan, first, last - first, &whole);
+        for (int64_t w = whole.lo[2]; w < whole.hi[2]; w += v->width) {
+            struct ups_box box = whole;
+            box.lo[2] = w;
+            box.hi[2] = ups_min(w + v->width, whole.hi[2]);
+            d->algorithm->run(&run, &box);
         }
     }
 }
@@ -250,25 +295,35 @@ void *ups_take(char **workspace, size_t bytes)
     return taken;
 }
 
-static int64_t slot_count(const struct ups_deconv *d)
+/* The rows that the cells of a strip read lie close together, unless a dilation spreads them: then a slot for each tap, where
+ * neighbouring lines drive each other out. */
+void ups_rows_shape(struct ups_rows *rows, const struct ups_deconv *d, int64_t lines)
 {
-    return d->axis[0].taps * d->axis[1].taps;
+    for (int i = 0; i < 2; i++) {
+        const struct ups_deconv_axis *a = &d->axis[i];
+        int64_t together = i ? lines : 1, range = (a->taps - 1) * a->step_i + together;
+        bool close = range <= 4 * (a->taps + together);
+        rows->count[i] = close ? range : a->taps;
+        rows->divisor[i] = close ? 1 : a->step_i;
+    }
 }
 
-size_t ups_rows_bytes(const struct ups_deconv *d, int64_t length)
+size_t ups_rows_bytes(const struct ups_rows *rows, const struct ups_deconv *d, int64_t length)
 {
-    int64_t slots = slot_count(d);
+    int64_t slots = rows->count[0] * rows->count[1];
     return ups_taken(ups_bytes(slots, 1, 1, sizeof(int64_t))) +
            ups_taken(ups_bytes(slots, length, d->in, sizeof(float)));
 }
 
-void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t first, int64_t length, char **workspace)
+void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t first, int64_t length, int64_t edge,
+                    char **workspace)
 {
-    int64_t slots = slot_count(d);
+    int64_t slots = rows->count[0] * rows->count[1];
     rows->tags = ups_take(workspace, (size_t)slots * sizeof(int64_t));
     rows->slots = ups_take(workspace, (size_t)(slots * length * d->in) * sizeof(float));
     rows->first = first;
     rows->length = length;
+    rows->edge = edge;
     for (int64_t i = 0; i < slots; i++) rows->tags[i] = -1;
 }
 
@@ -291,28 +346,26 @@ const float *ups_rows_get(struct ups_rows *rows, const struct ups_deconv_run *ru
                           int64_t h)
 {
     const struct ups_view *x = &run->plan->x;
-    const struct ups_deconv_axis *a = run->d->axis;
-    int64_t slot = d / a[0].step_i % a[0].taps * a[1].taps + h / a[1].step_i % a[1].taps;
-    int64_t channels = run->d->in, tag = d * x->size[1] + h;
+    int64_t slot = d / rows->divisor[0] % rows->count[0] * rows->count[1] + h / rows->divisor[1] % rows->count[1];
+    int64_t channels = run->d->in, tag = d * x->size[1] + h, end = rows->first + rows->length;
     float *out = rows->slots + slot * rows->length * channels;
     if (rows->tags[slot] == tag) return out;
     rows->tags[slot] = tag;
-    int64_t from = ups_min(ups_max(rows->first, 0), rows->first + rows->length);
-    int64_t to = ups_max(ups_min(rows->first + rows->length, x->size[2]), from);
+    int64_t from = ups_min(ups_max(rows->first, 0), end), to = ups_max(ups_min(end, x->size[2]), from);
+    int64_t left = ups_max(from, ups_min(to, rows->edge)), right = ups_max(left, ups_min(to, x->size[2] - rows->edge));
     const float *row = run->src + ups_row_offset(x, n, g * channels, d, h);
     memset(out, 0, (size_t)((from - rows->first) * channels) * sizeof *out);
-    if (from < to) pack_pixels(run, row, from, to, out + (from - rows->first) * channels);
-    memset(out + (to - rows->first) * channels, 0,
-           (size_t)((rows->first + rows->length - to) * channels) * sizeof *out);
+    if (from < left) pack_pixels(run, row, from, left, out + (from - rows->first) * channels);
+    if (right < to) pack_pixels(run, row, right, to, out + (right - rows->first) * channels);
+    memset(out + (to - rows->first) * channels, 0, (size_t)((end - to) * channels) * sizeof *out);
     return out;
 }
 
-void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t g, int64_t d, int64_t h,
-                    int64_t w0, int64_t width)
+void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t channel, int64_t channels,
+                    int64_t d, int64_t h, int64_t w0, int64_t width)
 {
     const struct ups_view *y = &run->plan->y;
-    int64_t channels = run->d->out;
-    float *row = run->dst + ups_row_offset(y, n, g * channels, d, h) + w0 * y->stride[2];
+    float *row = run->dst + ups_row_offset(y, n, channel, d, h) + w0 * y->stride[2];
     if (ups_is_first(run->plan)) {
         run->kernels->transpose.run(line, width, channels, channels, row, y->c_stride);
         return;
@@ -349,7 +402,7 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
     for (int a = 0; a < 3; a++)
         fits = fits && ups_multiply(&macs, useful_pairs(&d->axis[a], plan->x.size[a], plan->y.size[a]));
     bool scatter = d->algorithm == &ups_deconv_scatter;
-    snprintf(tile, sizeof tile, "%" PRId32 "x%" PRId32, k->mr, k->nr);
+    snprintf(tile, sizeof tile, "%" PRId64 "x%" PRId32, ups_tile_height(k, k->nr), k->nr);
     for (int i = 0; i < ALGORITHMS; i++)
         if (algorithms[i] == d->algorithm) {
             snprintf(reason, sizeof reason, "%s: %.6g per input pixel", d->verdict[i], d->work[i]);

@@ -30,7 +30,9 @@ struct ups_deconv_axis {
 struct ups_phase_group {
     int64_t t0[3], phases[3], taps[3];
     int64_t columns;
-    size_t bias, weights; /* offsets in a convolution group's packed floats: panels*nr, then panels*taps*in*nr */
+    /* Offsets in a convolution group's packed floats: the columns' bias, and where the panels of the group's block begin. */
+    size_t bias, weights;
+    int64_t before, together; /* taps per column of the groups in front of it in a block, and of the whole block */
 };
 
 struct ups_deconv {
@@ -45,13 +47,18 @@ struct ups_deconv {
     double work[3];
     float *packed; /* `packed_floats` for each convolution group; NULL with UPS_WEIGHTS_AT_RUN */
     size_t packed_floats;
+    int64_t
+        blocks; /* what the algorithm can compute apart of one part of the output, with weights of their own; >= 1 */
     struct ups_phase_group *phase_group; /* algorithm phase */
-    int64_t phase_groups;
+    int64_t phase_groups, row_groups;    /* all; those that differ along W alone and stand together */
+    int64_t kept;   /* floats of outputs that are kept apart, for each output along W of a line of cells */
+    int64_t merged; /* the first axis whose phases are merged, 3 for none */
+    int64_t strip;  /* a plan's: lines of cells that are computed together */
 };
 
-/* A part of the output of one image: [lo, hi) on each axis, all channels. */
+/* A part of the output of one image: [lo, hi) on each axis, and of what can be computed apart the blocks [first, last). */
 struct ups_box {
-    int64_t n, lo[3], hi[3];
+    int64_t n, lo[3], hi[3], first, last;
 };
 
 /* One run, as the algorithms see it. */
@@ -70,12 +77,12 @@ struct ups_deconv_algorithm {
     bool one_chain; /* every output one chain in the reference order: what policy reproducible demands */
     /* Estimated cost per input pixel, in multiply-adds of the tile; lanes that padding wastes are counted. */
     double (*work)(const struct ups_deconv *d, const struct ups_kernels *kernels);
-    /* Lays out the packed floats of one convolution group: sets packed_floats and what else it needs. */
+    /* Lays out the packed floats of one convolution group: sets packed_floats, blocks and what else it needs. */
     int32_t (*layout)(const struct ups_op *op, struct ups_deconv *d);
     /* Packs the weights of one convolution group behind its plain bias, which stands there already. */
     void (*pack)(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to);
     /* Bytes for boxes of at most `width` outputs along W, on top of nothing. */
-    size_t (*workspace)(const ups_plan *plan, int64_t width);
+    size_t (*workspace)(const ups_plan *plan, const struct ups_deconv *d, int64_t width);
     void (*run)(const struct ups_deconv_run *run, const struct ups_box *box);
 };
 
@@ -93,6 +100,9 @@ static inline int64_t ups_source_of(const struct ups_deconv_axis *a, int64_t o, 
     return from >= 0 && from % a->s == 0 && from / a->s < n ? from / a->s : -1;
 }
 
+/* Some outputs lie in no phase: they are act(bias). */
+bool ups_deconv_has_gaps(const struct ups_deconv *d);
+
 /* The plain bias, which stands first in a convolution group's packed floats. */
 static inline size_t ups_bias_floats(const struct ups_deconv *d)
 {
@@ -102,24 +112,36 @@ static inline size_t ups_bias_floats(const struct ups_deconv *d)
 /* Source rows of one convolution group, packed [pixel][channel] with zeros outside the image, in a small ring: slots follow
  * from the row's position, so that the rows of one cell never share one. */
 struct ups_rows {
-    int64_t *tags; /* which row a slot holds, -1 none */
+    int64_t count[2], divisor[2]; /* on D and H: row i is in slot i / divisor % count */
+    int64_t *tags;                /* which row a slot holds, -1 none */
     float *slots;
     int64_t first, length; /* the pixels of a row: first … first + length - 1, may lie outside the image */
+    int64_t edge;          /* so many pixels at either end of the image are there, and what lies outside */
 };
 
-size_t ups_rows_bytes(const struct ups_deconv *d, int64_t length);
-/* Places a ring at *workspace and moves that behind it. */
-void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t first, int64_t length, char **workspace);
+/* Sets count and divisor for `lines` lines of cells along H at a time. */
+void ups_rows_shape(struct ups_rows *rows, const struct ups_deconv *d, int64_t lines);
+size_t ups_rows_bytes(const struct ups_rows *rows, const struct ups_deconv *d, int64_t length);
+/* Places a ring that has its shape at *workspace and moves that behind it. */
+void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t first, int64_t length, int64_t edge,
+                    char **workspace);
 /* Row (d, h) of image n, convolution group g: inside the image. */
 const float *ups_rows_get(struct ups_rows *rows, const struct ups_deconv_run *run, int64_t n, int64_t g, int64_t d,
                           int64_t h);
 
-/* Writes a line [output w][channel of the group] to row (d, h), outputs w0 … w0 + width - 1. */
-void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t g, int64_t d, int64_t h,
-                    int64_t w0, int64_t width);
+/* Writes a line [output w][channel] of `channels` channels from the group's channel `channel` on to row (d, h), outputs
+ * w0 … w0 + width - 1. */
+void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t channel, int64_t channels,
+                    int64_t d, int64_t h, int64_t w0, int64_t width);
 
 /* Takes `bytes` from *workspace, aligned. */
 void *ups_take(char **workspace, size_t bytes);
+
+/* Whether the tile applies the activation itself; else `finish` does, bias and all. */
+static inline bool ups_in_tile(const struct ups_activation *activation)
+{
+    return activation->kind <= UPS_CLIP;
+}
 
 /* gemm.c: panels. Column j of the panels reads from + column[j] (columns < 0: 0) for each of depth rows `step` apart. */
 void ups_pack_panel(float *to, int64_t nr, int64_t columns, const float *from, const int64_t *column, int64_t depth,
@@ -127,6 +149,10 @@ void ups_pack_panel(float *to, int64_t nr, int64_t columns, const float *from, c
 
 /* Rows of the next tile when `left` rows remain: at most mr, and the last tiles are of about equal height, because short ones
  * waste the machine. */
+static inline int64_t ups_tile_height(const struct ups_kernels *kernels, int64_t columns)
+{
+    return kernels->mr[ups_ceil_div(columns, kernels->lanes) - 1];
+}
 static inline int64_t ups_tile_rows(int64_t left, int64_t mr)
 {
     int64_t tiles = ups_ceil_div(left, mr);

@@ -26,6 +26,7 @@ static double work(const struct ups_deconv *d, const struct ups_kernels *kernels
 static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
 {
     size_t kernel_row = (size_t)(ups_round_up(columns_of(d), op->kernels->nr) * d->in);
+    d->blocks = 1;
     d->packed_floats = ups_bias_floats(d) + (size_t)(d->axis[0].k * d->axis[1].k) * kernel_row;
     return UPS_OK;
 }
@@ -53,13 +54,14 @@ static int64_t most_inputs(const struct ups_deconv *d, int64_t width)
     return ups_ceil_div(width + (w->k - 1) * w->d, w->s) + 1;
 }
 
-static size_t workspace(const ups_plan *plan, int64_t width)
+static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
 {
-    const struct ups_deconv *d = plan->op->deconv;
     int64_t inputs = ups_min(plan->x.size[2], most_inputs(d, width));
     size_t matrix = ups_bytes(inputs, ups_round_up(columns_of(d), plan->op->kernels->nr), 1, sizeof(float));
     size_t line = ups_bytes(width, d->out, 1, sizeof(float));
-    return ups_rows_bytes(d, inputs) + ups_taken(matrix) + ups_taken(line);
+    struct ups_rows rows;
+    ups_rows_shape(&rows, d, 1);
+    return ups_rows_bytes(&rows, d, inputs) + ups_taken(matrix) + ups_taken(line);
 }
 
 /* columns = pixels x weights of one kernel row. */
@@ -67,12 +69,21 @@ static void multiply(const struct ups_deconv_run *run, const float *pixels, int6
                      float *columns, int64_t pitch)
 {
     const struct ups_kernels *k = run->kernels;
-    int64_t depth = run->d->in;
-    for (int64_t first = 0; first < pitch; first += k->nr, weights += depth * k->nr)
-        for (int64_t i = 0, rows; i < count; i += rows) {
-            rows = ups_tile_rows(count - i, k->mr);
-            const float *a = pixels + i * depth;
-            k->gemm.run(rows, 1, depth, &a, depth, &weights, columns + i * pitch + first, pitch);
+    const float *a, *b = weights;
+    struct ups_gemm tile = {.columns = k->nr,
+                            .taps = 1,
+                            .depth = run->d->in,
+                            .a = &a,
+                            .a_stride = run->d->in,
+                            .b = &b,
+                            .b_stride = k->nr,
+                            .c_stride = pitch};
+    for (int64_t first = 0; first < pitch; first += k->nr, b += tile.depth * k->nr)
+        for (int64_t i = 0; i < count; i += tile.rows) {
+            tile.rows = ups_tile_rows(count - i, ups_tile_height(k, k->nr));
+            tile.c = columns + i * pitch + first;
+            a = pixels + i * tile.depth;
+            k->gemm.run(&tile);
         }
 }
 
@@ -110,7 +121,8 @@ static void run_gemm(const struct ups_deconv_run *run, const struct ups_box *box
     for (int64_t g = 0; g < d->groups; g++) {
         const float *packed = run->packed + (size_t)g * d->packed_floats;
         char *ring = at;
-        ups_rows_place(&rows, d, first, last - first, &ring);
+        ups_rows_shape(&rows, d, 1);
+        ups_rows_place(&rows, d, first, last - first, x->size[2], &ring);
         for (int64_t od = box->lo[0]; od < box->hi[0]; od++)
             for (int64_t oh = box->lo[1]; oh < box->hi[1]; oh++) {
                 memset(line, 0, (size_t)(width * d->out) * sizeof *line);
@@ -125,7 +137,7 @@ static void run_gemm(const struct ups_deconv_run *run, const struct ups_box *box
                         add_columns(run, columns + (i - first) * pitch, i, box->lo[2], box->hi[2], line);
                 }
                 run->kernels->finish.run(line, width, d->out, d->out, packed, 0, 1, &d->activation);
-                ups_store_line(run, line, box->n, g, od, oh, box->lo[2], width);
+                ups_store_line(run, line, box->n, g * d->out, d->out, od, oh, box->lo[2], width);
             }
     }
 }

@@ -4,8 +4,16 @@
  * built, no output is touched twice.
  *
  * Rows of the product are cells along W, its depth is (tap, input channel), its columns are (phase, output channel). Where
- * the output channels alone fill the tile's columns badly, phases are merged into the columns, innermost axis first: then
- * cells at the border of a box compute phases that fall outside it, and few channels still use full vectors.
+ * the output channels alone fill whole vectors badly, phases are merged into the columns, innermost axis first: then cells
+ * at the border of a box compute phases that fall outside it, and few channels still use full vectors.
+ *
+ * The product knows one layout, channels last. Input pixels are broadcast from where they lie, or from a ring of packed rows:
+ * near the border, where zeros must surround the image, and channels first, where a row is transposed when it enters.
+ * Outputs go from the tile's registers to their place; channels first to a strip of lines, transposed when it leaves.
+ *
+ * A block is what shares its output lines: the groups that differ along W alone, and of those one panel of columns (all
+ * panels where phases are merged). For a strip of lines it runs panel by panel, so that a panel of weights is fetched once
+ * for a strip and waits in cache for its lines.
  *
  * Each output is one chain over taps in row-major order and input channels inside, from 0, the bias last: the reference of
  * the accuracy contract. Taps that meet only padding for a whole tile are left out; a product with a zero of the padding
@@ -40,43 +48,44 @@ static bool kind_of(const struct ups_deconv_axis *a, bool merged, int64_t i, str
 
 /* Multiply-adds per cell and input channel with the axes from `merged` on merged, padding of the columns counted. Phases of
  * as many taps cost the same, so each kind is counted once with its number. */
-static double columns_times_taps(const struct ups_deconv *d, int merged, int64_t nr, int axis, int64_t phases,
+static double columns_times_taps(const struct ups_deconv *d, int64_t merged, int64_t lanes, int axis, int64_t phases,
                                  double taps)
 {
     struct kind kind;
     double sum = 0;
-    if (axis == 3) return taps * (double)ups_round_up(phases * d->out, nr);
+    if (axis == 3) return taps * (double)ups_round_up(phases * d->out, lanes);
     for (int64_t i = 0; kind_of(&d->axis[axis], true, i, &kind); i++) {
         bool merge = axis >= merged;
-        double part = columns_times_taps(d, merged, nr, axis + 1, merge ? phases * kind.phases : phases,
+        double part = columns_times_taps(d, merged, lanes, axis + 1, merge ? phases * kind.phases : phases,
                                          taps * (double)kind.taps);
         sum += merge ? part : part * (double)kind.phases;
     }
     return sum;
 }
 
-/* Cells of merged phases reach over the spread of the phases' outputs; where a dilation makes that far more than a stride most of
- * them would have no output. */
-static bool spreads(const struct ups_deconv_axis *a)
+/* The outputs of a cell's phases lie within one stride: merged, each cell is computed once and most of it is used. A dilation
+ * spreads them over other cells. */
+static bool close_together(const struct ups_deconv_axis *a)
 {
-    return (a->phases - 1) * a->d > 64 * a->s;
+    return (a->phases - 1) * a->d < a->s;
 }
 
 /* The first merged axis: as few as reach the least padding. */
-static int best_merge(const struct ups_deconv *d, int64_t nr)
+static int64_t best_merge(const struct ups_deconv *d, int64_t lanes)
 {
-    int best = 3;
-    for (int merged = 2; merged >= 0 && !spreads(&d->axis[merged]); merged--)
-        if (columns_times_taps(d, merged, nr, 0, 1, 1) < columns_times_taps(d, best, nr, 0, 1, 1)) best = merged;
+    int64_t best = 3;
+    for (int64_t merged = 2; merged >= 0 && close_together(&d->axis[merged]); merged--)
+        if (columns_times_taps(d, merged, lanes, 0, 1, 1) < columns_times_taps(d, best, lanes, 0, 1, 1)) best = merged;
     return best;
 }
 
 static double work(const struct ups_deconv *d, const struct ups_kernels *kernels)
 {
-    return (double)d->in * columns_times_taps(d, best_merge(d, kernels->nr), kernels->nr, 0, 1, 1);
+    int64_t lanes = kernels->lanes;
+    return (double)d->in * columns_times_taps(d, best_merge(d, lanes), lanes, 0, 1, 1);
 }
 
-static int64_t group_depth(const struct ups_phase_group *p)
+static int64_t group_taps(const struct ups_phase_group *p)
 {
     return p->taps[0] * p->taps[1] * p->taps[2];
 }
@@ -87,30 +96,68 @@ static int64_t kinds(const struct ups_deconv_axis *a, bool merged)
     return merged ? (longer > 0) + (longer < a->phases) : a->phases;
 }
 
+/* Columns in packed panels: the last one is as many vectors wide as it needs. */
+static int64_t padded_columns(const struct ups_phase_group *p, const struct ups_kernels *kernels)
+{
+    return ups_round_up(p->columns, kernels->lanes);
+}
+
+/* Offsets of the groups that differ along W alone, from *at on. Not merged, they have the same columns, and panel i of all of
+ * them stands together: a block. Merged, each has its panels in a row. */
+static void place_weights(const struct ups_deconv *d, const struct ups_kernels *kernels, struct ups_phase_group *row,
+                          size_t *at)
+{
+    int64_t together = 0;
+    for (int64_t i = 0; i < d->row_groups; i++) {
+        struct ups_phase_group *p = &row[i];
+        p->bias = *at;
+        *at += (size_t)padded_columns(p, kernels);
+        p->before = together;
+        together += group_taps(p);
+    }
+    for (int64_t i = 0; i < d->row_groups; i++) {
+        struct ups_phase_group *p = &row[i];
+        if (d->merged < 3) p->before = 0;
+        p->together = d->merged < 3 ? group_taps(p) : together;
+        p->weights = *at;
+        if (d->merged < 3 || i == d->row_groups - 1) *at += (size_t)(padded_columns(p, kernels) * p->together * d->in);
+    }
+}
+
 static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
 {
-    int64_t nr = op->kernels->nr, count = 1;
-    int merged = best_merge(d, nr);
-    for (int a = 0; a < 3; a++) count *= kinds(&d->axis[a], a >= merged);
-    d->phase_group = ups_allocate(&op->memory, (size_t)count * sizeof *d->phase_group);
+    int64_t rows = 1;
+    d->merged = best_merge(d, op->kernels->lanes);
+    for (int a = 0; a < 2; a++) rows *= kinds(&d->axis[a], a >= d->merged);
+    d->row_groups = kinds(&d->axis[2], 2 >= d->merged);
+    d->phase_group = ups_allocate(&op->memory, (size_t)(rows * d->row_groups) * sizeof *d->phase_group);
     if (!d->phase_group) return UPS_NO_MEMORY;
     size_t at = ups_bias_floats(d);
     struct kind kd, kh, kw;
-    for (int64_t i = 0; kind_of(&d->axis[0], 0 >= merged, i, &kd); i++)
-        for (int64_t j = 0; kind_of(&d->axis[1], 1 >= merged, j, &kh); j++)
-            for (int64_t k = 0; kind_of(&d->axis[2], 2 >= merged, k, &kw); k++) {
-                struct ups_phase_group *p = &d->phase_group[d->phase_groups++];
-                *p = (struct ups_phase_group){.t0 = {kd.t0, kh.t0, kw.t0},
-                                              .phases = {kd.phases, kh.phases, kw.phases},
-                                              .taps = {kd.taps, kh.taps, kw.taps}};
-                p->columns = kd.phases * kh.phases * kw.phases * d->out;
-                size_t padded = (size_t)ups_round_up(p->columns, nr);
-                p->bias = at;
-                p->weights = at + padded;
-                at += padded + padded * (size_t)(group_depth(p) * d->in);
-            }
+    for (int64_t i = 0; kind_of(&d->axis[0], 0 >= d->merged, i, &kd); i++)
+        for (int64_t j = 0; kind_of(&d->axis[1], 1 >= d->merged, j, &kh); j++) {
+            struct ups_phase_group *row = &d->phase_group[d->phase_groups];
+            for (int64_t k = 0; kind_of(&d->axis[2], 2 >= d->merged, k, &kw); k++)
+                d->phase_group[d->phase_groups++] =
+                    (struct ups_phase_group){.t0 = {kd.t0, kh.t0, kw.t0},
+                                             .phases = {kd.phases, kh.phases, kw.phases},
+                                             .taps = {kd.taps, kh.taps, kw.taps},
+                                             .columns = kd.phases * kh.phases * kw.phases * d->out};
+            place_weights(d, op->kernels, row, &at);
+        }
+    d->blocks = rows * (d->merged < 3 ? 1 : ups_ceil_div(d->out, op->kernels->nr));
     d->packed_floats = (size_t)ups_round_up((int64_t)at, 16);
+    if (op->desc.head.layout == UPS_CHANNELS_FIRST)
+        for (int64_t i = 0; i < d->phase_groups; i++)
+            d->kept = ups_max(d->kept, d->phase_group[i].phases[0] * d->phase_group[i].phases[1] *
+                                           (d->merged < 3 ? d->out : ups_min(d->out, op->kernels->nr)));
     return UPS_OK;
+}
+
+/* The panel of a group that begins at column `first`, `width` columns wide: [tap][input channel][column]. */
+static size_t panel_at(const struct ups_deconv *d, const struct ups_phase_group *p, int64_t first, int64_t width)
+{
+    return p->weights + (size_t)((first * p->together + width * p->before) * d->in);
 }
 
 /* ---- packing ---- */
@@ -126,28 +173,28 @@ static void column_of(const struct ups_phase_group *p, int64_t out, int64_t j, i
     }
 }
 
-static void pack_group(const struct ups_deconv *d, const struct ups_phase_group *p, int64_t nr, const float *weights,
-                       float *to)
+static void pack_group(const struct ups_deconv *d, const struct ups_phase_group *p, const struct ups_kernels *kernels,
+                       const float *weights, float *to)
 {
-    int64_t depth = group_depth(p) * d->in, column[UPS_MAX_NR], t0[3], channel;
-    for (int64_t first = 0; first < p->columns; first += nr) {
-        float *panel = to + p->weights + (size_t)(first * depth);
-        int64_t columns = ups_min(nr, p->columns - first);
+    int64_t column[UPS_MAX_NR], t0[3], channel;
+    for (int64_t first = 0; first < p->columns; first += kernels->nr) {
+        int64_t columns = ups_min(kernels->nr, p->columns - first), width = ups_round_up(columns, kernels->lanes);
+        float *panel = to + panel_at(d, p, first, width);
         for (int64_t j = 0; j < columns; j++) {
             column_of(p, d->out, first + j, t0, &channel);
             column[j] = channel * d->w.out + t0[0] * d->w.tap[0] + t0[1] * d->w.tap[1] + t0[2] * d->w.tap[2];
             to[p->bias + (size_t)(first + j)] = to[channel];
         }
-        for (int64_t j = columns; j < nr; j++) to[p->bias + (size_t)(first + j)] = 0;
+        for (int64_t j = columns; j < width; j++) to[p->bias + (size_t)(first + j)] = 0;
         /* input channels outermost: the taps of one weight share cache lines in most layouts */
         for (int64_t ci = 0; ci < d->in; ci++) {
-            float *out = panel + ci * nr;
+            float *out = panel + ci * width;
             for (int64_t jd = 0; jd < p->taps[0]; jd++)
-                for (int64_t jh = 0; jh < p->taps[1]; jh++, out += p->taps[2] * d->in * nr) {
+                for (int64_t jh = 0; jh < p->taps[1]; jh++, out += p->taps[2] * d->in * width) {
                     const float *from = weights + ci * d->w.in + jd * d->axis[0].step_t * d->w.tap[0] +
                                         jh * d->axis[1].step_t * d->w.tap[1];
-                    ups_pack_panel(out, nr, columns, from, column, p->taps[2], d->axis[2].step_t * d->w.tap[2],
-                                   d->in * nr);
+                    ups_pack_panel(out, width, columns, from, column, p->taps[2], d->axis[2].step_t * d->w.tap[2],
+                                   d->in * width);
                 }
         }
     }
@@ -155,23 +202,29 @@ static void pack_group(const struct ups_deconv *d, const struct ups_phase_group 
 
 static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to)
 {
-    for (int64_t i = 0; i < d->phase_groups; i++) pack_group(d, &d->phase_group[i], kernels->nr, weights, to);
+    for (int64_t i = 0; i < d->phase_groups; i++) pack_group(d, &d->phase_group[i], kernels, weights, to);
 }
 
 /* ---- run ---- */
 
-/* One group of phases over one box. */
+/* One block over one strip of a box. */
 struct product {
     const struct ups_deconv_run *run;
-    const struct ups_box *box;
+    struct ups_box box; /* of the strip */
     const struct ups_phase_group *p;
     const float *packed; /* of the convolution group */
     int64_t g;
     struct ups_rows rows;
-    int64_t lo[3], hi[3]; /* cells with an output in the box */
-    const float **row;    /* by (tap on D, tap on H): the packed source row, NULL outside the image */
-    const float **a, **b; /* the tile's taps */
+    bool in_place;               /* pixels are broadcast from the source where a tile meets no border */
+    int64_t lo[3], hi[3];        /* cells with an output in the strip */
+    const float **plain, **ring; /* by (tap on D, tap on H): the source row, NULL outside the image; and packed */
+    bool packed_line;            /* ring holds the current line's rows */
+    const float **a, **b;        /* the tile's taps */
     float *tile;
+    /* Channels first, where the block's outputs go: [line][phase of D][phase of H][w][channel]; else NULL, they go in place. */
+    float *strip;
+    int64_t channel; /* the block's first */
+    int64_t pixel;   /* from output to output along W */
 };
 
 /* Output of cell c and phase t0 on an axis: c*s + shift. */
@@ -188,137 +241,264 @@ static void cells(const struct ups_deconv_axis *a, int64_t t0, int64_t phases, i
     *last = ups_ceil_div(hi - shift(a, t0), a->s);
 }
 
-/* Most cells along W of any group for `width` outputs: phases of a merged group spread over the others' cells. */
-static int64_t most_cells(const struct ups_deconv *d, int64_t width)
+/* The pixels that reach outputs [lo, hi) along W through any tap. */
+static void pixels(const struct ups_deconv_axis *w, int64_t lo, int64_t hi, int64_t *first, int64_t *last)
 {
-    const struct ups_deconv_axis *w = &d->axis[2];
-    int64_t most = 1;
-    for (int64_t i = 0; i < d->phase_groups; i++)
-        most = ups_max(most, ups_ceil_div(width + (d->phase_group[i].phases[2] - 1) * w->d, w->s) + 1);
-    return most;
+    *first = ups_floor_div(lo + w->pad - (w->k - 1) * w->d, w->s);
+    *last = ups_floor_div(hi - 1 + w->pad, w->s) + 1;
 }
 
-static int64_t window(const struct ups_deconv_axis *w, int64_t count, int64_t taps)
+static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
 {
-    return count + (taps - 1) * w->step_i;
-}
-
-static size_t workspace(const ups_plan *plan, int64_t width)
-{
-    const struct ups_deconv *d = plan->op->deconv;
     const struct ups_kernels *k = plan->op->kernels;
-    size_t pointers = ups_bytes(d->axis[0].taps, d->axis[1].taps, 1, sizeof(float *));
-    size_t taps = ups_bytes(d->axis[0].taps, d->axis[1].taps, d->axis[2].taps, sizeof(float *));
-    size_t tile = ups_bytes(ups_max(k->mr * k->nr, d->out), 1, 1, sizeof(float));
-    return ups_rows_bytes(d, window(&d->axis[2], most_cells(d, width), d->axis[2].taps)) + ups_taken(pointers) +
-           2 * ups_taken(taps) + ups_taken(tile);
+    const struct ups_deconv_axis *w = &d->axis[2];
+    struct ups_rows rows;
+    ups_rows_shape(&rows, d, d->strip);
+    size_t lines = ups_bytes(d->axis[0].taps, d->axis[1].taps, 1, sizeof(float *));
+    size_t taps = ups_bytes(d->axis[0].taps, d->axis[1].taps, w->taps, sizeof(float *));
+    size_t tile = ups_bytes(ups_max(UPS_MAX_MR * k->nr, d->out), 1, 1, sizeof(float));
+    return ups_rows_bytes(&rows, d, ups_ceil_div(width + (w->k - 1) * w->d, w->s) + 2) + 2 * ups_taken(lines) +
+           2 * ups_taken(taps) + ups_taken(tile) + ups_taken(ups_bytes(d->strip, d->kept, width, sizeof(float)));
 }
 
-/* The taps that meet the image for cells c … c + rows - 1 of the current line. */
-static int64_t list_taps(const struct product *q, const float *panel, int64_t c, int64_t rows)
-{
-    const struct ups_deconv *d = q->run->d;
-    const struct ups_phase_group *p = q->p;
-    int64_t width = q->run->plan->x.size[2], step = d->axis[2].step_i, tap_floats = d->in * q->run->kernels->nr,
-            count = 0;
-    int64_t first = ups_max(0, ups_ceil_div(c - width + 1, step));             /* c - j*step < width */
-    int64_t last = ups_min(p->taps[2], ups_floor_div(c + rows - 1, step) + 1); /* c + rows - 1 - j*step >= 0 */
-    for (int64_t jdh = 0; jdh < p->taps[0] * p->taps[1]; jdh++) {
-        if (!q->row[jdh]) continue;
-        for (int64_t j = first; j < last; j++) {
-            q->a[count] = q->row[jdh] + (c - j * step - q->rows.first) * d->in;
-            q->b[count++] = panel + (jdh * p->taps[2] + j) * tap_floats;
-        }
-    }
-    return count;
-}
+/* ---- input ---- */
 
-/* Moves the part of a tile that belongs to one phase, columns j … j + channels - 1, to its outputs. */
-static void store_phase(const struct product *q, const int64_t t0[3], int64_t channel, int64_t j, int64_t channels,
-                        int64_t cd, int64_t ch, int64_t c, int64_t rows)
-{
-    const struct ups_deconv *d = q->run->d;
-    const struct ups_view *y = &q->run->plan->y;
-    const struct ups_box *box = q->box;
-    int64_t nr = q->run->kernels->nr, s = d->axis[2].s;
-    int64_t od = cd * d->axis[0].s + shift(&d->axis[0], t0[0]), oh = ch * d->axis[1].s + shift(&d->axis[1], t0[1]);
-    if (od < box->lo[0] || od >= box->hi[0] || oh < box->lo[1] || oh >= box->hi[1]) return;
-    int64_t w_shift = shift(&d->axis[2], t0[2]);
-    int64_t first = ups_max(c, ups_ceil_div(box->lo[2] - w_shift, s)),
-            last = ups_min(c + rows, ups_ceil_div(box->hi[2] - w_shift, s));
-    if (first >= last) return;
-    float *out =
-        q->run->dst + ups_row_offset(y, box->n, q->g * d->out + channel, od, oh) + (first * s + w_shift) * y->stride[2];
-    const float *tile = q->tile + (first - c) * nr + j;
-    if (!ups_is_first(q->run->plan)) {
-        for (int64_t i = 0; i < last - first; i++)
-            memcpy(out + i * s * y->stride[2], tile + i * nr, (size_t)channels * sizeof *out);
-    } else if (s == 1) {
-        q->run->kernels->transpose.run(tile, last - first, channels, nr, out, y->c_stride);
-    } else {
-        for (int64_t k = 0; k < channels; k++)
-            for (int64_t i = 0; i < last - first; i++) out[k * y->c_stride + i * s] = tile[i * nr + k];
-    }
-}
-
-static void store_tile(const struct product *q, int64_t panel, int64_t cd, int64_t ch, int64_t c, int64_t rows)
-{
-    int64_t nr = q->run->kernels->nr, out = q->run->d->out, t0[3], channel;
-    int64_t columns = ups_min(nr, q->p->columns - panel * nr);
-    for (int64_t j = 0; j < columns;) {
-        column_of(q->p, out, panel * nr + j, t0, &channel);
-        int64_t channels = ups_min(out - channel, columns - j);
-        store_phase(q, t0, channel, j, channels, cd, ch, c, rows);
-        j += channels;
-    }
-}
-
-/* The cells of one line (cd, ch): panels outside, tiles of cells inside, so that a panel is read once per line. */
-static void run_line(struct product *q, int64_t cd, int64_t ch)
-{
-    const struct ups_deconv *d = q->run->d;
-    const struct ups_kernels *k = q->run->kernels;
-    int64_t nr = k->nr, depth = group_depth(q->p) * d->in;
-    for (int64_t panel = 0; panel * nr < q->p->columns; panel++) {
-        const float *weights = q->packed + q->p->weights + (size_t)(panel * nr * depth);
-        const float *bias = q->packed + q->p->bias + panel * nr;
-        for (int64_t c = q->lo[2], rows; c < q->hi[2]; c += rows) {
-            rows = ups_tile_rows(q->hi[2] - c, k->mr);
-            int64_t taps = list_taps(q, weights, c, rows);
-            k->gemm.run(rows, taps, d->in, q->a, d->in, q->b, q->tile, nr);
-            k->finish.run(q->tile, rows, nr, nr, bias, 0, 1, &d->activation);
-            store_tile(q, panel, cd, ch, c, rows);
-        }
-    }
-}
-
-static void run_group(struct product *q)
+/* The source rows under the cells of line (cd, ch). */
+static void find_rows(struct product *q, int64_t cd, int64_t ch)
 {
     const struct ups_deconv *d = q->run->d;
     const struct ups_view *x = &q->run->plan->x;
     const struct ups_phase_group *p = q->p;
+    for (int64_t j = 0; j < p->taps[0] * p->taps[1]; j++) {
+        int64_t id = cd - j / p->taps[1] * d->axis[0].step_i, ih = ch - j % p->taps[1] * d->axis[1].step_i;
+        bool inside = id >= 0 && id < x->size[0] && ih >= 0 && ih < x->size[1];
+        q->plain[j] = inside ? q->run->src + ups_row_offset(x, q->box.n, q->g * d->in, id, ih) : NULL;
+    }
+    q->packed_line = false;
+}
+
+static void pack_rows(struct product *q, int64_t cd, int64_t ch)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_phase_group *p = q->p;
+    for (int64_t j = 0; j < p->taps[0] * p->taps[1]; j++)
+        if (q->plain[j])
+            q->ring[j] = ups_rows_get(&q->rows, q->run, q->box.n, q->g, cd - j / p->taps[1] * d->axis[0].step_i,
+                                      ch - j % p->taps[1] * d->axis[1].step_i);
+    q->packed_line = true;
+}
+
+/* The taps that meet the image for cells c … c + rows - 1 of line (cd, ch). */
+static void list_taps(struct product *q, struct ups_gemm *tile, const float *panel, int64_t width, int64_t cd,
+                      int64_t ch, int64_t c)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_view *x = &q->run->plan->x;
+    const struct ups_phase_group *p = q->p;
+    int64_t step = d->axis[2].step_i, end = c + tile->rows;
+    int64_t first = ups_max(0, ups_ceil_div(c - x->size[2] + 1, step));   /* c - j*step < width */
+    int64_t last = ups_min(p->taps[2], ups_floor_div(end - 1, step) + 1); /* end - 1 - j*step >= 0 */
+    bool in_place = q->in_place && c - (last - 1) * step >= 0 && end - first * step <= x->size[2];
+    if (!in_place && !q->packed_line) pack_rows(q, cd, ch);
+    tile->a_stride = in_place ? x->stride[2] : d->in;
+    tile->taps = 0;
+    for (int64_t jdh = 0; jdh < p->taps[0] * p->taps[1]; jdh++) {
+        if (!q->plain[jdh]) continue;
+        const float *row = in_place ? q->plain[jdh] : q->ring[jdh] - q->rows.first * d->in;
+        for (int64_t j = first; j < last; j++) {
+            q->a[tile->taps] = row + (c - j * step) * tile->a_stride;
+            q->b[tile->taps++] = panel + (jdh * p->taps[2] + j) * d->in * width;
+        }
+    }
+}
+
+/* ---- output ---- */
+
+/* Where outputs (cd, ch) of phases t0 begin: the strip's first output along W, channel 0 of the group; NULL if they lie outside
+ * the strip. */
+static float *line_at(const struct product *q, const int64_t t0[3], int64_t cd, int64_t ch)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_view *y = &q->run->plan->y;
+    const struct ups_box *box = &q->box;
+    const struct ups_phase_group *p = q->p;
+    int64_t od = cd * d->axis[0].s + shift(&d->axis[0], t0[0]), oh = ch * d->axis[1].s + shift(&d->axis[1], t0[1]);
+    if (od < box->lo[0] || od >= box->hi[0] || oh < box->lo[1] || oh >= box->hi[1]) return NULL;
+    if (!q->strip) return q->run->dst + ups_row_offset(y, box->n, q->g * d->out, od, oh) + box->lo[2] * y->stride[2];
+    int64_t line = ((ch - q->lo[1]) * p->phases[0] + t0[0] - p->t0[0]) * p->phases[1] + t0[1] - p->t0[1];
+    return q->strip + line * (box->hi[2] - box->lo[2]) * q->pixel - q->channel;
+}
+
+/* Columns that lie side by side in the output, from one on: a phase's channels, or all phases of W where pixels touch. */
+struct piece {
+    int64_t t0[3], channel, columns;
+    float *line;
+    int64_t w, at; /* of cell c: the output along W, counted in the strip; w*out + channel */
+};
+
+static struct piece piece_of(const struct product *q, int64_t column, int64_t columns, int64_t cd, int64_t ch,
+                             int64_t c)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_deconv_axis *w = &d->axis[2];
+    struct piece piece;
+    column_of(q->p, d->out, column, piece.t0, &piece.channel);
+    int64_t run = w->d == 1 && q->pixel == d->out ? q->p->phases[2] * d->out : d->out;
+    piece.columns = ups_min(columns, run - column % run);
+    piece.line = line_at(q, piece.t0, cd, ch);
+    piece.w = c * w->s + shift(w, piece.t0[2]) - q->box.lo[2];
+    piece.at = piece.w * d->out + piece.channel;
+    return piece;
+}
+
+/* Moves a piece of a tile, from column j of it on, to its outputs; what lies outside the strip is left. */
+static void move(const struct product *q, const struct ups_gemm *tile, const struct piece *piece, int64_t j)
+{
+    const struct ups_deconv *d = q->run->d;
+    int64_t s = d->axis[2].s, end = (q->box.hi[2] - q->box.lo[2]) * d->out;
+    for (int64_t i = 0; piece->line && i < tile->rows; i++) {
+        int64_t at = piece->at + i * s * d->out;
+        int64_t first = ups_max(0, -at), last = ups_min(piece->columns, end - at);
+        float *to = piece->line + (piece->w + i * s) * q->pixel + piece->channel;
+        for (int64_t k = first; k < last; k++) to[k] = tile->c[i * tile->c_stride + j + k];
+    }
+}
+
+/* ---- the product ---- */
+
+/* Sums, bias and activation. */
+static void multiply(const struct product *q, struct ups_gemm *tile, const float *bias)
+{
+    const struct ups_kernels *k = q->run->kernels;
+    bool in_tile = ups_in_tile(tile->activation);
+    tile->bias = in_tile ? bias : NULL;
+    k->gemm.run(tile);
+    if (!in_tile) k->finish.run(tile->c, tile->rows, tile->columns, tile->c_stride, bias, 0, 1, tile->activation);
+}
+
+/* The tile stores in place where its columns are one piece and all its outputs lie in the strip. */
+static void run_tile(struct product *q, struct ups_gemm *tile, int64_t column, int64_t cd, int64_t ch, int64_t c)
+{
+    const struct ups_deconv *d = q->run->d;
+    int64_t s = d->axis[2].s, end = (q->box.hi[2] - q->box.lo[2]) * d->out;
+    const float *bias = q->packed + q->p->bias + column;
+    struct piece piece = piece_of(q, column, tile->columns, cd, ch, c);
+    bool whole = piece.columns == tile->columns;
+    if (whole && !piece.line) return;
+    if (whole && piece.at >= 0 && piece.at + (tile->rows - 1) * s * d->out + piece.columns <= end) {
+        tile->c = piece.line + piece.w * q->pixel + piece.channel;
+        tile->c_stride = s * q->pixel;
+        multiply(q, tile, bias);
+        return;
+    }
+    tile->c = q->tile;
+    tile->c_stride = tile->columns;
+    multiply(q, tile, bias);
+    for (int64_t j = 0; j < tile->columns; j += piece.columns) {
+        piece = piece_of(q, column + j, tile->columns - j, cd, ch, c);
+        move(q, tile, &piece, j);
+    }
+}
+
+/* Rows of a tile: of n pixels in a row, a tile of r cells meets the n + r - 1 nearest taps, each for all its rows. With more taps
+ * than pixels a low tile computes fewer products with padding, but it is slower for each: it takes about 8 accumulators to keep
+ * the machine busy. */
+static int64_t tile_height(const struct product *q, int64_t columns)
+{
+    const struct ups_kernels *k = q->run->kernels;
+    int64_t most = ups_tile_height(k, columns), vectors = ups_ceil_div(columns, k->lanes), best = most;
+    int64_t taps = q->p->taps[2], n = q->run->plan->x.size[2];
+    double least = 0;
+    for (int64_t r = 1; taps > n && r <= most; r++) {
+        double cost = (double)ups_min(taps, n + r - 1) * (double)ups_max(8, r * vectors) / (double)(r * vectors);
+        if (r == 1 || cost < least) best = r, least = cost;
+    }
+    return best;
+}
+
+/* All cells of the strip with one panel of weights. */
+static void run_panel(struct product *q, int64_t column)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_kernels *k = q->run->kernels;
+    struct ups_gemm tile = {.columns = ups_min(k->nr, q->p->columns - column),
+                            .depth = d->in,
+                            .a = q->a,
+                            .b = q->b,
+                            .activation = &d->activation};
+    tile.b_stride = ups_round_up(tile.columns, k->lanes);
+    const float *panel = q->packed + panel_at(d, q->p, column, tile.b_stride);
+    int64_t height = tile_height(q, tile.columns);
     for (int64_t cd = q->lo[0]; cd < q->hi[0]; cd++)
         for (int64_t ch = q->lo[1]; ch < q->hi[1]; ch++) {
-            for (int64_t j = 0; j < p->taps[0] * p->taps[1]; j++) {
-                int64_t id = cd - j / p->taps[1] * d->axis[0].step_i, ih = ch - j % p->taps[1] * d->axis[1].step_i;
-                bool inside = id >= 0 && id < x->size[0] && ih >= 0 && ih < x->size[1];
-                q->row[j] = inside ? ups_rows_get(&q->rows, q->run, q->box->n, q->g, id, ih) : NULL;
+            find_rows(q, cd, ch);
+            for (int64_t c = q->lo[2]; c < q->hi[2]; c += tile.rows) {
+                tile.rows = ups_tile_rows(q->hi[2] - c, height);
+                list_taps(q, &tile, panel, tile.b_stride, cd, ch, c);
+                run_tile(q, &tile, column, cd, ch, c);
             }
-            run_line(q, cd, ch);
         }
 }
 
-/* Some outputs lie in no phase: act(bias) goes everywhere first. */
-static bool has_gaps(const struct ups_deconv *d)
+/* act(bias) to all outputs of a strip that is kept apart. */
+static void fill_strip(const struct product *q)
 {
-    return d->axis[0].phases < d->axis[0].s || d->axis[1].phases < d->axis[1].s || d->axis[2].phases < d->axis[2].s;
+    int64_t outputs = (q->hi[1] - q->lo[1]) * q->p->phases[0] * q->p->phases[1] * (q->box.hi[2] - q->box.lo[2]);
+    memset(q->strip, 0, (size_t)(outputs * q->pixel) * sizeof *q->strip);
+    q->run->kernels->finish.run(q->strip, outputs, q->pixel, q->pixel, q->packed + q->channel, 0, 1,
+                                &q->run->d->activation);
 }
 
+/* Channels first: the strip's lines to their planes. */
+static void leave(struct product *q)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_phase_group *p = q->p;
+    for (int64_t cd = q->lo[0]; cd < q->hi[0]; cd++)
+        for (int64_t ch = q->lo[1]; ch < q->hi[1]; ch++)
+            for (int64_t i = 0; i < p->phases[0] * p->phases[1]; i++) {
+                int64_t t0[3] = {p->t0[0] + i / p->phases[1], p->t0[1] + i % p->phases[1], p->t0[2]};
+                const float *line = line_at(q, t0, cd, ch);
+                if (line)
+                    ups_store_line(q->run, line + q->channel, q->box.n, q->g * d->out + q->channel, q->pixel,
+                                   cd * d->axis[0].s + shift(&d->axis[0], t0[0]),
+                                   ch * d->axis[1].s + shift(&d->axis[1], t0[1]), q->box.lo[2],
+                                   q->box.hi[2] - q->box.lo[2]);
+            }
+}
+
+static void run_block(struct product *q, int64_t block, float *strip)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_deconv_axis *a = d->axis;
+    int64_t nr = q->run->kernels->nr, panels = d->merged < 3 ? 1 : ups_ceil_div(d->out, nr),
+            column = block % panels * nr;
+    const struct ups_phase_group *row = q->p = &d->phase_group[block / panels * d->row_groups];
+    for (int i = 0; i < 2; i++)
+        cells(&a[i], row->t0[i], row->phases[i], q->box.lo[i], q->box.hi[i], &q->lo[i], &q->hi[i]);
+    if (q->lo[0] >= q->hi[0] || q->lo[1] >= q->hi[1]) return;
+    q->strip = ups_is_first(q->run->plan) ? strip : NULL;
+    q->channel = d->merged < 3 ? 0 : column;
+    q->pixel = !q->strip ? q->run->plan->y.stride[2] : d->merged < 3 ? d->out : ups_min(nr, d->out - column);
+    if (q->strip && a[2].phases < a[2].s) fill_strip(q);
+    for (q->p = row; q->p < row + d->row_groups; q->p++) {
+        cells(&a[2], q->p->t0[2], q->p->phases[2], q->box.lo[2], q->box.hi[2], &q->lo[2], &q->hi[2]);
+        if (q->lo[2] >= q->hi[2]) continue;
+        if (d->merged == 3)
+            run_panel(q, column);
+        else
+            for (int64_t first = 0; first < q->p->columns; first += nr) run_panel(q, first);
+    }
+    q->p = row;
+    if (q->strip) leave(q);
+}
+
+/* Outputs of no phase: act(bias) goes everywhere first. */
 static void fill_gaps(const struct product *q)
 {
     const struct ups_deconv *d = q->run->d;
     const struct ups_view *y = &q->run->plan->y;
-    const struct ups_box *box = q->box;
+    const struct ups_box *box = &q->box;
     memset(q->tile, 0, (size_t)d->out * sizeof *q->tile);
     q->run->kernels->finish.run(q->tile, 1, d->out, d->out, q->packed, 0, 1, &d->activation);
     bool first = ups_is_first(q->run->plan);
@@ -332,30 +512,41 @@ static void fill_gaps(const struct product *q)
         }
 }
 
+/* One convolution group, a strip of lines at a time. */
+static void run_strips(struct product *q, const struct ups_box *box, float *strip)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_deconv_axis *h = &d->axis[1];
+    q->box = *box;
+    for (struct ups_box *part = &q->box; part->lo[1] < box->hi[1]; part->lo[1] = part->hi[1]) {
+        part->hi[1] = (ups_floor_div(part->lo[1] + h->pad, h->s) + d->strip) * h->s - h->pad;
+        part->hi[1] = ups_min(part->hi[1], box->hi[1]);
+        if (ups_deconv_has_gaps(d)) fill_gaps(q);
+        for (int64_t block = box->first; block < box->last; block++) run_block(q, block, strip);
+    }
+}
+
 static void run_phase(const struct ups_deconv_run *run, const struct ups_box *box)
 {
     const struct ups_deconv *d = run->d;
     const struct ups_deconv_axis *a = d->axis;
-    struct product q = {.run = run, .box = box};
-    char *ring = run->workspace;
-    q.row = ups_take(&ring, (size_t)(a[0].taps * a[1].taps) * sizeof *q.row);
-    q.a = ups_take(&ring, (size_t)(a[0].taps * a[1].taps * a[2].taps) * sizeof *q.a);
-    q.b = ups_take(&ring, (size_t)(a[0].taps * a[1].taps * a[2].taps) * sizeof *q.b);
-    q.tile = ups_take(&ring, (size_t)ups_max(run->kernels->mr * run->kernels->nr, d->out) * sizeof *q.tile);
+    struct product q = {.run = run, .in_place = !ups_is_first(run->plan)};
+    char *at = run->workspace;
+    size_t lines = (size_t)(a[0].taps * a[1].taps), taps = lines * (size_t)a[2].taps;
+    int64_t first, last, width = box->hi[2] - box->lo[2], near = UPS_MAX_MR + (a[2].taps - 1) * a[2].step_i;
+    pixels(&a[2], box->lo[2], box->hi[2], &first, &last);
+    q.plain = ups_take(&at, lines * sizeof *q.plain);
+    q.ring = ups_take(&at, lines * sizeof *q.ring);
+    q.a = ups_take(&at, taps * sizeof *q.a);
+    q.b = ups_take(&at, taps * sizeof *q.b);
+    q.tile = ups_take(&at, (size_t)ups_max(UPS_MAX_MR * run->kernels->nr, d->out) * sizeof *q.tile);
+    float *strip = ups_take(&at, (size_t)(d->strip * d->kept * width) * sizeof *strip);
+    ups_rows_shape(&q.rows, d, d->strip);
     for (q.g = 0; q.g < d->groups; q.g++) {
+        char *ring = at;
         q.packed = run->packed + (size_t)q.g * d->packed_floats;
-        if (has_gaps(d)) fill_gaps(&q);
-        for (int64_t i = 0; i < d->phase_groups; i++) {
-            char *at = ring;
-            q.p = &d->phase_group[i];
-            for (int axis = 0; axis < 3; axis++)
-                cells(&a[axis], q.p->t0[axis], q.p->phases[axis], box->lo[axis], box->hi[axis], &q.lo[axis],
-                      &q.hi[axis]);
-            if (q.lo[2] >= q.hi[2]) continue;
-            ups_rows_place(&q.rows, d, q.lo[2] - (q.p->taps[2] - 1) * a[2].step_i,
-                           window(&a[2], q.hi[2] - q.lo[2], q.p->taps[2]), &at);
-            run_group(&q);
-        }
+        ups_rows_place(&q.rows, d, first, last - first, q.in_place ? near : run->plan->x.size[2], &ring);
+        run_strips(&q, box, strip);
     }
 }
 

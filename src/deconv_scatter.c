@@ -29,6 +29,7 @@ static double work(const struct ups_deconv *d, const struct ups_kernels *kernels
 static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
 {
     (void)op;
+    d->blocks = 1;
     d->packed_floats =
         ups_bias_floats(d) + (size_t)ups_round_up(d->axis[0].k * d->axis[1].k * d->axis[2].k * d->out * d->in, 16);
     return UPS_OK;
@@ -61,9 +62,8 @@ static int64_t most_cells(const struct ups_deconv *d, int64_t width)
     return ups_ceil_div(width, d->axis[2].s) + 1;
 }
 
-static size_t workspace(const ups_plan *plan, int64_t width)
+static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
 {
-    const struct ups_deconv *d = plan->op->deconv;
     size_t sums = ups_bytes(d->out, d->axis[2].s, most_cells(d, width), sizeof(float));
     size_t planar = ups_is_first(plan) ? 0 : ups_bytes(d->in, plan->x.size[2], 1, sizeof(float));
     return ups_taken(sums) + ups_taken(planar);

@@ -20,22 +20,32 @@
 
 /* ---- transposed convolution ---- */
 
-/* The tile of every matrix product here. Rows are pixels, columns are output channels (times phases):
- *
- *     c[i*c_stride + j] = sum over t, then k, of a[t][i*a_stride + k] * b[t][k*nr + j]
- *
- * for i < rows <= mr and all j < nr, each output one chain from 0 in exactly that order: fused multiply-adds on the
- * vector tiers, separate multiply and add in scalar.c. a and b: one pointer per tap, so that taps which
- * meet only padding are left out; b[t]: depth packed rows of nr; c: whole rows of nr. taps may be 0. */
-typedef void ups_gemm_fn(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                         const float *const *b, float *c, int64_t c_stride);
-
 /* kind is the descriptor's activation. relu: v < 0 ? 0 : v. leaky: v < 0 ? v*alpha : v. clip: to [alpha, beta].
  * NaN stays NaN in all of them; a zero keeps its sign. */
 struct ups_activation {
     int32_t kind;
     float alpha, beta;
 };
+
+/* The tile of every matrix product here. Rows are pixels, columns are output channels (times phases):
+ *
+ *     c[i*c_stride + j] = sum over t, then k, of a[t][i*a_stride + k] * b[t][k*b_stride + j]
+ *
+ * each output one chain from 0 in exactly that order: fused multiply-adds on the vector tiers, separate multiply and add
+ * in scalar.c; then, unless bias is NULL, act(sum + bias[j]). a and b: one pointer per tap, so that taps which meet only
+ * padding are left out; taps may be 0. Rows of b are read in whole vectors: `columns` rounded up to the tier's lanes.
+ * Exactly `columns` columns of c and of bias are touched. With v vectors of columns rows is at most mr[v - 1].
+ * activation: none, relu, leaky_relu or clip. */
+struct ups_gemm {
+    int64_t rows, columns, taps, depth;
+    const float *const *a, *const *b;
+    int64_t a_stride, b_stride;
+    float *c;
+    int64_t c_stride;
+    const float *bias;
+    const struct ups_activation *activation;
+};
+typedef void ups_gemm_fn(const struct ups_gemm *g);
 
 /* c[i*c_stride + j] = act(c[i*c_stride + j] + bias[i*bias_row + j*bias_column]), i < rows, j < columns. Of bias_row and
  * bias_column one is 1 and the other 0. Bit-equal. */
@@ -154,10 +164,15 @@ typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_
     X(ups_filter_rows_fn, filter_rows)        \
     X(ups_filter_pixels_fn, filter_pixels)
 
+/* The largest tile of any tier: what a driver reserves for one. */
+#define UPS_MAX_MR 16
+#define UPS_MAX_NR 64
+#define UPS_MAX_VECTORS 3
+
 struct ups_kernels {
     const char *isa; /* "scalar", "avx2", "avx512", "neon" */
-    /* The gemm tile: up to mr rows, nr columns; panels of b are nr wide, so packed weights belong to one tile. */
-    int32_t mr, nr;
+    /* The gemm tile: nr columns are whole vectors of `lanes`; mr[v - 1] rows where v vectors of columns are computed. */
+    int32_t lanes, nr, mr[UPS_MAX_VECTORS];
 #define UPS_KERNEL_MEMBER(type, member) \
     struct {                            \
         type *run;                      \
@@ -180,9 +195,5 @@ extern const struct ups_kernels ups_kernels_neon;
 ups_pool_row_fn ups_pool_row_scalar, ups_pool_row_i32_scalar, ups_pool_row_i64_scalar;
 ups_replicate_fn ups_replicate_scalar;
 ups_nails_fn ups_nails_scalar;
-
-/* The largest tile of any tier: what a driver reserves for one. */
-#define UPS_MAX_MR 16
-#define UPS_MAX_NR 64
 
 #endif

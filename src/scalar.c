@@ -11,21 +11,6 @@
 
 /* ---- transposed convolution ---- */
 
-enum { MR = 4, NR = 8 };
-
-/* One row at a time: the whole sum of a row of outputs stays in registers. */
-static void ups_gemm_4x8_scalar(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                                const float *const *b, float *c, int64_t c_stride)
-{
-    for (int64_t i = 0; i < rows; i++) {
-        float sum[NR] = {0};
-        for (int64_t t = 0; t < taps; t++)
-            for (int64_t k = 0; k < depth; k++)
-                for (int64_t j = 0; j < NR; j++) sum[j] += a[t][i * a_stride + k] * b[t][k * NR + j];
-        for (int64_t j = 0; j < NR; j++) c[i * c_stride + j] = sum[j];
-    }
-}
-
 /* Every comparison is false for NaN, which so comes through; -0 < 0 is false too. */
 static float activate(float v, const struct ups_activation *activation)
 {
@@ -36,6 +21,21 @@ static float activate(float v, const struct ups_activation *activation)
     case UPS_LEAKY_RELU: return v < 0 ? v * alpha : v;
     case UPS_CLIP: return v < alpha ? alpha : v > beta ? beta : v;
     default: return v;
+    }
+}
+
+enum { MR = 4, NR = 8 };
+
+/* One row at a time: the whole sum of a row of outputs stays in registers. */
+static void ups_gemm_4x8_scalar(const struct ups_gemm *g)
+{
+    for (int64_t i = 0; i < g->rows; i++) {
+        float sum[NR] = {0};
+        for (int64_t t = 0; t < g->taps; t++)
+            for (int64_t k = 0; k < g->depth; k++)
+                for (int64_t j = 0; j < NR; j++) sum[j] += g->a[t][i * g->a_stride + k] * g->b[t][k * g->b_stride + j];
+        for (int64_t j = 0; j < g->columns; j++)
+            g->c[i * g->c_stride + j] = g->bias ? activate(sum[j] + g->bias[j], g->activation) : sum[j];
     }
 }
 
@@ -337,8 +337,9 @@ static void ups_filter_pixels_scalar(const float *x, int64_t x_stride, const int
 
 const struct ups_kernels ups_kernels_scalar = {
     .isa = "scalar",
-    .mr = MR,
+    .lanes = NR,
     .nr = NR,
+    .mr = {MR},
     .gemm = UPS_KERNEL(gemm_4x8_scalar),
     .finish = UPS_KERNEL(finish_scalar),
     .axpy = UPS_KERNEL(axpy_scalar),

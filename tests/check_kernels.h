@@ -224,47 +224,6 @@ static void judge(const struct window *w, float *y, void *index, size_t index_by
 
 /* ---- transposed convolution ---- */
 
-static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
-{
-    static const int64_t taps_depth[][2] = {{1, 1}, {1, 4}, {2, 3}, {3, 5}, {0, 1}};
-    const int64_t nr = table->nr;
-    struct trial t = {0};
-
-    for (int64_t rows = 1; rows <= table->mr; rows++)
-        for (int64_t s = 0; s < 5; s++) {
-            const int64_t taps = taps_depth[s][0], depth = taps_depth[s][1];
-            const int64_t a_stride = s % 2 ? depth + check_between(0, 3) : check_between(1, depth);
-            const int64_t c_stride = nr + check_between(0, 3);
-
-            operand_count = 0;
-            t.n = rows;
-            t.place = (enum check_place)((rows + s) % CHECK_PLACES);
-            t.fill = s == 1 ? CHECK_SPECIAL : CHECK_PLAIN;
-            const float **a = pointers(&t, taps), **b = pointers(&t, taps);
-            for (int64_t tap = 0; tap < taps; tap++) {
-                a[tap] = values(&t, (rows - 1) * a_stride + depth);
-                b[tap] = values(&t, depth * nr);
-            }
-            float *c = result(&t, (rows - 1) * c_stride + nr);
-            computed();
-            ready();
-
-            float *w = want(c);
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t j = 0; j < nr; j++) {
-                    float sum = 0;
-                    for (int64_t tap = 0; tap < taps; tap++)
-                        for (int64_t k = 0; k < depth; k++)
-                            sum = multiply_add(table, a[tap][i * a_stride + k], b[tap][k * nr + j], sum);
-                    w[i * c_stride + j] = sum;
-                }
-            run(rows, taps, depth, a, a_stride, b, c, c_stride);
-            const char *failure = verdict(&t);
-            if (failure) return failure;
-        }
-    return NULL;
-}
-
 static float activated(float v, const struct ups_activation *activation)
 {
     volatile float scaled = v * activation->alpha;
@@ -275,6 +234,63 @@ static float activated(float v, const struct ups_activation *activation)
     if (activation->kind == UPS_CLIP && v > activation->beta) return activation->beta;
     if (activation->kind == UPS_CLIP && v < activation->alpha) return activation->alpha;
     return v;
+}
+
+static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
+{
+    static const int64_t taps_depth[][2] = {{1, 1}, {1, 4}, {2, 3}, {3, 5}, {0, 1}};
+    static const struct ups_activation activations[] = {
+        {UPS_NO_ACTIVATION, 0, 0}, {UPS_RELU, 0, 0}, {UPS_LEAKY_RELU, 0.1f, 0}, {UPS_CLIP, -1, 1.5f}};
+    const int64_t lanes = table->lanes;
+    struct trial t = {0};
+
+    for (int64_t columns = 1; columns <= table->nr; columns++)
+        for (int64_t r = 0; r < table->mr[(columns - 1) / lanes]; r++) {
+            const int64_t s = check_between(0, 4), taps = taps_depth[s][0], depth = taps_depth[s][1], rows = r + 1;
+            const int64_t a_stride = s % 2 ? depth + check_between(0, 3) : check_between(1, depth);
+            const int64_t read = (columns + lanes - 1) / lanes * lanes, b_stride = read + check_between(0, 2);
+            const int64_t c_stride = columns + check_between(0, 3), bias = check_between(0, 2);
+
+            operand_count = 0;
+            t.n = rows;
+            t.place = (enum check_place)((rows + columns) % CHECK_PLACES);
+            t.fill = s == 1 ? CHECK_SPECIAL : CHECK_PLAIN;
+            const float **a = pointers(&t, taps), **b = pointers(&t, taps);
+            for (int64_t tap = 0; tap < taps; tap++) {
+                a[tap] = values(&t, (rows - 1) * a_stride + depth);
+                b[tap] = values(&t, (depth - 1) * b_stride + read);
+            }
+            const float *added = bias ? values(&t, columns) : NULL;
+            float *c = result(&t, (rows - 1) * c_stride + columns);
+            const struct ups_gemm g = {.rows = rows,
+                                       .columns = columns,
+                                       .taps = taps,
+                                       .depth = depth,
+                                       .a = a,
+                                       .b = b,
+                                       .a_stride = a_stride,
+                                       .b_stride = b_stride,
+                                       .c = c,
+                                       .c_stride = c_stride,
+                                       .bias = added,
+                                       .activation = &activations[check_between(0, 3)]};
+            computed();
+            ready();
+
+            float *w = want(c);
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t j = 0; j < columns; j++) {
+                    float sum = 0;
+                    for (int64_t tap = 0; tap < taps; tap++)
+                        for (int64_t k = 0; k < depth; k++)
+                            sum = multiply_add(table, a[tap][i * a_stride + k], b[tap][k * b_stride + j], sum);
+                    w[i * c_stride + j] = added ? activated(sum + added[j], g.activation) : sum;
+                }
+            run(&g);
+            const char *failure = verdict(&t);
+            if (failure) return failure;
+        }
+    return NULL;
 }
 
 static const char *check_finish(ups_finish_fn *run, const struct ups_kernels *table)

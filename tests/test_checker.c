@@ -26,24 +26,25 @@ static void touch(const void *p)
 
 /* ---- gemm ---- */
 
-static void gemm_last_k(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                        const float *const *b, float *c, int64_t c_stride)
+static void gemm_last_k(const struct ups_gemm *g)
 {
-    RIGHT.gemm.run(rows, taps, depth - 1, a, a_stride, b, c, c_stride);
+    struct ups_gemm wrong = *g;
+    wrong.depth--;
+    RIGHT.gemm.run(&wrong);
 }
 
-static void gemm_last_row(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                          const float *const *b, float *c, int64_t c_stride)
+static void gemm_last_row(const struct ups_gemm *g)
 {
-    if (rows > 1) rows--;
-    RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
+    struct ups_gemm wrong = *g;
+    if (wrong.rows > 1) wrong.rows--;
+    RIGHT.gemm.run(&wrong);
 }
 
-static void gemm_lanes_swapped(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                               const float *const *b, float *c, int64_t c_stride)
+static void gemm_lanes_swapped(const struct ups_gemm *g)
 {
-    RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
-    for (int64_t i = 0; i < rows; i++, c += c_stride) {
+    RIGHT.gemm.run(g);
+    for (int64_t i = 0; i < g->rows && g->columns > 1; i++) {
+        float *c = g->c + i * g->c_stride;
         const float first = c[0];
         c[0] = c[1];
         c[1] = first;
@@ -51,45 +52,58 @@ static void gemm_lanes_swapped(int64_t rows, int64_t taps, int64_t depth, const 
 }
 
 /* The right sums, their terms in another order: the last tap first. */
-static void gemm_order(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                       const float *const *b, float *c, int64_t c_stride)
+static void gemm_order(const struct ups_gemm *g)
 {
     const float *a_back[4], *b_back[4];
-    for (int64_t t = 0; t < taps; t++) {
-        a_back[t] = a[taps - 1 - t];
-        b_back[t] = b[taps - 1 - t];
+    struct ups_gemm wrong = *g;
+    for (int64_t t = 0; t < g->taps; t++) {
+        a_back[t] = g->a[g->taps - 1 - t];
+        b_back[t] = g->b[g->taps - 1 - t];
     }
-    RIGHT.gemm.run(rows, taps, depth, a_back, a_stride, b_back, c, c_stride);
+    wrong.a = a_back;
+    wrong.b = b_back;
+    RIGHT.gemm.run(&wrong);
 }
 
-/* Adds to what was in c. */
-static void gemm_not_cleared(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                             const float *const *b, float *c, int64_t c_stride)
+/* Leaves what was in c where there are no taps. */
+static void gemm_not_cleared(const struct ups_gemm *g)
 {
-    if (taps) RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
+    if (g->taps) RIGHT.gemm.run(g);
 }
 
-static void gemm_reads_a_on(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                            const float *const *b, float *c, int64_t c_stride)
+static void gemm_bias_first(const struct ups_gemm *g)
 {
-    for (int64_t t = 0; t < taps; t++) touch(a[t] + (rows - 1) * a_stride + depth);
-    RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
+    struct ups_gemm wrong = *g;
+    wrong.bias = NULL;
+    RIGHT.gemm.run(&wrong);
+    if (g->bias) /* the activation before the bias */
+        for (int64_t i = 0; i < g->rows; i++)
+            for (int64_t j = 0; j < g->columns; j++) {
+                const float zero = 0;
+                RIGHT.finish.run(&g->c[i * g->c_stride + j], 1, 1, 1, &zero, 0, 1, g->activation);
+                g->c[i * g->c_stride + j] += g->bias[j];
+            }
 }
 
-static void gemm_reads_b_on(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                            const float *const *b, float *c, int64_t c_stride)
+static void gemm_reads_a_on(const struct ups_gemm *g)
 {
-    for (int64_t t = 0; t < taps; t++) touch(b[t] + depth * RIGHT.nr);
-    RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
+    for (int64_t t = 0; t < g->taps; t++) touch(g->a[t] + (g->rows - 1) * g->a_stride + g->depth);
+    RIGHT.gemm.run(g);
 }
 
-/* Clears the gap behind each row, as a kernel does that thinks in wider vectors. */
-static void gemm_writes_gaps(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                             const float *const *b, float *c, int64_t c_stride)
+static void gemm_reads_b_on(const struct ups_gemm *g)
 {
-    RIGHT.gemm.run(rows, taps, depth, a, a_stride, b, c, c_stride);
-    for (int64_t i = 0; i + 1 < rows; i++)
-        if (c_stride > RIGHT.nr) put(c + i * c_stride + RIGHT.nr, 0);
+    const int64_t lanes = RIGHT.lanes, read = (g->columns + lanes - 1) / lanes * lanes;
+    for (int64_t t = 0; t < g->taps; t++) touch(g->b[t] + (g->depth - 1) * g->b_stride + read);
+    RIGHT.gemm.run(g);
+}
+
+/* Clears the gap behind each row, as a kernel does that thinks in whole vectors. */
+static void gemm_writes_gaps(const struct ups_gemm *g)
+{
+    RIGHT.gemm.run(g);
+    for (int64_t i = 0; i + 1 < g->rows; i++)
+        if (g->c_stride > g->columns) put(g->c + i * g->c_stride + g->columns, 0);
 }
 
 /* ---- finish, axpy, transpose ---- */
@@ -515,6 +529,7 @@ static const char *const outcomes[] = {"passes", "fails its check", "faults"};
     X(gemm, gemm_lanes_swapped, FAILS)               \
     X(gemm, gemm_order, FAILS)                       \
     X(gemm, gemm_not_cleared, FAILS)                 \
+    X(gemm, gemm_bias_first, FAILS)                  \
     X(gemm, gemm_writes_gaps, FAILS)                 \
     X(gemm, gemm_reads_a_on, FAULTS)                 \
     X(gemm, gemm_reads_b_on, FAULTS)                 \

@@ -84,7 +84,9 @@ static void test_tables(void **state)
     (void)state;
 
     for (int i = 0; (table = ups_tier(i)); i++) {
-        assert_in_range(table->mr, 1, UPS_MAX_MR);
+        assert_int_equal(table->nr % table->lanes, 0);
+        assert_in_range(table->nr / table->lanes, 1, UPS_MAX_VECTORS);
+        for (int v = 0; v < table->nr / table->lanes; v++) assert_in_range(table->mr[v], 1, UPS_MAX_MR);
         assert_in_range(table->nr, 1, UPS_MAX_NR);
         for (int m = 0; m < MEMBERS; m++) {
             const char *name = members[m].name(table), *word = members[m].word;

@@ -6,8 +6,8 @@
 #include "vec_neon.h"
 
 #include "../vector/lanes.h"
-#include "../vector/gemm.h"
 #include "../vector/finish.h"
+#include "../vector/gemm.h"
 #include "../vector/axpy.h"
 #include "../vector/transpose.h"
 #include "../vector/pool.h"
@@ -17,8 +17,9 @@
 
 const struct ups_kernels ups_kernels_neon = {
     .isa = "neon",
-    .mr = GEMM_ROWS,
+    .lanes = VF_LANES,
     .nr = GEMM_VECTORS * VF_LANES,
+    .mr = {GEMM_NARROW_ROWS, GEMM_NARROW_ROWS, GEMM_ROWS},
     .gemm = UPS_KERNEL(gemm_8x12_neon),
     .finish = UPS_KERNEL(finish_neon),
     .axpy = UPS_KERNEL(axpy_neon),

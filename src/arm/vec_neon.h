@@ -15,7 +15,9 @@
 
 /* 24 accumulators, 3 vectors of b, 1 of a, of 32 registers. */
 #define GEMM_ROWS 8
+#define GEMM_NARROW_ROWS 12 /* with fewer vectors of columns */
 #define GEMM_VECTORS 3
+#define GEMM_TILES ROWS_TO_12(1) ROWS_TO_12(2) ROWS_TO_8(3)
 #define GEMM_KERNEL gemm_8x12
 
 typedef float32x4_t vf;

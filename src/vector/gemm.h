@@ -1,64 +1,78 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tile of the matrix products: GEMM_ROWS x GEMM_VECTORS vectors of outputs, held in registers over the whole sum.
+ * The tile of the matrix products: rows x vectors of outputs, held in registers over the whole sum.
  *
  *            b: one row of the panel
  *          [ vector 0 | vector 1 ]
  *     a0 → [ acc00    | acc01    ]         per k: load the row of b once, broadcast one element of each row of a,
  *     a1 → [ acc10    | acc11    ]         one fused multiply-add per accumulator
  *     …
+ *
+ * Bias and activation are added while the outputs are still in registers, and they go from there to where they belong.
  */
 
-/* `rows` is a constant in every call, so acc is no array in memory: all its loops unroll and each element becomes a
- * register. One pointer serves three rows, [p], [p + a_stride], [p + 2*a_stride]: a pointer for each of 14 rows would
- * not fit the general registers. */
-STEP void gemm_rows(const int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                    const float *const *b, float *c, int64_t c_stride)
+/* `rows` and `vectors` are constants in every call, so acc is no array in memory: all its loops unroll and each element
+ * becomes a register. One pointer serves three rows, [p], [p + a_stride], [p + 2*a_stride]: a pointer for each of 14 rows
+ * would not fit the general registers. */
+STEP void gemm_tile(const int64_t rows, const int64_t vectors, const struct ups_gemm *g)
 {
-    vf acc[GEMM_ROWS][GEMM_VECTORS];
+    vf acc[GEMM_NARROW_ROWS][GEMM_VECTORS];
+    const int64_t depth = g->depth, a_stride = g->a_stride, b_stride = g->b_stride;
 
     /* clang-format off */
     UNROLL for (int64_t i = 0; i < rows; i++)
-        UNROLL for (int64_t j = 0; j < GEMM_VECTORS; j++) acc[i][j] = vf_set(0);
+        UNROLL for (int64_t j = 0; j < vectors; j++) acc[i][j] = vf_set(0);
 
-    for (int64_t t = 0; t < taps; t++) {
-        const float *bt = b[t], *p[(GEMM_ROWS + 2) / 3];
-        UNROLL for (int64_t q = 0; q < (rows + 2) / 3; q++) p[q] = a[t] + 3 * q * a_stride;
+    for (int64_t t = 0; t < g->taps; t++) {
+        const float *bt = g->b[t], *p[(GEMM_NARROW_ROWS + 2) / 3];
+        UNROLL for (int64_t q = 0; q < (rows + 2) / 3; q++) p[q] = g->a[t] + 3 * q * a_stride;
 
         _Pragma("GCC unroll 1") for (int64_t k = 0; k < depth; k++) {
             vf bk[GEMM_VECTORS];
-            UNROLL for (int64_t j = 0; j < GEMM_VECTORS; j++) bk[j] = vf_load(bt + j * VF_LANES, VF_LANES);
+            UNROLL for (int64_t j = 0; j < vectors; j++) bk[j] = vf_load(bt + j * VF_LANES, VF_LANES);
             UNROLL for (int64_t i = 0; i < rows; i++) {
                 const vf aik = vf_broadcast(&p[i / 3][i % 3 * a_stride + k]);
-                UNROLL for (int64_t j = 0; j < GEMM_VECTORS; j++) acc[i][j] = vf_fma(aik, bk[j], acc[i][j]);
+                UNROLL for (int64_t j = 0; j < vectors; j++) acc[i][j] = vf_fma(aik, bk[j], acc[i][j]);
             }
-            bt += GEMM_VECTORS * VF_LANES;
+            bt += b_stride;
         }
     }
 
+    /* Of the last vector perhaps only some lanes are columns. */
+    const int64_t last = g->columns - (vectors - 1) * VF_LANES;
+    if (g->bias) {
+        const struct activation act = activation_constants(g->activation);
+        UNROLL for (int64_t j = 0; j < vectors; j++) {
+            const vf bias = vf_load(g->bias + j * VF_LANES, j < vectors - 1 ? VF_LANES : last);
+            UNROLL for (int64_t i = 0; i < rows; i++) acc[i][j] = vf_add(acc[i][j], bias);
+        }
+        if (g->activation->kind != UPS_NO_ACTIVATION)
+            UNROLL for (int64_t i = 0; i < rows; i++)
+                UNROLL for (int64_t j = 0; j < vectors; j++) acc[i][j] = activate(acc[i][j], act);
+    }
     UNROLL for (int64_t i = 0; i < rows; i++)
-        UNROLL for (int64_t j = 0; j < GEMM_VECTORS; j++)
-            vf_store(c + i * c_stride + j * VF_LANES, VF_LANES, acc[i][j]);
+        UNROLL for (int64_t j = 0; j < vectors; j++)
+            vf_store(g->c + i * g->c_stride + j * VF_LANES, j < vectors - 1 ? VF_LANES : last, acc[i][j]);
     /* clang-format on */
 }
 
 /* ISA() of the tile's own name; the detour expands GEMM_KERNEL first. */
 #define GEMM_NAME(kernel) ISA(kernel)
 
-static void GEMM_NAME(GEMM_KERNEL)(int64_t rows, int64_t taps, int64_t depth, const float *const *a, int64_t a_stride,
-                                   const float *const *b, float *c, int64_t c_stride)
+static void GEMM_NAME(GEMM_KERNEL)(const struct ups_gemm *g)
 {
+    const int64_t vectors = (g->columns + VF_LANES - 1) / VF_LANES;
+
     /* clang-format off */
-    switch (rows) {
-#define ROWS(n) case n: gemm_rows(n, taps, depth, a, a_stride, b, c, c_stride); break;
-    ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
-#if GEMM_ROWS >= 8
-    ROWS(7) ROWS(8)
-#endif
-#if GEMM_ROWS >= 14
-    ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
-#endif
+    switch (vectors * 16 + g->rows) {
+#define ROWS(v, n) case v * 16 + n: gemm_tile(n, v, g); break;
+#define ROWS_TO_6(v) ROWS(v, 1) ROWS(v, 2) ROWS(v, 3) ROWS(v, 4) ROWS(v, 5) ROWS(v, 6)
+#define ROWS_TO_8(v) ROWS_TO_6(v) ROWS(v, 7) ROWS(v, 8)
+#define ROWS_TO_12(v) ROWS_TO_8(v) ROWS(v, 9) ROWS(v, 10) ROWS(v, 11) ROWS(v, 12)
+#define ROWS_TO_14(v) ROWS_TO_12(v) ROWS(v, 13) ROWS(v, 14)
+    GEMM_TILES
 #undef ROWS
+    default: __builtin_unreachable();
     }
     /* clang-format on */
 }

@@ -6,8 +6,8 @@
 #include "vec_avx2.h"
 
 #include "../vector/lanes.h"
-#include "../vector/gemm.h"
 #include "../vector/finish.h"
+#include "../vector/gemm.h"
 #include "../vector/axpy.h"
 #include "../vector/transpose.h"
 #include "../vector/pool.h"
@@ -17,8 +17,9 @@
 
 const struct ups_kernels ups_kernels_avx2 = {
     .isa = "avx2",
-    .mr = GEMM_ROWS,
+    .lanes = VF_LANES,
     .nr = GEMM_VECTORS * VF_LANES,
+    .mr = {GEMM_NARROW_ROWS, GEMM_ROWS},
     .gemm = UPS_KERNEL(gemm_6x16_avx2),
     .finish = UPS_KERNEL(finish_avx2),
     .axpy = UPS_KERNEL(axpy_avx2),

@@ -6,8 +6,8 @@
 #include "vec_avx512.h"
 
 #include "../vector/lanes.h"
-#include "../vector/gemm.h"
 #include "../vector/finish.h"
+#include "../vector/gemm.h"
 #include "../vector/axpy.h"
 #include "../vector/transpose.h"
 #include "../vector/pool.h"
@@ -17,8 +17,9 @@
 
 const struct ups_kernels ups_kernels_avx512 = {
     .isa = "avx512",
-    .mr = GEMM_ROWS,
+    .lanes = VF_LANES,
     .nr = GEMM_VECTORS * VF_LANES,
+    .mr = {GEMM_NARROW_ROWS, GEMM_ROWS},
     .gemm = UPS_KERNEL(gemm_14x32_avx512),
     .finish = UPS_KERNEL(finish_avx512),
     .axpy = UPS_KERNEL(axpy_avx512),

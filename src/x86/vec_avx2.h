@@ -15,7 +15,9 @@
 
 /* 12 accumulators, 2 vectors of b, 1 of a: one of the 16 registers stays free, and no compiler spills. */
 #define GEMM_ROWS 6
+#define GEMM_NARROW_ROWS 12 /* with fewer vectors of columns */
 #define GEMM_VECTORS 2
+#define GEMM_TILES ROWS_TO_12(1) ROWS_TO_6(2)
 #define GEMM_KERNEL gemm_6x16
 
 typedef __m256 vf;

@@ -15,7 +15,9 @@
 
 /* 28 accumulators, 2 vectors of b, 1 of a, of 32 registers. */
 #define GEMM_ROWS 14
+#define GEMM_NARROW_ROWS 14 /* with fewer vectors of columns */
 #define GEMM_VECTORS 2
+#define GEMM_TILES ROWS_TO_14(1) ROWS_TO_14(2)
 #define GEMM_KERNEL gemm_14x32
 
 typedef __m512 vf;
