@@ -427,6 +427,7 @@ static void run_panel(struct product *q, int64_t column)
                             .b = q->b,
                             .activation = &d->activation};
     tile.b_stride = ups_round_up(tile.columns, k->lanes);
+    tile.ahead = tile.b_stride * d->in * group_taps(q->p); /* the next panel */
     const float *panel = q->packed + panel_at(d, q->p, column, tile.b_stride);
     int64_t height = tile_height(q, tile.columns);
     for (int64_t cd = q->lo[0]; cd < q->hi[0]; cd++)

@@ -14,6 +14,7 @@
 #ifndef UPS_KERNELS_H
 #define UPS_KERNELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "upsample/upsample.h" /* UPS_RELU and its like */
@@ -35,11 +36,13 @@ struct ups_activation {
  * in scalar.c; then, unless bias is NULL, act(sum + bias[j]). a and b: one pointer per tap, so that taps which meet only
  * padding are left out; taps may be 0. Rows of b are read in whole vectors: `columns` rounded up to the tier's lanes.
  * Exactly `columns` columns of c and of bias are touched. With v vectors of columns rows is at most mr[v - 1].
- * activation: none, relu, leaky_relu or clip. */
+ * activation: none, relu, leaky_relu or clip. With `add` and no bias the sum is added to what c holds: a chain broken in two.
+ * Beside row k of b[t] the row `ahead` floats behind it is prefetched; it need not exist. */
 struct ups_gemm {
     int64_t rows, columns, taps, depth;
     const float *const *a, *const *b;
-    int64_t a_stride, b_stride;
+    int64_t a_stride, b_stride, ahead;
+    bool add;
     float *c;
     int64_t c_stride;
     const float *bias;

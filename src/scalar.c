@@ -34,8 +34,10 @@ static void ups_gemm_4x8_scalar(const struct ups_gemm *g)
         for (int64_t t = 0; t < g->taps; t++)
             for (int64_t k = 0; k < g->depth; k++)
                 for (int64_t j = 0; j < NR; j++) sum[j] += g->a[t][i * g->a_stride + k] * g->b[t][k * g->b_stride + j];
-        for (int64_t j = 0; j < g->columns; j++)
-            g->c[i * g->c_stride + j] = g->bias ? activate(sum[j] + g->bias[j], g->activation) : sum[j];
+        for (int64_t j = 0; j < g->columns; j++) {
+            float *c = &g->c[i * g->c_stride + j];
+            *c = g->bias ? activate(sum[j] + g->bias[j], g->activation) : g->add ? *c + sum[j] : sum[j];
+        }
     }
 }
 

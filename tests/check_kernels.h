@@ -249,7 +249,7 @@ static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
             const int64_t s = check_between(0, 4), taps = taps_depth[s][0], depth = taps_depth[s][1], rows = r + 1;
             const int64_t a_stride = s % 2 ? depth + check_between(0, 3) : check_between(1, depth);
             const int64_t read = (columns + lanes - 1) / lanes * lanes, b_stride = read + check_between(0, 2);
-            const int64_t c_stride = columns + check_between(0, 3), bias = check_between(0, 2);
+            const int64_t c_stride = columns + check_between(0, 3), bias = check_between(0, 2), add = !bias && s > 1;
 
             operand_count = 0;
             t.n = rows;
@@ -261,7 +261,7 @@ static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
                 b[tap] = values(&t, (depth - 1) * b_stride + read);
             }
             const float *added = bias ? values(&t, columns) : NULL;
-            float *c = result(&t, (rows - 1) * c_stride + columns);
+            float *c = add ? values(&t, (rows - 1) * c_stride + columns) : result(&t, (rows - 1) * c_stride + columns);
             const struct ups_gemm g = {.rows = rows,
                                        .columns = columns,
                                        .taps = taps,
@@ -270,6 +270,8 @@ static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
                                        .b = b,
                                        .a_stride = a_stride,
                                        .b_stride = b_stride,
+                                       .ahead = check_between(-9, 9) * columns,
+                                       .add = add,
                                        .c = c,
                                        .c_stride = c_stride,
                                        .bias = added,
@@ -284,7 +286,9 @@ static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
                     for (int64_t tap = 0; tap < taps; tap++)
                         for (int64_t k = 0; k < depth; k++)
                             sum = multiply_add(table, a[tap][i * a_stride + k], b[tap][k * b_stride + j], sum);
-                    w[i * c_stride + j] = added ? activated(sum + added[j], g.activation) : sum;
+                    w[i * c_stride + j] = added ? activated(sum + added[j], g.activation)
+                                          : add ? c[i * c_stride + j] + sum
+                                                : sum;
                 }
             run(&g);
             const char *failure = verdict(&t);

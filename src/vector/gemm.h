@@ -18,6 +18,7 @@ STEP void gemm_tile(const int64_t rows, const int64_t vectors, const struct ups_
 {
     vf acc[GEMM_NARROW_ROWS][GEMM_VECTORS];
     const int64_t depth = g->depth, a_stride = g->a_stride, b_stride = g->b_stride;
+    const uintptr_t ahead = (uintptr_t)g->ahead * sizeof(float); /* no pointer arithmetic: it may lead nowhere */
 
     /* clang-format off */
     UNROLL for (int64_t i = 0; i < rows; i++)
@@ -30,6 +31,7 @@ STEP void gemm_tile(const int64_t rows, const int64_t vectors, const struct ups_
         _Pragma("GCC unroll 1") for (int64_t k = 0; k < depth; k++) {
             vf bk[GEMM_VECTORS];
             UNROLL for (int64_t j = 0; j < vectors; j++) bk[j] = vf_load(bt + j * VF_LANES, VF_LANES);
+            __builtin_prefetch((const float *)((uintptr_t)bt + ahead), 0, 2);
             UNROLL for (int64_t i = 0; i < rows; i++) {
                 const vf aik = vf_broadcast(&p[i / 3][i % 3 * a_stride + k]);
                 UNROLL for (int64_t j = 0; j < vectors; j++) acc[i][j] = vf_fma(aik, bk[j], acc[i][j]);
@@ -50,6 +52,10 @@ STEP void gemm_tile(const int64_t rows, const int64_t vectors, const struct ups_
             UNROLL for (int64_t i = 0; i < rows; i++)
                 UNROLL for (int64_t j = 0; j < vectors; j++) acc[i][j] = activate(acc[i][j], act);
     }
+    if (g->add)
+        UNROLL for (int64_t i = 0; i < rows; i++)
+            UNROLL for (int64_t j = 0; j < vectors; j++)
+                acc[i][j] = vf_add(vf_load(g->c + i * g->c_stride + j * VF_LANES, j < vectors - 1 ? VF_LANES : last), acc[i][j]);
     UNROLL for (int64_t i = 0; i < rows; i++)
         UNROLL for (int64_t j = 0; j < vectors; j++)
             vf_store(g->c + i * g->c_stride + j * VF_LANES, j < vectors - 1 ? VF_LANES : last, acc[i][j]);
