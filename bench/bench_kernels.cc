@@ -143,6 +143,34 @@ void time_ups_gemm_fn(benchmark::State &state, ups_gemm_fn *run, const Setting &
     report_flops(state, setting, 2.0 * static_cast<double>(mr * nr * depth * blocks.count()));
 }
 
+// A tile of F(4x4, 3x3): what it reads and writes counts once.
+void time_ups_winograd_in_fn(benchmark::State &state, ups_winograd_in_fn *run, const Setting &setting)
+{
+    const int64_t points = 36, n = std::max<int64_t>(length_of(8 * points) / 16 * 16, 16);
+    const ups_winograd_tile tile = {UPS_F_4_3, UPS_F_4_3};
+    time_moves(state, setting, 8 * points * n, [&](char *block) {
+        Operands o = {block};
+        const float *x[36];
+        for (const float *&pixel : x) pixel = o.floats(n);
+        run(&tile, x, n, o.floats(points * n), n);
+    });
+}
+
+void time_ups_winograd_out_fn(benchmark::State &state, ups_winograd_out_fn *run, const Setting &setting)
+{
+    const int64_t points = 36, outputs = 16, n = std::max<int64_t>(length_of(4 * (points + outputs)) / 16 * 16, 16);
+    const ups_winograd_tile tile = {UPS_F_4_3, UPS_F_4_3};
+    const ups_activation activation = {UPS_RELU, 0, 0};
+    const std::vector<float> bias(static_cast<size_t>(n), 0.25f);
+    time_moves(state, setting, 4 * (points + outputs) * n, [&](char *block) {
+        Operands o = {block};
+        const float *m = o.floats(points * n);
+        float *y[16];
+        for (float *&output : y) output = o.floats(n);
+        run(&tile, m, n, n, bias.data(), &activation, y);
+    });
+}
+
 void time_ups_finish_fn(benchmark::State &state, ups_finish_fn *run, const Setting &setting)
 {
     const int64_t columns = length_of(8);

@@ -124,8 +124,8 @@ int64_t ups_cache_bytes(int level)
     /* Emulators and some containers report 0; then the smallest cache of a current core. */
     long bytes = 0;
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
-    bytes = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
+    bytes = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE);
 #endif
     if (bytes > 0) return bytes;
-    return level == 1 ? 32 * 1024 : 512 * 1024;
+    return level == 1 ? 32 * 1024 : level == 2 ? 512 * 1024 : 8 * 1024 * 1024;
 }

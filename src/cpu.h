@@ -17,7 +17,7 @@ const char *ups_tier_refusal(int i);
  * NULL after setting the thread's error: an unknown word. */
 const struct ups_kernels *ups_best_tier(const char *cap);
 
-/* Bytes of level-1 data and level-2 cache; a default where the system does not tell. */
+/* Bytes of level-1 data, level-2 and level-3 cache; a default where the system does not tell. */
 int64_t ups_cache_bytes(int level);
 
 #endif

@@ -6,6 +6,7 @@
 #include "deconv.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,8 +15,8 @@
 
 /* In the order in which ties are decided. The first is the reference: eligible under every policy and on every tier. */
 static const struct ups_deconv_algorithm *const algorithms[] = {&ups_deconv_phase, &ups_deconv_gemm,
-                                                                &ups_deconv_scatter};
-enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
+                                                                &ups_deconv_scatter, &ups_deconv_winograd};
+enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms, WINOGRAD = ALGORITHMS - 1 };
 
 /* ---- geometry ---- */
 
@@ -71,6 +72,11 @@ int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc 
 
 /* ---- choice ---- */
 
+static bool is_automatic(const char *name)
+{
+    return !name || !strcmp(name, "auto");
+}
+
 static int find_algorithm(const char *name)
 {
     for (int i = 0; i < ALGORITHMS; i++)
@@ -92,14 +98,21 @@ static int cheapest(const struct ups_deconv *d, int32_t policy)
     return best;
 }
 
+double ups_deconv_fetch(const struct ups_deconv *d)
+{
+    int64_t bytes = (int64_t)(d->packed_floats * sizeof(float));
+    return bytes <= ups_cache_bytes(2) / 2 ? 1 : bytes <= ups_cache_bytes(3) / 2 ? 6 : 16;
+}
+
 static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char *name)
 {
-    bool automatic = !name || !strcmp(name, "auto");
+    bool automatic = is_automatic(name);
     for (int i = 0; i < ALGORITHMS; i++) d->work[i] = algorithms[i]->work(d, op->kernels);
     int chosen = automatic ? cheapest(d, op->policy) : find_algorithm(name);
     if (chosen < 0)
-        return ups_error(UPS_INVALID,
-                         "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter", name);
+        return ups_error(
+            UPS_INVALID,
+            "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter, winograd", name);
     if (excluded(op->policy, chosen))
         return ups_error(
             UPS_UNSUPPORTED,
@@ -111,6 +124,7 @@ static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char 
         d->verdict[i] = i == chosen               ? automatic ? "least estimated work" : "asked for by name"
                         : excluded(op->policy, i) ? "excluded by policy reproducible: not one chain per output"
                         : !automatic              ? "another was asked for by name"
+                        : i == WINOGRAD           ? "the weights come with each run"
                                                   : "more estimated work";
     return UPS_OK;
 }
@@ -126,12 +140,18 @@ static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, 
     }
 }
 
+static void release(const struct ups_memory *memory, struct ups_deconv *d)
+{
+    if (!d) return;
+    release(memory, d->other);
+    ups_release(memory, d->packed);
+    ups_release(memory, d->phase_group);
+    ups_release(memory, d);
+}
+
 static void unmake_deconv(struct ups_op *op)
 {
-    if (!op->deconv) return;
-    ups_release(&op->memory, op->deconv->packed);
-    ups_release(&op->memory, op->deconv->phase_group);
-    ups_release(&op->memory, op->deconv);
+    release(&op->memory, op->deconv);
 }
 
 static size_t packed_bytes(const struct ups_deconv *d)
@@ -139,18 +159,54 @@ static size_t packed_bytes(const struct ups_deconv *d)
     return (size_t)d->groups * d->packed_floats * sizeof(float);
 }
 
-static int32_t make_deconv(struct ups_op *op, const float *weights, const float *bias, const char *algorithm)
+static int32_t pack_now(struct ups_op *op, struct ups_deconv *d, const float *weights, const float *bias)
 {
-    struct ups_deconv *d = op->deconv = ups_allocate(&op->memory, sizeof *d);
-    if (!d) return UPS_NO_MEMORY;
-    int32_t status = ups_deconv_geometry(d, &op->desc.conv_transpose);
-    if (!status) status = choose(d, op, algorithm);
-    if (!status) status = d->algorithm->layout(op, d);
-    if (status || (op->flags & UPS_WEIGHTS_AT_RUN)) return status;
     d->packed = ups_allocate(&op->memory, packed_bytes(d));
     if (!d->packed) return UPS_NO_MEMORY;
     pack(d, op->kernels, weights, bias, d->packed);
     return UPS_OK;
+}
+
+/* The weights for winograd, if the layer and the policy qualify and the budget allows: which plans use them depends on their
+ * sizes. */
+static int32_t make_other(struct ups_op *op, const float *weights, const float *bias, uint64_t budget)
+{
+    struct ups_deconv *d = ups_allocate(&op->memory, sizeof *d);
+    if (!d) return UPS_NO_MEMORY;
+    *d = *op->deconv;
+    d->packed = NULL, d->phase_group = NULL, d->phase_groups = 0, d->merged = 0, d->kept = 0;
+    d->algorithm = &ups_deconv_winograd;
+    op->deconv->other = d;
+    int32_t status = d->algorithm->layout(op, d);
+    if (!status && packed_bytes(d) <= budget) {
+        /* both wait for the sizes */
+        op->deconv->verdict[WINOGRAD] = op->deconv->verdict[find_algorithm(op->deconv->algorithm->name)] = NULL;
+        return pack_now(op, d, weights, bias);
+    }
+    if (!status) {
+        op->deconv->verdict[WINOGRAD] = "its weights would take more than options.pack_budget";
+        release(&op->memory, d);
+        op->deconv->other = NULL;
+    }
+    return status;
+}
+
+enum { LEAST_CHANNELS = 8 }; /* below, transforms take more than products */
+
+static int32_t make_deconv(struct ups_op *op, const float *weights, const float *bias, const ups_options *options)
+{
+    struct ups_deconv *d = op->deconv = ups_allocate(&op->memory, sizeof *d);
+    if (!d) return UPS_NO_MEMORY;
+    int32_t status = ups_deconv_geometry(d, &op->desc.conv_transpose);
+    if (!status) status = choose(d, op, options->algorithm);
+    if (!status) status = d->algorithm->layout(op, d);
+    if (status || (op->flags & UPS_WEIGHTS_AT_RUN)) return status;
+    status = pack_now(op, d, weights, bias);
+    if (status || !is_automatic(options->algorithm) || excluded(op->policy, WINOGRAD)) return status;
+    const char *why =
+        d->in < LEAST_CHANNELS || d->out < LEAST_CHANNELS ? "few channels" : ups_winograd_refusal(d, op->policy);
+    if (why) d->verdict[WINOGRAD] = why;
+    return why ? UPS_OK : make_other(op, weights, bias, options->pack_budget);
 }
 
 /* ---- plan ---- */
@@ -167,15 +223,21 @@ struct division {
 
 enum { ENOUGH_UNITS = 64, PIECE_CELLS = 16, LEAST_CELLS = 64, STRIP_CELLS = 128 };
 
-/* Outputs that the first band lacks. */
-static int64_t short_by(const struct ups_deconv_axis *a)
+/* Outputs of a band, and what the first one lacks of that. */
+static int64_t band_size(const struct ups_deconv *d, int axis)
 {
-    return a->pad - ups_floor_div(a->pad, a->s) * a->s;
+    return d->axis[axis].s * ups_max(1, d->band[axis]);
 }
 
-static int64_t band_begin(const struct ups_deconv_axis *a, int64_t band, int64_t size)
+static int64_t short_by(const struct ups_deconv *d, int axis)
 {
-    return ups_min(size, ups_max(0, band * a->s - short_by(a)));
+    const struct ups_deconv_axis *a = &d->axis[axis];
+    return d->band[axis] ? 0 : a->pad - ups_floor_div(a->pad, a->s) * a->s;
+}
+
+static int64_t band_begin(const struct ups_deconv *d, int axis, int64_t band, int64_t size)
+{
+    return ups_min(size, ups_max(0, band * band_size(d, axis) - short_by(d, axis)));
 }
 
 /* Some outputs lie in no phase. */
@@ -184,29 +246,56 @@ bool ups_deconv_has_gaps(const struct ups_deconv *d)
     return d->axis[0].phases < d->axis[0].s || d->axis[1].phases < d->axis[1].s || d->axis[2].phases < d->axis[2].s;
 }
 
+/* What algorithm i takes at a plan's sizes, in multiply-adds of the tile; infinite where it is not packed. Every cell costs the
+ * same, but few cells wait for their weights. */
+static double cost_of(const ups_plan *plan, int i)
+{
+    const struct ups_deconv *d = plan->op->deconv;
+    double cells = (double)plan->y.n;
+    if (algorithms[i] == &ups_deconv_winograd) {
+        if (d->algorithm != algorithms[i]) d = d->other;
+        return d ? ups_winograd_cost(plan, d) : INFINITY;
+    }
+    for (int a = 0; a < 3; a++) cells *= (double)ups_ceil_div(plan->y.size[a], d->axis[a].s);
+    return fmax(cells, ups_deconv_fetch(d)) * d->work[i] * (double)d->groups;
+}
+
+/* The op's own algorithm, or the one that is packed besides. */
+static const struct ups_deconv *best_for(const ups_plan *plan)
+{
+    const struct ups_deconv *d = plan->op->deconv;
+    double own = 0, other = 0;
+    for (int i = 0; d->other && i < ALGORITHMS; i++) {
+        if (algorithms[i] == d->algorithm) own = cost_of(plan, i);
+        if (algorithms[i] == d->other->algorithm) other = cost_of(plan, i);
+    }
+    return other < own ? d->other : d;
+}
+
 static int32_t plan_deconv(ups_plan *plan)
 {
     struct division *v = plan->state = ups_allocate(&plan->op->memory, sizeof *v);
     if (!v) return UPS_NO_MEMORY;
-    v->deconv = *plan->op->deconv;
+    v->deconv = *best_for(plan);
     struct ups_deconv *d = &v->deconv;
     for (int a = 0; a < 3; a++) d->axis[a].pad = plan->pad[a];
     const struct ups_deconv_axis *w = &d->axis[2];
     int64_t width = plan->y.size[2], l2 = ups_cache_bytes(2) / (int64_t)sizeof(float);
-    for (int a = 0; a < 2; a++) v->bands[a] = ups_ceil_div(plan->y.size[a] + short_by(&d->axis[a]), d->axis[a].s);
+    for (int a = 0; a < 2; a++) v->bands[a] = ups_ceil_div(plan->y.size[a] + short_by(d, a), band_size(d, a));
     v->blocks = ups_deconv_has_gaps(d) ? 1 : d->blocks;
-    int64_t bands = plan->y.n * v->bands[0] * v->bands[1];
-    v->piece = bands * v->blocks >= ENOUGH_UNITS ? width : ups_min(width, w->s * PIECE_CELLS);
+    int64_t bands = plan->y.n * v->bands[0] * v->bands[1], step = band_size(d, 2);
+    v->piece = bands * v->blocks >= ENOUGH_UNITS ? width : ups_min(width, ups_round_up(w->s * PIECE_CELLS, step));
     v->pieces = ups_ceil_div(width, v->piece);
     int64_t moved = ups_volume(plan->x.size) * d->in + ups_volume(plan->y.size) * d->out;
     v->by_block = (int64_t)d->packed_floats > moved;
     plan->units = bands * v->pieces * v->blocks;
     /* what one cell along W takes of a row of the ring, and of a line of outputs that is kept apart */
     int64_t row = d->axis[0].taps * d->axis[1].taps * d->in, line = d->kept * w->s;
-    v->width = ups_min(width, w->s * ups_max(LEAST_CELLS, l2 / 2 / ups_max(row, line)));
-    int64_t cells = ups_ceil_div(v->width, w->s);
+    v->width = ups_min(width, ups_round_up(w->s * ups_max(LEAST_CELLS, l2 / 2 / ups_max(row, line)), step));
+    int64_t cells = ups_ceil_div(v->width, w->s), least = ups_max(1, d->band[1]);
     d->strip = ups_max(1, ups_min(STRIP_CELLS, l2 / 2 / ups_max(row, line)) / cells);
     if (d->axis[1].step_i > 1) d->strip = 1;
+    d->strip = ups_max(1, d->strip / least) * least;
     size_t bytes = d->algorithm->workspace(plan, d, v->width);
     if (!d->packed) bytes += ups_taken(packed_bytes(d));
     plan->part_workspace = ups_taken(bytes);
@@ -254,11 +343,11 @@ static int64_t box_of(const struct division *v, const ups_plan *plan, int64_t un
     box->n = p.n;
     box->first = v->blocks == 1 ? 0 : p.block;
     box->last = v->blocks == 1 ? v->deconv.blocks : p.block + blocks;
-    const struct ups_deconv_axis *a = v->deconv.axis;
-    box->lo[0] = band_begin(&a[0], p.band[0], y->size[0]);
-    box->hi[0] = band_begin(&a[0], p.band[0] + 1, y->size[0]);
-    box->lo[1] = band_begin(&a[1], p.band[1], y->size[1]);
-    box->hi[1] = band_begin(&a[1], p.band[1] + bands, y->size[1]);
+    const struct ups_deconv *d = &v->deconv;
+    box->lo[0] = band_begin(d, 0, p.band[0], y->size[0]);
+    box->hi[0] = band_begin(d, 0, p.band[0] + 1, y->size[0]);
+    box->lo[1] = band_begin(d, 1, p.band[1], y->size[1]);
+    box->hi[1] = band_begin(d, 1, p.band[1] + bands, y->size[1]);
     box->lo[2] = p.piece * v->piece;
     box->hi[2] = ups_min(y->size[2], (p.piece + pieces) * v->piece);
     return count;
@@ -391,6 +480,22 @@ static int64_t useful_pairs(const struct ups_deconv_axis *a, int64_t n, int64_t 
     return pairs;
 }
 
+/* An algorithm's estimate at these sizes, and what was made of it. */
+static const char *reason_of(const ups_plan *plan, int i, char *text, size_t size)
+{
+    const struct ups_deconv *d = plan->op->deconv, *v = &((const struct division *)plan->state)->deconv;
+    double cost = cost_of(plan, i);
+    const char *verdict = d->verdict[i];
+    if (!verdict)
+        verdict = v->algorithm == algorithms[i] ? "least estimated work at these sizes"
+                                                : "more estimated work at these sizes";
+    if (cost < INFINITY)
+        snprintf(text, size, "%s: as long as %.3g multiply-adds of the tile", verdict, cost);
+    else
+        snprintf(text, size, "%s", verdict);
+    return text;
+}
+
 static void describe_deconv(const ups_plan *plan, struct ups_report *r)
 {
     const struct ups_kernels *k = plan->op->kernels;
@@ -398,26 +503,27 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
     const struct ups_deconv *d = &v->deconv;
     int64_t macs = plan->y.n;
     bool fits = ups_multiply(&macs, d->groups * d->in) && ups_multiply(&macs, d->out);
-    char tile[32], reason[128];
+    char tile[32], reason[160], form[64];
     for (int a = 0; a < 3; a++)
         fits = fits && ups_multiply(&macs, useful_pairs(&d->axis[a], plan->x.size[a], plan->y.size[a]));
-    bool scatter = d->algorithm == &ups_deconv_scatter;
+    bool scatter = d->algorithm == &ups_deconv_scatter, winograd = d->algorithm == &ups_deconv_winograd;
     snprintf(tile, sizeof tile, "%" PRId64 "x%" PRId32, ups_tile_height(k, k->nr), k->nr);
     for (int i = 0; i < ALGORITHMS; i++)
         if (algorithms[i] == d->algorithm) {
-            snprintf(reason, sizeof reason, "%s: %.6g per input pixel", d->verdict[i], d->work[i]);
             ups_report_string(r, "algorithm", d->algorithm->name);
-            ups_report_string(r, "reason", reason);
+            ups_report_string(r, "reason", reason_of(plan, i, reason, sizeof reason));
         }
+    if (winograd) ups_winograd_describe(d, form, sizeof form);
+    ups_report_string(r, "form", winograd ? form : NULL);
     ups_report_open(r, "refused");
     for (int i = 0; i < ALGORITHMS; i++)
-        if (algorithms[i] != d->algorithm) {
-            snprintf(reason, sizeof reason, "%s: %.6g per input pixel", d->verdict[i], d->work[i]);
-            ups_report_pair(r, "algorithm", algorithms[i]->name, "reason", reason);
-        }
+        if (algorithms[i] != d->algorithm)
+            ups_report_pair(r, "algorithm", algorithms[i]->name, "reason", reason_of(plan, i, reason, sizeof reason));
     ups_report_close(r);
     ups_report_open(r, "kernels");
     ups_report_add(r, scatter ? k->axpy.name : k->gemm.name);
+    if (winograd) ups_report_add(r, k->winograd_in.name);
+    if (winograd) ups_report_add(r, k->winograd_out.name);
     if (d->algorithm == &ups_deconv_gemm) ups_report_add(r, k->axpy.name);
     ups_report_add(r, k->finish.name);
     if (ups_is_first(plan) != scatter) ups_report_add(r, k->transpose.name);

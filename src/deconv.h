@@ -32,8 +32,11 @@ struct ups_phase_group {
     int64_t columns;
     /* Offsets in a convolution group's packed floats: the columns' bias, and where the panels of the group's block begin. */
     size_t bias, weights;
-    int64_t before, together; /* taps per column of the groups in front of it in a block, and of the whole block */
+    int64_t before, together;      /* taps per column of the groups in front of it in a block, and of the whole block */
+    struct ups_winograd_tile tile; /* algorithm winograd */
 };
+
+enum { UPS_DECONV_ALGORITHMS = 8 }; /* at most */
 
 struct ups_deconv {
     struct ups_deconv_axis axis[3];
@@ -43,8 +46,8 @@ struct ups_deconv {
         int64_t group, in, out, tap[3];
     } w; /* element strides of the caller's weights */
     const struct ups_deconv_algorithm *algorithm;
-    const char *verdict[3]; /* per algorithm in their order: why it was taken or not */
-    double work[3];
+    const char *verdict[UPS_DECONV_ALGORITHMS]; /* per algorithm in their order: why it was taken or not */
+    double work[UPS_DECONV_ALGORITHMS];
     float *packed; /* `packed_floats` for each convolution group; NULL with UPS_WEIGHTS_AT_RUN */
     size_t packed_floats;
     int64_t
@@ -54,6 +57,14 @@ struct ups_deconv {
     int64_t kept;   /* floats of outputs that are kept apart, for each output along W of a line of cells */
     int64_t merged; /* the first axis whose phases are merged, 3 for none */
     int64_t strip;  /* a plan's: lines of cells that are computed together */
+    int64_t
+        band[3]; /* algorithm winograd: cells of a unit, whole tiles of every phase, counted from output 0; else 0 */
+    struct {
+        bool large[2]; /* along H, W: the forms that save more */
+        int64_t chain;
+        double factor;
+    } winograd;
+    struct ups_deconv *other; /* packed besides, for plans whose sizes suit it; NULL for none */
 };
 
 /* A part of the output of one image: [lo, hi) on each axis, and of what can be computed apart the blocks [first, last). */
@@ -86,7 +97,16 @@ struct ups_deconv_algorithm {
     void (*run)(const struct ups_deconv_run *run, const struct ups_box *box);
 };
 
-extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter;
+extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter, ups_deconv_winograd;
+
+/* deconv_winograd.c. Why the algorithm cannot do a layer under a policy; NULL if it can, and its forms are chosen. */
+const char *ups_winograd_refusal(struct ups_deconv *d, int32_t policy);
+/* Its largest form, in words. */
+void ups_winograd_describe(const struct ups_deconv *d, char *text, size_t size);
+/* What a plan's sizes take, in multiply-adds of the tile. */
+double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d);
+/* Weights that no near cache holds arrive about as fast as so many multiply-adds for each take. */
+double ups_deconv_fetch(const struct ups_deconv *d);
 
 /* Axes, channels and the strides of the weights, of a checked descriptor, into a zeroed struct. */
 int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *desc);

@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "winograd.h"
+
 #include "upsample/upsample.h" /* UPS_RELU and its like */
 
 /* ---- transposed convolution ---- */
@@ -49,6 +51,20 @@ struct ups_gemm {
     const struct ups_activation *activation;
 };
 typedef void ups_gemm_fn(const struct ups_gemm *g);
+
+/* The transforms of the minimal algorithms of winograd.h in two dimensions, one tile: form h along H, w along W, all channels
+ * alike. Sums run over the nonzero coefficients in order, the first product alone, then fused on the vector tiers.
+ *
+ * in: x[i*n_w + j] points at pixel (i, j) of the tile, n channels. v[(p*n_w + q)*v_stride + c] = first along W, then along H, Bt.
+ * out: m as v is. y[i*m_w + j] points at output (i, j), NULL: not wanted; first along H, then along W, At; then
+ * act(sum + bias[c]), activation as for the gemm tile. */
+struct ups_winograd_tile {
+    enum ups_minimal_form h, w;
+};
+typedef void ups_winograd_in_fn(const struct ups_winograd_tile *tile, const float *const *x, int64_t n, float *v,
+                                int64_t v_stride);
+typedef void ups_winograd_out_fn(const struct ups_winograd_tile *tile, const float *m, int64_t m_stride, int64_t n,
+                                 const float *bias, const struct ups_activation *activation, float *const *y);
 
 /* c[i*c_stride + j] = act(c[i*c_stride + j] + bias[i*bias_row + j*bias_column]), i < rows, j < columns. Of bias_row and
  * bias_column one is 1 and the other 0. Bit-equal. */
@@ -143,6 +159,8 @@ typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_
 /* Every kernel of a table: X(function type, member). Tests, describe and the tables' check walk this list. */
 #define UPS_KERNEL_LIST(X)                    \
     X(ups_gemm_fn, gemm)                      \
+    X(ups_winograd_in_fn, winograd_in)        \
+    X(ups_winograd_out_fn, winograd_out)      \
     X(ups_finish_fn, finish)                  \
     X(ups_axpy_fn, axpy)                      \
     X(ups_transpose_fn, transpose)            \

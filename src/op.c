@@ -51,7 +51,7 @@ void ups_release(const struct ups_memory *memory, void *block)
 
 int32_t ups_options_init(ups_options *options, size_t size)
 {
-    ups_options own = {.size = (uint32_t)size, .policy = UPS_POLICY_ACCURATE};
+    ups_options own = {.size = (uint32_t)size, .policy = UPS_POLICY_ACCURATE, .pack_budget = 64 << 20};
     if (!options) return ups_error(UPS_INVALID, "options = NULL");
     if (size < sizeof own.size || size > UINT32_MAX)
         return ups_error(UPS_INVALID, "size = %zu; legal: sizeof(ups_options) = %zu", size, sizeof own);
@@ -148,7 +148,7 @@ static int32_t create(const void *desc, const float *weights, const float *bias,
     o->desc = own;
     o->policy = options->policy;
     o->flags = options->flags;
-    status = o->family->make ? o->family->make(o, weights, bias, options->algorithm) : UPS_OK;
+    status = o->family->make ? o->family->make(o, weights, bias, options) : UPS_OK;
     if (status)
         ups_op_release(o);
     else

@@ -34,8 +34,8 @@ void ups_release(const struct ups_memory *memory, void *block);
 
 /* What a family of operations must do; everything else is common. Members that a family does not need are NULL. */
 struct ups_family {
-    /* Chooses an algorithm and packs; `algorithm` is the caller's word, NULL for auto. */
-    int32_t (*make)(struct ups_op *op, const float *weights, const float *bias, const char *algorithm);
+    /* Chooses an algorithm and packs. */
+    int32_t (*make)(struct ups_op *op, const float *weights, const float *bias, const ups_options *options);
     void (*unmake)(struct ups_op *op);
     /* Sizes and views stand in the plan: sets units, part_workspace, and tables in state. */
     int32_t (*plan)(struct ups_plan *plan);

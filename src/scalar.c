@@ -41,6 +41,54 @@ static void ups_gemm_4x8_scalar(const struct ups_gemm *g)
     }
 }
 
+/* One row of a matrix times n values, `stride` apart. */
+static float minimal_row(const float *row, int n, const float *x, int64_t stride)
+{
+    float sum = 0;
+    bool first = true;
+    for (int j = 0; j < n; j++) {
+        if (row[j] == 0) continue;
+        sum = first ? row[j] * x[j * stride] : row[j] * x[j * stride] + sum;
+        first = false;
+    }
+    return sum;
+}
+
+static void ups_winograd_in_scalar(const struct ups_winograd_tile *tile, const float *const *x, int64_t n, float *v,
+                                   int64_t v_stride)
+{
+    const struct ups_minimal *h = &ups_minimal[tile->h], *w = &ups_minimal[tile->w];
+
+    for (int64_t c = 0; c < n; c++) {
+        float pixel[UPS_MINIMAL_MOST], half[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
+        for (int i = 0; i < h->n; i++) {
+            for (int j = 0; j < w->n; j++) pixel[j] = x[i * w->n + j][c];
+            for (int q = 0; q < w->n; q++) half[i * w->n + q] = minimal_row(w->bt[q], w->n, pixel, 1);
+        }
+        for (int p = 0; p < h->n; p++)
+            for (int q = 0; q < w->n; q++)
+                v[(p * w->n + q) * v_stride + c] = minimal_row(h->bt[p], h->n, &half[q], w->n);
+    }
+}
+
+static void ups_winograd_out_scalar(const struct ups_winograd_tile *tile, const float *m, int64_t m_stride, int64_t n,
+                                    const float *bias, const struct ups_activation *activation, float *const *y)
+{
+    const struct ups_minimal *h = &ups_minimal[tile->h], *w = &ups_minimal[tile->w];
+
+    for (int64_t c = 0; c < n; c++) {
+        float half[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
+        for (int i = 0; i < h->m; i++)
+            for (int q = 0; q < w->n; q++)
+                half[i * w->n + q] = minimal_row(h->at[i], h->n, &m[q * m_stride + c], w->n * m_stride);
+        for (int i = 0; i < h->m; i++)
+            for (int j = 0; j < w->m; j++)
+                if (y[i * w->m + j])
+                    y[i * w->m + j][c] =
+                        activate(minimal_row(w->at[j], w->n, &half[i * w->n], 1) + bias[c], activation);
+    }
+}
+
 static void ups_finish_scalar(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias,
                               int64_t bias_row, int64_t bias_column, const struct ups_activation *activation)
 {
@@ -343,6 +391,8 @@ const struct ups_kernels ups_kernels_scalar = {
     .nr = NR,
     .mr = {MR},
     .gemm = UPS_KERNEL(gemm_4x8_scalar),
+    .winograd_in = UPS_KERNEL(winograd_in_scalar),
+    .winograd_out = UPS_KERNEL(winograd_out_scalar),
     .finish = UPS_KERNEL(finish_scalar),
     .axpy = UPS_KERNEL(axpy_scalar),
     .transpose = UPS_KERNEL(transpose_scalar),

@@ -33,7 +33,7 @@ struct operand {
     int any_nan;
 };
 
-static struct operand operands[24];
+static struct operand operands[48];
 static int operand_count;
 
 /* The trials of one kernel: every length around the vector widths, at each place, with each kind of values (when quick,
@@ -294,6 +294,88 @@ static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
             const char *failure = verdict(&t);
             if (failure) return failure;
         }
+    return NULL;
+}
+
+/* A matrix of a form times values `stride` apart: nonzero coefficients in order. */
+static float minimal_sum(const struct ups_kernels *table, const float *row, int n, const float *x, int stride)
+{
+    float sum = 0;
+    int first = 1;
+    for (int j = 0; j < n; j++) {
+        volatile float product = row[j] * x[j * stride];
+        if (row[j] == 0) continue;
+        sum = first ? product : multiply_add(table, row[j], x[j * stride], sum);
+        first = 0;
+    }
+    return sum;
+}
+
+static const char *check_winograd_in(ups_winograd_in_fn *run, const struct ups_kernels *table)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        const struct ups_winograd_tile tile = {(enum ups_minimal_form)check_between(0, UPS_MINIMAL_FORMS - 1),
+                                               (enum ups_minimal_form)check_between(0, UPS_MINIMAL_FORMS - 1)};
+        const struct ups_minimal *fh = &ups_minimal[tile.h], *fw = &ups_minimal[tile.w];
+        const int64_t points = fh->n * fw->n, stride = t.n + check_between(0, 3);
+        const float **x = pointers(&t, points);
+        for (int64_t i = 0; i < points; i++) x[i] = values(&t, t.n);
+        float *v = result(&t, (points - 1) * stride + t.n);
+        computed();
+        ready();
+
+        float *w = want(v);
+        for (int64_t c = 0; c < t.n; c++) {
+            float half[36], row[6];
+            for (int i = 0; i < fh->n; i++)
+                for (int q = 0; q < fw->n; q++) {
+                    for (int j = 0; j < fw->n; j++) row[j] = x[i * fw->n + j][c];
+                    half[i * fw->n + q] = minimal_sum(table, fw->bt[q], fw->n, row, 1);
+                }
+            for (int p = 0; p < fh->n; p++)
+                for (int q = 0; q < fw->n; q++)
+                    w[(p * fw->n + q) * stride + c] = minimal_sum(table, fh->bt[p], fh->n, &half[q], fw->n);
+        }
+        run(&tile, x, t.n, v, stride);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_winograd_out(ups_winograd_out_fn *run, const struct ups_kernels *table)
+{
+    static const struct ups_activation activations[] = {{UPS_NO_ACTIVATION, 0, 0}, {UPS_LEAKY_RELU, 0.1f, 0}};
+
+    for (struct trial t = {0}; next_trial(&t);) {
+        const struct ups_winograd_tile tile = {(enum ups_minimal_form)check_between(0, UPS_MINIMAL_FORMS - 1),
+                                               (enum ups_minimal_form)check_between(0, UPS_MINIMAL_FORMS - 1)};
+        const struct ups_minimal *fh = &ups_minimal[tile.h], *fw = &ups_minimal[tile.w];
+        const struct ups_activation *activation = &activations[check_between(0, 1)];
+        const int64_t points = fh->n * fw->n, outputs = fh->m * fw->m, stride = t.n + check_between(0, 3);
+        const float *m = values(&t, (points - 1) * stride + t.n), *bias = values(&t, t.n);
+        float **y = operand(&t, outputs, sizeof *y);
+        for (int64_t i = 0; i < outputs; i++) {
+            y[i] = check_between(0, 3) ? result(&t, t.n) : NULL;
+            if (y[i]) computed();
+        }
+        ready();
+
+        for (int64_t c = 0; c < t.n; c++) {
+            float half[36], column[6];
+            for (int i = 0; i < fh->m; i++)
+                for (int q = 0; q < fw->n; q++) {
+                    for (int j = 0; j < fh->n; j++) column[j] = m[(j * fw->n + q) * stride + c];
+                    half[i * fw->n + q] = minimal_sum(table, fh->at[i], fh->n, column, 1);
+                }
+            for (int i = 0; i < fh->m; i++)
+                for (int j = 0; j < fw->m; j++)
+                    if (y[i * fw->m + j])
+                        ((float *)want(y[i * fw->m + j]))[c] =
+                            activated(minimal_sum(table, fw->at[j], fw->n, &half[i * fw->n], 1) + bias[c], activation);
+        }
+        run(&tile, m, stride, t.n, bias, activation, y);
+        if (verdict(&t)) return complaint;
+    }
     return NULL;
 }
 

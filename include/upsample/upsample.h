@@ -469,13 +469,16 @@ typedef struct ups_options {
     int32_t reserved;      /* 0 */
     const char *max_isa;   /* NULL, or "scalar" "avx2" "avx512" "neon": no tier above it. The environment variable
                               UPSAMPLE_MAX_ISA caps every op of the process the same way; an unknown word is an error */
-    const char *algorithm; /* NULL or "auto": the op chooses. conv_transpose: "phase", "gemm", "scatter" */
+    const char *algorithm; /* NULL or "auto": the op chooses. conv_transpose: "phase", "gemm", "scatter",
+                              "winograd" */
     /* Memory for ops and plans; both NULL: malloc and free. allocate returns at least 16-byte aligned memory or NULL. */
     void *(*allocate)(void *context, size_t bytes);
     void (*release)(void *context, void *memory);
     void *context;
     char *error; /* receives the sentence of a failure of ups_op_create, for callers that cannot read thread-local text */
     size_t error_capacity;
+    uint64_t pack_budget; /* conv_transpose: bytes that weights for the algorithm winograd may take besides the plain ones, whose
+                             1.6 to 6.25 fold they are; 64 MiB. Above, and with 0, they are not packed */
 } ups_options;
 
 UPS_API int32_t ups_options_init(ups_options *options, size_t size);

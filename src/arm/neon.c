@@ -8,6 +8,7 @@
 #include "../vector/lanes.h"
 #include "../vector/finish.h"
 #include "../vector/gemm.h"
+#include "../vector/winograd.h"
 #include "../vector/axpy.h"
 #include "../vector/transpose.h"
 #include "../vector/pool.h"
@@ -21,6 +22,8 @@ const struct ups_kernels ups_kernels_neon = {
     .nr = GEMM_VECTORS * VF_LANES,
     .mr = {GEMM_NARROW_ROWS, GEMM_NARROW_ROWS, GEMM_ROWS},
     .gemm = UPS_KERNEL(gemm_8x12_neon),
+    .winograd_in = UPS_KERNEL(winograd_in_neon),
+    .winograd_out = UPS_KERNEL(winograd_out_neon),
     .finish = UPS_KERNEL(finish_neon),
     .axpy = UPS_KERNEL(axpy_neon),
     .transpose = UPS_KERNEL(transpose_neon),

@@ -8,6 +8,7 @@
 #include "../vector/lanes.h"
 #include "../vector/finish.h"
 #include "../vector/gemm.h"
+#include "../vector/winograd.h"
 #include "../vector/axpy.h"
 #include "../vector/transpose.h"
 #include "../vector/pool.h"
@@ -21,6 +22,8 @@ const struct ups_kernels ups_kernels_avx2 = {
     .nr = GEMM_VECTORS * VF_LANES,
     .mr = {GEMM_NARROW_ROWS, GEMM_ROWS},
     .gemm = UPS_KERNEL(gemm_6x16_avx2),
+    .winograd_in = UPS_KERNEL(winograd_in_avx2),
+    .winograd_out = UPS_KERNEL(winograd_out_avx2),
     .finish = UPS_KERNEL(finish_avx2),
     .axpy = UPS_KERNEL(axpy_avx2),
     .transpose = UPS_KERNEL(transpose_avx2),

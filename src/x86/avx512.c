@@ -8,6 +8,7 @@
 #include "../vector/lanes.h"
 #include "../vector/finish.h"
 #include "../vector/gemm.h"
+#include "../vector/winograd.h"
 #include "../vector/axpy.h"
 #include "../vector/transpose.h"
 #include "../vector/pool.h"
@@ -21,6 +22,8 @@ const struct ups_kernels ups_kernels_avx512 = {
     .nr = GEMM_VECTORS * VF_LANES,
     .mr = {GEMM_NARROW_ROWS, GEMM_ROWS},
     .gemm = UPS_KERNEL(gemm_14x32_avx512),
+    .winograd_in = UPS_KERNEL(winograd_in_avx512),
+    .winograd_out = UPS_KERNEL(winograd_out_avx512),
     .finish = UPS_KERNEL(finish_avx512),
     .axpy = UPS_KERNEL(axpy_avx512),
     .transpose = UPS_KERNEL(transpose_avx512),

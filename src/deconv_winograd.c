@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Algorithm winograd: fewer multiplications. A phase is a plain correlation (deconv.h), and with 2 or 3 taps along an axis a
+ * minimal algorithm F(m, r) computes m of its outputs from m + r - 1 products instead of m*r (winograd.h). In two dimensions
+ * F(4x4,3x3) needs 36 products instead of 144, F(4x4,2x2) 25 instead of 64; where a phase has one tap along an axis (k3 s2) that
+ * axis stays as it is.
+ *
+ * A tile is what one form computes: m_h x m_w outputs of one phase, from n_h x n_w pixels. For a block of tiles
+ *
+ *     V[point][tile][input channel]      the pixels, transformed
+ *     M[point][tile][output channel]     one matrix product per point, with U[point][input channel][output channel]
+ *     outputs                            M transformed back, bias, activation, stored at the phase's stride
+ *
+ * V of a block stays in level 2; U streams through it, once per block. Layout is channels last throughout, as in algorithm
+ * phase: channels first enters by a ring of transposed rows and leaves by a strip of lines.
+ *
+ * A dilation d at stride 1 is d interleaved problems along the axis: tiles then step by d pixels.
+ *
+ * Accuracy. The rounding error of a form grows with the length of its chains, so the chain over the input channels is broken
+ * every `chain` of them: partial sums are added. Forms are eligible by the factor of the contract, see the table below.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cpu.h"
+#include "deconv.h"
+#include "error.h"
+
+/* ---- accuracy ---- */
+
+/* The factor (rms error over that of one chain in the order of the reference) of an axis with one chain over all channels;
+ * two axes multiply. Measured in tests/test_accuracy, the larger of gaussian and non-negative inputs. */
+static const double factor_of_form[UPS_MINIMAL_FORMS] = {
+    [UPS_F_1_1] = 1, [UPS_F_2_3] = 0.87, [UPS_F_4_3] = 1.45, [UPS_F_3_2] = 1.05, [UPS_F_4_2] = 1.45};
+
+/* Breaking the chain divides the error of the long sums by the square root of the pieces; what the transforms add remains. */
+static double factor_of_tile(struct ups_winograd_tile tile, int64_t channels, int64_t chain)
+{
+    const double transforms = 0.06;
+    double share = chain < channels ? (double)chain / (double)channels + transforms : 1;
+    return factor_of_form[tile.h] * factor_of_form[tile.w] * sqrt(share);
+}
+
+/* ---- choice of forms ---- */
+
+/* The forms for r taps along an axis: large saves more products, small more accuracy. */
+static enum ups_minimal_form form_of(int64_t taps, bool large)
+{
+    if (taps == 1) return UPS_F_1_1;
+    if (taps == 2) return large ? UPS_F_4_2 : UPS_F_3_2;
+    return large ? UPS_F_4_3 : UPS_F_2_3;
+}
+
+static int64_t taps_of(const struct ups_deconv_axis *a, int64_t t0)
+{
+    return a->k / a->step_t + (t0 < a->k % a->step_t);
+}
+
+static struct ups_winograd_tile tile_of(const struct ups_deconv *d, const bool large[2], int64_t t0_h, int64_t t0_w)
+{
+    return (struct ups_winograd_tile){form_of(taps_of(&d->axis[1], t0_h), large[0]),
+                                      form_of(taps_of(&d->axis[2], t0_w), large[1])};
+}
+
+/* Least common multiple of the outputs of an axis' forms: where tiles of all phases begin. */
+static int64_t tile_cells(const struct ups_deconv_axis *a, bool large)
+{
+    int64_t cells = 1;
+    for (int64_t t0 = 0; t0 < a->phases; t0++) {
+        int64_t m = ups_minimal[form_of(taps_of(a, t0), large)].m;
+        cells *= m / ups_gcd(m, cells);
+    }
+    return cells;
+}
+
+/* Why the algorithm cannot do a layer, NULL if it can. */
+static const char *refusal(const struct ups_deconv *d)
+{
+    const struct ups_deconv_axis *a = d->axis;
+    if (a[0].k > 1 || a[0].s > 1) return "it has no forms along D";
+    if (ups_deconv_has_gaps(d)) return "some outputs lie in no phase";
+    for (int i = 1; i < 3; i++) {
+        if (a[i].taps > 3) return "more than 3 taps of a phase along an axis";
+        if (a[i].s > 1 && a[i].d > 1) return "stride and dilation along one axis";
+    }
+    if (a[1].taps == 1 && a[2].taps == 1) return "one tap per output: nothing to save";
+    return NULL;
+}
+
+/* Products per cell and pair of channels, over all phases; the largest factor of a phase. */
+static double products(const struct ups_deconv *d, const bool large[2], int64_t chain, double *factor)
+{
+    double sum = 0;
+    *factor = 0;
+    for (int64_t h = 0; h < d->axis[1].phases; h++)
+        for (int64_t w = 0; w < d->axis[2].phases; w++) {
+            struct ups_winograd_tile tile = tile_of(d, large, h, w);
+            const struct ups_minimal *fh = &ups_minimal[tile.h], *fw = &ups_minimal[tile.w];
+            sum += (double)(fh->n * fw->n) / (double)(fh->m * fw->m);
+            *factor = fmax(*factor, factor_of_tile(tile, d->in, chain));
+        }
+    return sum;
+}
+
+/* Chooses the cheapest forms and chain within the policy's factor. Adding a partial sum to a tile takes about 1.4 of the time
+ * that one input channel takes. Returns why there are none, or NULL. */
+const char *ups_winograd_refusal(struct ups_deconv *d, int32_t policy)
+{
+    static const bool sizes[3][2] = {{true, true}, {false, true}, {false, false}};
+    const double limit = policy == UPS_POLICY_FAST ? 2 : 1;
+    double least = INFINITY, factor;
+    const char *why = refusal(d);
+    if (why) return why;
+    for (int i = 0; i < 3; i++)
+        for (int64_t chain = 128; chain >= 16; chain /= 2) {
+            double cost = products(d, sizes[i], chain, &factor) * (1 + 1.4 / (double)ups_min(chain, d->in));
+            if (factor > limit || cost >= least) continue;
+            least = cost;
+            d->winograd.large[0] = sizes[i][0];
+            d->winograd.large[1] = sizes[i][1];
+            d->winograd.chain = chain;
+            d->winograd.factor = factor;
+        }
+    return least < INFINITY ? NULL : "no form is accurate enough under this policy";
+}
+
+/* ---- layout and packing ---- */
+
+static int64_t points_of(struct ups_winograd_tile tile)
+{
+    return ups_minimal[tile.h].n * ups_minimal[tile.w].n;
+}
+
+static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
+{
+    const struct ups_deconv_axis *a = d->axis;
+    const char *why = ups_winograd_refusal(d, op->policy);
+    if (why) return ups_error(UPS_UNSUPPORTED, "options.algorithm = \"winograd\": %s", why);
+    d->phase_groups = a[1].phases * a[2].phases;
+    d->phase_group = ups_allocate(&op->memory, (size_t)d->phase_groups * sizeof *d->phase_group);
+    if (!d->phase_group) return UPS_NO_MEMORY;
+    size_t at = ups_bias_floats(d);
+    for (int64_t h = 0; h < a[1].phases; h++)
+        for (int64_t w = 0; w < a[2].phases; w++) {
+            struct ups_phase_group *p = &d->phase_group[h * a[2].phases + w];
+            p->t0[1] = h, p->t0[2] = w;
+            p->tile = tile_of(d, d->winograd.large, h, w);
+            p->weights = at;
+            at += (size_t)(points_of(p->tile) * d->in * ups_round_up(d->out, op->kernels->lanes));
+        }
+    d->packed_floats = (size_t)ups_round_up((int64_t)at, 16);
+    d->blocks = ups_ceil_div(d->out, op->kernels->nr);
+    d->band[1] = tile_cells(&a[1], d->winograd.large[0]) * a[1].step_i;
+    d->band[2] = tile_cells(&a[2], d->winograd.large[1]) * a[2].step_i;
+    d->kept = op->desc.head.layout == UPS_CHANNELS_FIRST ? a[1].s * d->out : 0;
+    return UPS_OK;
+}
+
+/* U = G w G' of a row of columns for one input channel, in double, rounded once: [point] `step` apart. from[j]: the phase's last
+ * tap of column j, which the correlation takes first; taps run backwards from there. */
+static void transform_weights(const struct ups_deconv *d, const struct ups_phase_group *p, const float *const *from,
+                              int64_t columns, float *u, int64_t step)
+{
+    const struct ups_minimal *h = &ups_minimal[p->tile.h], *w = &ups_minimal[p->tile.w];
+    int64_t down = d->axis[1].step_t * d->w.tap[1], right = d->axis[2].step_t * d->w.tap[2];
+    double half[UPS_MINIMAL_MOST][3][UPS_MAX_NR], sum[UPS_MAX_NR];
+    for (int i = 0; i < h->n; i++)
+        for (int j = 0; j < w->r; j++) {
+            for (int64_t c = 0; c < columns; c++) half[i][j][c] = 0;
+            for (int k = 0; k < h->r; k++)
+                for (int64_t c = 0; c < columns; c++)
+                    half[i][j][c] += h->g[i][k] * (double)from[c][-k * down - j * right];
+        }
+    for (int i = 0; i < h->n; i++)
+        for (int j = 0; j < w->n; j++, u += step) {
+            for (int64_t c = 0; c < columns; c++) sum[c] = 0;
+            for (int k = 0; k < w->r; k++)
+                for (int64_t c = 0; c < columns; c++) sum[c] += w->g[j][k] * half[i][k][c];
+            for (int64_t c = 0; c < columns; c++) u[c] = (float)sum[c];
+        }
+}
+
+/* Per phase: panels of output channels, [point][input channel][column]; columns beyond the last stay 0, as the memory came. */
+static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to)
+{
+    const float *from[UPS_MAX_NR];
+    for (int64_t i = 0; i < d->phase_groups; i++) {
+        const struct ups_phase_group *p = &d->phase_group[i];
+        const struct ups_minimal *h = &ups_minimal[p->tile.h], *w = &ups_minimal[p->tile.w];
+        int64_t last = (p->t0[1] + (h->r - 1) * d->axis[1].step_t) * d->w.tap[1] +
+                       (p->t0[2] + (w->r - 1) * d->axis[2].step_t) * d->w.tap[2];
+        for (int64_t first = 0; first < d->out; first += kernels->nr) {
+            int64_t columns = ups_min(kernels->nr, d->out - first), width = ups_round_up(columns, kernels->lanes);
+            float *panel = to + p->weights + (size_t)(first * points_of(p->tile) * d->in);
+            for (int64_t ci = 0; ci < d->in; ci++) {
+                for (int64_t j = 0; j < columns; j++) from[j] = weights + ci * d->w.in + (first + j) * d->w.out + last;
+                transform_weights(d, p, from, columns, panel + ci * width, d->in * width);
+            }
+        }
+    }
+}
+
+/* ---- cost ---- */
+
+/* Cells of an axis in whole tiles. */
+static double padded_cells(const struct ups_deconv_axis *a, const struct ups_minimal *f, int64_t outputs)
+{
+    int64_t cells = ups_ceil_div(outputs, a->s);
+    return (double)(a->step_i * ups_ceil_div(ups_ceil_div(cells, a->step_i), f->m) * f->m);
+}
+
+/* In multiply-adds of the tile. A transform applies a matrix with about 3/5 of its elements set, lanes along channels, and loads
+ * and stores what it works on. */
+double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d)
+{
+    const double dense = 0.6, traffic = 3;
+    double sum = 0;
+    int64_t lanes = plan->op->kernels->lanes;
+    for (int64_t i = 0; i < d->phase_groups; i++) {
+        const struct ups_phase_group *p = &d->phase_group[i];
+        const struct ups_minimal *h = &ups_minimal[p->tile.h], *w = &ups_minimal[p->tile.w];
+        double tiles = padded_cells(&d->axis[1], h, plan->y.size[1]) / h->m *
+                       padded_cells(&d->axis[2], w, plan->y.size[2]) / w->m * (double)plan->y.n;
+        double nh = h->n, nw = w->n, out = (double)ups_round_up(d->out, lanes), in = (double)d->in;
+        double in_ops = dense * nh * nw * (nh + nw) + traffic * nh * nw;
+        double out_ops = dense * (h->m * nh * nw + w->m * h->m * nw) + traffic * (nh * nw + h->m * w->m);
+        sum += fmax(tiles, ups_deconv_fetch(d)) * nh * nw * in * out *
+               (1 + 1.4 / (double)ups_min(d->winograd.chain, d->in));
+        sum += tiles * (in_ops * in + out_ops * out);
+    }
+    return sum * (double)d->groups;
+}
+
+/* Its cost depends on the map: a plan chooses. */
+static double work(const struct ups_deconv *d, const struct ups_kernels *kernels)
+{
+    (void)d;
+    (void)kernels;
+    return INFINITY;
+}
+
+void ups_winograd_describe(const struct ups_deconv *d, char *text, size_t size)
+{
+    struct ups_winograd_tile tile = {0};
+    for (int64_t i = 0; i < d->phase_groups; i++)
+        if (points_of(d->phase_group[i].tile) > points_of(tile)) tile = d->phase_group[i].tile;
+    const struct ups_minimal *h = &ups_minimal[tile.h], *w = &ups_minimal[tile.w];
+    snprintf(text, size, "F(%dx%d,%dx%d), chains of %" PRId64, h->m, w->m, h->r, w->r,
+             ups_min(d->winograd.chain, d->in));
+}
+
+/* ---- run ---- */
+
+/* One strip of a box. */
+struct work {
+    const struct ups_deconv_run *run;
+    const struct ups_box *box;
+    const struct ups_phase_group *p;
+    const float *packed;
+    int64_t g;
+    struct ups_rows rows;
+    float *strip, *zero, *v, *m; /* strip: channels first, [line][w][channel of the box's blocks]; else NULL */
+    int64_t channel, channels;   /* of the box's blocks: the first in the group, how many */
+    int64_t lo[3], hi[3];        /* cells of the phase with an output in the box */
+    int64_t tiles[3];            /* along an axis */
+};
+
+enum { LEAST_TILES = 14, MOST_TILES = 112 };
+
+/* Tiles of a block: V takes half of level 2, but enough rows for the tile of the product. */
+static int64_t block_tiles(const struct ups_deconv *d)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < d->phase_groups; i++) most = ups_max(most, points_of(d->phase_group[i].tile));
+    int64_t fit = ups_cache_bytes(2) / 2 / (int64_t)sizeof(float) / (most * d->in);
+    return ups_min(MOST_TILES, ups_max(LEAST_TILES * 2, fit / LEAST_TILES * LEAST_TILES));
+}
+
+/* From point to point in V and M: off a power of two, so that points do not share the sets of a cache. */
+static int64_t point_pitch(int64_t floats)
+{
+    return ups_round_up(floats, 16) + 16;
+}
+
+static int64_t row_pixels(const struct ups_deconv *d, int64_t width)
+{
+    const struct ups_deconv_axis *w = &d->axis[2];
+    return ups_ceil_div(width, w->s) + (d->band[2] + w->taps * w->step_i) + 2;
+}
+
+static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
+{
+    int64_t tiles = block_tiles(d), points = UPS_MINIMAL_MOST * UPS_MINIMAL_MOST;
+    struct ups_rows rows;
+    ups_rows_shape(&rows, d, d->strip + 2 * d->band[1]);
+    size_t bytes = ups_taken(ups_bytes(ups_max(d->in, plan->op->kernels->nr), 1, 1, sizeof(float))) +
+                   ups_taken(ups_bytes(points, point_pitch(tiles * d->in), 1, sizeof(float))) +
+                   ups_taken(ups_bytes(points, point_pitch(tiles * plan->op->kernels->nr), 1, sizeof(float))) +
+                   ups_taken(ups_bytes(d->strip, d->kept, width, sizeof(float)));
+    return bytes + (ups_is_first(plan) ? ups_rows_bytes(&rows, d, row_pixels(d, width)) : 0);
+}
+
+/* The first output of tile t along axis a, in cells. */
+static int64_t tile_begin(const struct ups_deconv_axis *a, const struct ups_minimal *f, int64_t lo, int64_t hi,
+                          int64_t t)
+{
+    int64_t step = a->step_i;
+    for (int64_t r = 0; r < step; r++) {
+        int64_t tiles = ups_ceil_div(ups_max(0, ups_ceil_div(hi - lo - r, step)), f->m);
+        if (t < tiles) return lo + r + t * f->m * step;
+        t -= tiles;
+    }
+    return hi;
+}
+
+static int64_t tile_count(const struct ups_deconv_axis *a, const struct ups_minimal *f, int64_t lo, int64_t hi)
+{
+    int64_t count = 0;
+    for (int64_t r = 0; r < a->step_i; r++)
+        count += ups_ceil_div(ups_max(0, ups_ceil_div(hi - lo - r, a->step_i)), f->m);
+    return count;
+}
+
+/* Where pixel (h, w) of the group lies, channels side by side; zeros outside the image. */
+static const float *pixel(struct work *k, int64_t h, int64_t w)
+{
+    const struct ups_view *x = &k->run->plan->x;
+    if (h < 0 || h >= x->size[1] || w < 0 || w >= x->size[2]) return k->zero;
+    if (!k->strip) return k->run->src + ups_row_offset(x, k->box->n, k->g * k->run->d->in, 0, h) + w * x->stride[2];
+    return ups_rows_get(&k->rows, k->run, k->box->n, k->g, 0, h) + (w - k->rows.first) * k->run->d->in;
+}
+
+static float *output(const struct work *k, int64_t h, int64_t w)
+{
+    const struct ups_box *box = k->box;
+    const struct ups_view *y = &k->run->plan->y;
+    if (h < box->lo[1] || h >= box->hi[1] || w < box->lo[2] || w >= box->hi[2]) return NULL;
+    if (k->strip) return k->strip + ((h - box->lo[1]) * (box->hi[2] - box->lo[2]) + w - box->lo[2]) * k->channels;
+    return k->run->dst + ups_row_offset(y, box->n, k->g * k->run->d->out + k->channel, 0, h) + w * y->stride[2];
+}
+
+/* Output of cell c and phase t0 on an axis: c*s + shift. */
+static int64_t shift(const struct ups_deconv_axis *a, int64_t t0)
+{
+    return t0 * a->d - a->pad;
+}
+
+static void enter(struct work *k, int64_t tile, int64_t at, int64_t pitch)
+{
+    const struct ups_deconv *d = k->run->d;
+    const struct ups_deconv_axis *a = d->axis;
+    const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *fw = &ups_minimal[k->p->tile.w];
+    const float *x[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
+    int64_t h = tile_begin(&a[1], fh, k->lo[1], k->hi[1], tile / k->tiles[2]) - (fh->r - 1) * a[1].step_i;
+    int64_t w = tile_begin(&a[2], fw, k->lo[2], k->hi[2], tile % k->tiles[2]) - (fw->r - 1) * a[2].step_i;
+    for (int i = 0; i < fh->n; i++)
+        for (int j = 0; j < fw->n; j++) x[i * fw->n + j] = pixel(k, h + i * a[1].step_i, w + j * a[2].step_i);
+    k->run->kernels->winograd_in.run(&k->p->tile, x, d->in, k->v + at * d->in, pitch);
+}
+
+/* M of one panel of columns, all points. */
+static void multiply(const struct work *k, int64_t first, int64_t columns, int64_t tiles, int64_t v_pitch,
+                     int64_t m_pitch)
+{
+    const struct ups_deconv *d = k->run->d;
+    const struct ups_kernels *kernels = k->run->kernels;
+    int64_t points = points_of(k->p->tile), width = ups_round_up(columns, kernels->lanes);
+    const float *u = k->packed + k->p->weights + (size_t)(first * points * d->in), *a, *b;
+    struct ups_gemm tile = {.columns = width,
+                            .taps = 1,
+                            .a = &a,
+                            .b = &b,
+                            .a_stride = d->in,
+                            .b_stride = width,
+                            .ahead = d->in * width,
+                            .c_stride = width};
+    for (int64_t p = 0; p < points; p++)
+        for (int64_t i = 0; i < tiles; i += tile.rows) {
+            tile.rows = ups_tile_rows(tiles - i, ups_tile_height(kernels, columns));
+            tile.c = k->m + p * m_pitch + i * width;
+            for (int64_t c = 0; c < d->in; c += d->winograd.chain) {
+                tile.depth = ups_min(d->winograd.chain, d->in - c);
+                tile.add = c > 0;
+                a = k->v + p * v_pitch + i * d->in + c;
+                b = u + (p * d->in + c) * width;
+                kernels->gemm.run(&tile);
+            }
+        }
+}
+
+static void leave(const struct work *k, int64_t tile, const float *m, int64_t pitch, int64_t first, int64_t columns)
+{
+    const struct ups_deconv *d = k->run->d;
+    const struct ups_deconv_axis *a = d->axis;
+    const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *fw = &ups_minimal[k->p->tile.w];
+    const struct ups_activation none = {UPS_NO_ACTIVATION, 0, 0};
+    bool in_tile = ups_in_tile(&d->activation);
+    float *y[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
+    int64_t h = tile_begin(&a[1], fh, k->lo[1], k->hi[1], tile / k->tiles[2]);
+    int64_t w = tile_begin(&a[2], fw, k->lo[2], k->hi[2], tile % k->tiles[2]);
+    for (int i = 0; i < fh->m; i++)
+        for (int j = 0; j < fw->m; j++) {
+            float *to = output(k, (h + i * a[1].step_i) * a[1].s + shift(&a[1], k->p->t0[1]),
+                               (w + j * a[2].step_i) * a[2].s + shift(&a[2], k->p->t0[2]));
+            y[i * fw->m + j] = to ? to + first - k->channel : NULL;
+        }
+    k->run->kernels->winograd_out.run(&k->p->tile, m, pitch, columns, in_tile ? k->packed + first : k->zero,
+                                      in_tile ? &d->activation : &none, y);
+    for (int i = 0; !in_tile && i < fh->m * fw->m; i++)
+        if (y[i]) k->run->kernels->finish.run(y[i], 1, columns, columns, k->packed + first, 0, 1, &d->activation);
+}
+
+/* One phase of the box, a block of tiles at a time. */
+static void run_group(struct work *k)
+{
+    const struct ups_deconv *d = k->run->d;
+    int64_t nr = k->run->kernels->nr, most = block_tiles(d), all = k->tiles[1] * k->tiles[2];
+    for (int64_t tile = 0, tiles; tile < all; tile += tiles) {
+        tiles = ups_tile_rows(all - tile, most);
+        int64_t v_pitch = point_pitch(tiles * d->in);
+        for (int64_t i = 0; i < tiles; i++) enter(k, tile + i, i, v_pitch);
+        for (int64_t first = k->channel; first < k->channel + k->channels; first += nr) {
+            int64_t columns = ups_min(nr, d->out - first), width = ups_round_up(columns, k->run->kernels->lanes);
+            int64_t m_pitch = point_pitch(tiles * width);
+            multiply(k, first, columns, tiles, v_pitch, m_pitch);
+            for (int64_t i = 0; i < tiles; i++) leave(k, tile + i, k->m + i * width, m_pitch, first, columns);
+        }
+    }
+}
+
+static void run_strip(struct work *k)
+{
+    const struct ups_deconv *d = k->run->d;
+    for (int64_t i = 0; i < d->phase_groups; i++) {
+        k->p = &d->phase_group[i];
+        const struct ups_minimal *f[3] = {NULL, &ups_minimal[k->p->tile.h], &ups_minimal[k->p->tile.w]};
+        for (int a = 1; a < 3; a++) {
+            const struct ups_deconv_axis *axis = &d->axis[a];
+            k->lo[a] = ups_ceil_div(k->box->lo[a] - shift(axis, k->p->t0[a]), axis->s);
+            k->hi[a] = ups_ceil_div(k->box->hi[a] - shift(axis, k->p->t0[a]), axis->s);
+            k->tiles[a] = tile_count(axis, f[a], k->lo[a], k->hi[a]);
+        }
+        run_group(k);
+    }
+    for (int64_t h = k->box->lo[1]; k->strip && h < k->box->hi[1]; h++)
+        ups_store_line(k->run, output(k, h, k->box->lo[2]), k->box->n, k->g * d->out + k->channel, k->channels, 0, h,
+                       k->box->lo[2], k->box->hi[2] - k->box->lo[2]);
+}
+
+static void run_winograd(const struct ups_deconv_run *run, const struct ups_box *box)
+{
+    const struct ups_deconv *d = run->d;
+    const struct ups_deconv_axis *h = &d->axis[1], *w = &d->axis[2];
+    int64_t tiles = block_tiles(d), points = UPS_MINIMAL_MOST * UPS_MINIMAL_MOST, nr = run->kernels->nr;
+    int64_t width = box->hi[2] - box->lo[2], lines = d->strip * h->s;
+    struct ups_box part = *box;
+    struct work k = {.run = run, .box = &part, .channel = box->first * nr};
+    k.channels = ups_min(d->out, box->last * nr) - k.channel;
+    char *at = run->workspace;
+    k.zero = ups_take(&at, (size_t)ups_max(d->in, nr) * sizeof *k.zero);
+    memset(k.zero, 0, (size_t)ups_max(d->in, nr) * sizeof *k.zero);
+    k.v = ups_take(&at, (size_t)(points * point_pitch(tiles * d->in)) * sizeof *k.v);
+    k.m = ups_take(&at, (size_t)(points * point_pitch(tiles * nr)) * sizeof *k.m);
+    if (ups_is_first(run->plan)) k.strip = ups_take(&at, (size_t)(d->strip * d->kept * width) * sizeof *k.strip);
+    for (k.g = 0; k.g < d->groups; k.g++) {
+        k.packed = run->packed + (size_t)k.g * d->packed_floats;
+        if (k.strip) {
+            char *ring = at;
+            ups_rows_shape(&k.rows, d, d->strip + 2 * d->band[1]);
+            ups_rows_place(&k.rows, d, ups_floor_div(box->lo[2] + w->pad - (w->k - 1) * w->d, w->s),
+                           row_pixels(d, width), run->plan->x.size[2], &ring);
+        }
+        for (part.lo[1] = box->lo[1]; part.lo[1] < box->hi[1]; part.lo[1] = part.hi[1]) {
+            part.hi[1] = ups_min(box->hi[1], (part.lo[1] / lines + 1) * lines);
+            run_strip(&k);
+        }
+    }
+}
+
+const struct ups_deconv_algorithm ups_deconv_winograd = {"winograd", false,     work,        layout,
+                                                         pack,       workspace, run_winograd};

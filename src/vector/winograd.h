@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The transforms of the minimal algorithms, lanes along channels: a pass along each axis, through a buffer that stays in
+ * level 1. A form is a constant where it is used, so the loops over its matrix unroll: a zero costs nothing, a leading one no
+ * instruction, and what is left are fused multiply-adds on registers.
+ */
+
+/* LOAD(j) is input j < columns of the product, STORE(i, v) takes its output i < rows. */
+#define MINIMAL_PRODUCT(matrix, rows, columns, LOAD, STORE)                   \
+    do {                                                                      \
+        vf in_[UPS_MINIMAL_MOST];                                             \
+        UNROLL for (int64_t j_ = 0; j_ < (columns); j_++) in_[j_] = LOAD(j_); \
+        UNROLL for (int64_t i_ = 0; i_ < (rows); i_++)                        \
+        {                                                                     \
+            vf sum_ = vf_set(0);                                              \
+            int first_ = 1;                                                   \
+            UNROLL for (int64_t j_ = 0; j_ < (columns); j_++)                 \
+            {                                                                 \
+                const float c_ = (matrix)[i_][j_];                            \
+                if (c_ == 0) continue;                                        \
+                if (!first_)                                                  \
+                    sum_ = vf_fma(vf_set(c_), in_[j_], sum_);                 \
+                else                                                          \
+                    sum_ = c_ == 1 ? in_[j_] : vf_mul(vf_set(c_), in_[j_]);   \
+                first_ = 0;                                                   \
+            }                                                                 \
+            STORE(i_, sum_);                                                  \
+        }                                                                     \
+    } while (0)
+
+/* One case for each form: PASS(form) with the form a constant. */
+/* clang-format off */
+#define EACH_FORM(form, PASS) switch (form) { \
+    case UPS_F_1_1: PASS(UPS_F_1_1); break; \
+    case UPS_F_2_3: PASS(UPS_F_2_3); break; \
+    case UPS_F_4_3: PASS(UPS_F_4_3); break; \
+    case UPS_F_3_2: PASS(UPS_F_3_2); break; \
+    case UPS_F_4_2: PASS(UPS_F_4_2); break; \
+    default: __builtin_unreachable(); }
+/* clang-format on */
+
+/* Rows along W into half[i*n_w + q]; then columns along H. */
+STEP void winograd_in_step(const struct ups_winograd_tile *t, const float *const *x, int64_t c, int64_t lanes, float *v,
+                           int64_t v_stride)
+{
+    vf half[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
+    const int64_t nh = ups_minimal[t->h].n, nw = ups_minimal[t->w].n;
+
+#define LOAD(j) vf_load(x[k * nw + (j)] + c, lanes)
+#define STORE(i, a) half[k * nw + (i)] = (a)
+#define PASS(f) \
+    for (int64_t k = 0; k < nh; k++) MINIMAL_PRODUCT(ups_minimal[f].bt, ups_minimal[f].n, ups_minimal[f].n, LOAD, STORE)
+    EACH_FORM(t->w, PASS)
+#undef LOAD
+#undef STORE
+#undef PASS
+#define LOAD(j) half[(j) * nw + k]
+#define STORE(i, a) vf_store(v + ((i) * nw + k) * v_stride + c, lanes, a)
+#define PASS(f) \
+    for (int64_t k = 0; k < nw; k++) MINIMAL_PRODUCT(ups_minimal[f].bt, ups_minimal[f].n, ups_minimal[f].n, LOAD, STORE)
+    EACH_FORM(t->h, PASS)
+#undef LOAD
+#undef STORE
+#undef PASS
+}
+
+static void ISA(winograd_in)(const struct ups_winograd_tile *t, const float *const *x, int64_t n, float *v,
+                             int64_t v_stride)
+{
+    int64_t c = 0;
+    for (; c + VF_LANES <= n; c += VF_LANES) winograd_in_step(t, x, c, VF_LANES, v, v_stride);
+    if (c < n) winograd_in_step(t, x, c, n - c, v, v_stride);
+}
+
+/* Columns along H into half[i*n_w + q]; then rows along W. */
+STEP void winograd_out_step(const struct ups_winograd_tile *t, const float *m, int64_t m_stride, int64_t c,
+                            int64_t lanes, vf bias, struct activation act, float *const *y)
+{
+    vf half[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
+    const int64_t nw = ups_minimal[t->w].n, mh = ups_minimal[t->h].m, mw = ups_minimal[t->w].m;
+
+#define LOAD(j) vf_load(m + ((j) * nw + k) * m_stride + c, lanes)
+#define STORE(i, a) half[(i) * nw + k] = (a)
+#define PASS(f) \
+    for (int64_t k = 0; k < nw; k++) MINIMAL_PRODUCT(ups_minimal[f].at, ups_minimal[f].m, ups_minimal[f].n, LOAD, STORE)
+    EACH_FORM(t->h, PASS)
+#undef LOAD
+#undef STORE
+#undef PASS
+#define LOAD(j) half[k * nw + (j)]
+#define STORE(i, a) \
+    if (y[k * mw + (i)]) vf_store(y[k * mw + (i)] + c, lanes, activate(vf_add(a, bias), act))
+#define PASS(f) \
+    for (int64_t k = 0; k < mh; k++) MINIMAL_PRODUCT(ups_minimal[f].at, ups_minimal[f].m, ups_minimal[f].n, LOAD, STORE)
+    EACH_FORM(t->w, PASS)
+#undef LOAD
+#undef STORE
+#undef PASS
+}
+
+static void ISA(winograd_out)(const struct ups_winograd_tile *t, const float *m, int64_t m_stride, int64_t n,
+                              const float *bias, const struct ups_activation *activation, float *const *y)
+{
+    const struct activation act = activation_constants(activation);
+    int64_t c = 0;
+    for (; c + VF_LANES <= n; c += VF_LANES)
+        winograd_out_step(t, m, m_stride, c, VF_LANES, vf_load(bias + c, VF_LANES), act, y);
+    if (c < n) winograd_out_step(t, m, m_stride, c, n - c, vf_load(bias + c, n - c), act, y);
+}
+#undef EACH_FORM
+#undef MINIMAL_PRODUCT
