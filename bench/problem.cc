@@ -401,12 +401,12 @@ Told describe(const Layer &layer, int32_t layout, const Choice &choice)
     ups_op *op;
     bool fast;
     const bool conv = desc.head.op == UPS_CONV_TRANSPOSE;
-    int32_t status = create_op(desc, nullptr, nullptr, choice, conv ? UPS_WEIGHTS_AT_RUN : 0, &op, &fast);
-    if (status == UPS_UNSUPPORTED && conv) { // what needs weights at creation gets zeros
+    std::vector<float> zeros; // an op packs for an algorithm only when it has weights
+    if (conv) {
         const ups_conv_transpose_desc &c = desc.conv_transpose;
-        std::vector<float> zeros(static_cast<size_t>(c.in_channels / c.group * c.out_channels * kernel_taps(c)));
-        status = create_op(desc, zeros.data(), nullptr, choice, 0, &op, &fast);
+        zeros.resize(static_cast<size_t>(c.in_channels / c.group * c.out_channels * kernel_taps(c)));
     }
+    int32_t status = create_op(desc, conv ? zeros.data() : nullptr, nullptr, choice, 0, &op, &fast);
     check(status, layer.name);
     ups_plan *plan;
     status = ups_plan_create(op, &src, nullptr, nullptr, &plan);

@@ -30,16 +30,17 @@
 
 /* ---- accuracy ---- */
 
-/* The factor (rms error over that of one chain in the order of the reference) of an axis with one chain over all channels;
- * two axes multiply. Measured in tests/test_accuracy, the larger of gaussian and non-negative inputs. */
+/* The factor (rms error over that of one chain in the order of the reference) of an axis, with one chain over many channels; two
+ * axes multiply. Measured by tests/test_winograd, the larger of gaussian and non-negative inputs. */
 static const double factor_of_form[UPS_MINIMAL_FORMS] = {
-    [UPS_F_1_1] = 1, [UPS_F_2_3] = 0.87, [UPS_F_4_3] = 1.45, [UPS_F_3_2] = 1.05, [UPS_F_4_2] = 1.45};
+    [UPS_F_1_1] = 1, [UPS_F_2_3] = 0.81, [UPS_F_4_3] = 1.3, [UPS_F_3_2] = 0.95, [UPS_F_4_2] = 1.28};
 
-/* Breaking the chain divides the error of the long sums by the square root of the pieces; what the transforms add remains. */
+/* The error of a sum grows with its chain; of all channels but the transforms' roundings remain, as much as another 21 channels
+ * in a chain would give, 8 where one axis is transformed. */
 static double factor_of_tile(struct ups_winograd_tile tile, int64_t channels, int64_t chain)
 {
-    const double transforms = 0.06;
-    double share = chain < channels ? (double)chain / (double)channels + transforms : 1;
+    const double transforms = tile.h == UPS_F_1_1 || tile.w == UPS_F_1_1 ? 8 : 21;
+    double share = chain < channels ? fmin(1, ((double)chain + transforms) / (double)channels) : 1;
     return factor_of_form[tile.h] * factor_of_form[tile.w] * sqrt(share);
 }
 
