@@ -157,7 +157,7 @@ def strips(axes, groups, colour, scatter=0.26):
 
 
 def shares(run):
-    rows = [r for r in run.chosen() if r.share is not None]
+    rows = run.chosen()
     if not rows:
         return None
     groups = {op: [(r.share, tip_of(r)) for r in rows if r.op == op] for op in ops_of(rows)}

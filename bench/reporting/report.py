@@ -83,7 +83,7 @@ def above(run):
 
 
 def slow_section(page, run):
-    rows = sorted((r for r in run.chosen() if r.share is not None and r.share < SLOW), key=lambda r: r.share)
+    rows = sorted((r for r in run.chosen() if r.share < SLOW), key=lambda r: r.share)
     page.heading("Where the library is slow")
     if rows:
         page.text(f"{len(rows)} of {len(run.chosen())} layers reach less than {SLOW} % of the roof on {run.tiers[-1]}, with the "
