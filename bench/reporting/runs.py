@@ -59,6 +59,11 @@ class Row:
         return "@" not in self.layer
 
     @property
+    def title(self):
+        """The layer as pictures and tables call it; channels first go without saying."""
+        return self.layer + (" last" if self.layout == "last" else "")
+
+    @property
     def base(self):
         return self.layer.split("@")[0]
 
