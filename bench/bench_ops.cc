@@ -15,12 +15,15 @@
 //     roof_percent            of what the slower of the two roofs allows: those multiply-adds, those bytes
 //     macs, read_bytes, written_bytes, workspace_bytes, packed_bytes
 //     chosen                  1: what the library takes when it is not told
+#include <sched.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <memory>
 #include <stdexcept>
+#include <thread>
 
 #include "machine.h"
 #include "problem.h"
@@ -181,6 +184,14 @@ int wanted_threads(const Program &program, const std::string &text)
     return static_cast<int>(threads);
 }
 
+// Those this process may use, which taskset and containers make fewer.
+int usable_cpus()
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? static_cast<int>(std::thread::hardware_concurrency())
+                                                  : CPU_COUNT(&set);
+}
+
 // The layer with its batch, then its longest axes halved until the scalar tier has little enough to do.
 Layer smaller(const Layer &layer, double macs)
 {
@@ -241,7 +252,11 @@ int run(int argc, char **argv)
     const std::vector<Layer> layers = read_layers();
     const std::vector<std::string> tiers = wanted_tiers(program, arguments.isa, usable_tiers(layers.at(0)));
     const std::vector<int32_t> layouts = wanted_layouts(program, arguments.layout);
-    const int threads = wanted_threads(program, arguments.threads);
+    const int threads = wanted_threads(program, arguments.threads), cpus = usable_cpus();
+    if (threads > cpus)
+        program.note(std::to_string(threads) + " threads on " + std::to_string(cpus) +
+                     " CPUs wait for each other, in the rows and in what the machine is measured with: their "
+                     "percentages tell nothing");
     std::unique_ptr<Machine> machine;
     for (const Layer &layer : layers) {
         if (!named(program, layer.op) || !(layer.quick || arguments.all)) continue;

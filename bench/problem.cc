@@ -15,7 +15,8 @@ namespace bench
 namespace
 {
 
-// The scalar tier computes this many multiply-adds in well under a second. Of a larger layer, two corners are compared.
+// The scalar tier computes this many multiply-adds in well under a second. Of a larger layer, two corners are compared with it,
+// and all of it with a faster way.
 const double scalar_macs = 2e8;
 
 int64_t elements(const ups_tensor &t)
@@ -255,17 +256,23 @@ double Problem::tolerance() const
     }
 }
 
+Problem::Corner Problem::whole(const Call &call) const
+{
+    Corner all = {true, 0, src_tensor.dims[0], {}, {}, {}, {}, {}};
+    for (int i = 0; i < src_tensor.rank; i++) {
+        all.size[i] = src_tensor.dims[2 + i];
+        all.hi[i] = call.dst().dims[2 + i];
+    }
+    return all;
+}
+
 // All of it, or of a transposed convolution that is too large for the scalar tier the begin of the first image and the end of
 // the last. Along an axis, inputs [0, n') alone give the outputs below s*n' - pb, and inputs from n - n' those from
 // s*(n - n') + E - pb - s on.
 std::vector<Problem::Corner> Problem::corners(const Call &call) const
 {
     const int rank = src_tensor.rank;
-    Corner all = {true, 0, src_tensor.dims[0], {}, {}, {}, {}, {}};
-    for (int i = 0; i < rank; i++) {
-        all.size[i] = src_tensor.dims[2 + i];
-        all.hi[i] = call.dst().dims[2 + i];
-    }
+    const Corner all = whole(call);
     double macs = call.told().macs;
     if (desc.head.op != UPS_CONV_TRANSPOSE || macs <= scalar_macs) return {all};
 
@@ -299,11 +306,12 @@ std::vector<Problem::Corner> Problem::corners(const Call &call) const
     return {first, last};
 }
 
-const std::vector<Problem::Reference> &Problem::reference(const Choice &choice, const Call &call)
+const std::vector<Problem::Reference> &Problem::reference(const Choice &choice, const std::vector<Corner> &corners)
 {
-    std::vector<Reference> &made = references_[choice.isa + "/" + choice.algorithm];
+    std::vector<Reference> &made =
+        references_[choice.isa + "/" + choice.algorithm + (corners[0].whole ? "" : "/corners")];
     if (!made.empty()) return made;
-    for (const Corner &corner : corners(call)) {
+    for (const Corner &corner : corners) {
         ups_tensor part = src_tensor;
         part.dims[0] = corner.images;
         for (int i = 0; i < part.rank; i++) part.dims[2 + i] = corner.size[i];
@@ -322,11 +330,11 @@ struct Difference {
     float got = 0, wanted = 0;
 };
 
-// Whether two values are as far apart as they may be; NaN is like NaN.
+// Whether two values are farther apart than they may be. No source has a NaN: one is what nobody wrote.
 bool differ(float got, float wanted, double tolerance)
 {
+    if (std::isnan(got)) return true;
     if (tolerance == 0) return std::memcmp(&got, &wanted, sizeof got) != 0;
-    if (std::isnan(got) || std::isnan(wanted)) return std::isnan(got) != std::isnan(wanted);
     return !(std::fabs(static_cast<double>(got) - wanted) <= tolerance);
 }
 
@@ -348,48 +356,66 @@ Choice Problem::another_way(const Told &told) const
     return {best, "auto", 1};
 }
 
-std::string Problem::verify(Call &call)
+// Of a transposed convolution, by another algorithm on another tier than scalar; on the same tier if there is one alone.
+Choice Problem::fast_way(const Told &told) const
 {
-    const Choice choice = another_way(call.told());
-    call.run();
+    const char *other = told.algorithm == "gemm" ? "phase" : "gemm";
+    std::string isa = told.isa;
+    for (int i = 0; const char *name = ups_isa_name(i); i++)
+        if (name != told.isa && std::strcmp(name, "scalar") && describe(layer, layout, {name, "auto", 1}).isa == name)
+            isa = name;
+    return {isa, other, 1};
+}
+
+std::string Problem::compare(const Call &call, const Reference &reference) const
+{
     const double allowed = tolerance();
     Difference d;
-    std::string other;
-    for (const Reference &reference : reference(choice, call)) {
-        const Corner &k = reference.corner;
-        const ups_tensor &got = call.dst(), &wanted = reference.call->dst();
-        other = reference.call->told().isa + " " + reference.call->told().algorithm;
-        int64_t lo[3] = {0, 0, 0}, hi[3] = {1, 1, 1}, shift[3] = {0, 0, 0}, gs[3] = {0, 0, 0}, ws[3] = {0, 0, 0};
-        for (int i = 0; i < got.rank; i++) {
-            const int a = 3 - got.rank + i;
-            lo[a] = k.lo[i], hi[a] = k.hi[i], shift[a] = k.shift[i];
-            gs[a] = got.strides[2 + i], ws[a] = wanted.strides[2 + i];
-        }
-        for (int64_t n = 0; n < k.images; n++)
-            for (int64_t c = 0; c < got.dims[1]; c++)
-                for (int64_t z = lo[0]; z < hi[0]; z++)
-                    for (int64_t y = lo[1]; y < hi[1]; y++) {
-                        const float *g =
-                            call.output() + (k.image + n) * got.strides[0] + c * got.strides[1] + z * gs[0] + y * gs[1];
-                        const float *w = reference.call->output() + n * wanted.strides[0] + c * wanted.strides[1] +
-                                         (z - shift[0]) * ws[0] + (y - shift[1]) * ws[1] - shift[2] * ws[2];
-                        for (int64_t x = lo[2]; x < hi[2]; x++, d.of++)
-                            if (differ(g[x * gs[2]], w[x * ws[2]], allowed) && !d.count++) {
-                                const int64_t at[5] = {k.image + n, c, z, y, x};
-                                std::copy(at, at + 5, d.at);
-                                d.got = g[x * gs[2]], d.wanted = w[x * ws[2]];
-                            }
-                    }
-        if (!d.count && call.switches() &&
-            std::memcmp(call.switches()->data(), reference.call->switches()->data(), call.switches()->bytes()))
-            return "wrong: the switches are not those of " + other;
+    const Corner &k = reference.corner;
+    const ups_tensor &got = call.dst(), &wanted = reference.call->dst();
+    const std::string other = reference.call->told().isa + " " + reference.call->told().algorithm;
+    int64_t lo[3] = {0, 0, 0}, hi[3] = {1, 1, 1}, shift[3] = {0, 0, 0}, gs[3] = {0, 0, 0}, ws[3] = {0, 0, 0};
+    for (int i = 0; i < got.rank; i++) {
+        const int a = 3 - got.rank + i;
+        lo[a] = k.lo[i], hi[a] = k.hi[i], shift[a] = k.shift[i];
+        gs[a] = got.strides[2 + i], ws[a] = wanted.strides[2 + i];
     }
+    for (int64_t n = 0; n < k.images; n++)
+        for (int64_t c = 0; c < got.dims[1]; c++)
+            for (int64_t z = lo[0]; z < hi[0]; z++)
+                for (int64_t y = lo[1]; y < hi[1]; y++) {
+                    const float *g =
+                        call.output() + (k.image + n) * got.strides[0] + c * got.strides[1] + z * gs[0] + y * gs[1];
+                    const float *w = reference.call->output() + n * wanted.strides[0] + c * wanted.strides[1] +
+                                     (z - shift[0]) * ws[0] + (y - shift[1]) * ws[1] - shift[2] * ws[2];
+                    for (int64_t x = lo[2]; x < hi[2]; x++, d.of++)
+                        if (differ(g[x * gs[2]], w[x * ws[2]], allowed) && !d.count++) {
+                            const int64_t at[5] = {k.image + n, c, z, y, x};
+                            std::copy(at, at + 5, d.at);
+                            d.got = g[x * gs[2]], d.wanted = w[x * ws[2]];
+                        }
+                }
+    if (!d.count && call.switches() &&
+        std::memcmp(call.switches()->data(), reference.call->switches()->data(), call.switches()->bytes()))
+        return "wrong: the switches are not those of " + other;
     if (!d.count) return "";
     std::string at;
     for (int i : {0, 1, 2, 3, 4})
         if (i < 2 || i >= 5 - src_tensor.rank) at += (at.empty() ? "" : ",") + std::to_string(d.at[i]);
     return "wrong: output (" + at + ") is " + text_of(d.got) + ", by " + other + " " + text_of(d.wanted) + "; " +
            std::to_string(d.count) + " of " + std::to_string(d.of) + " differ by more than " + text_of(allowed);
+}
+
+std::string Problem::verify(Call &call)
+{
+    call.run();
+    const std::vector<Corner> parts = corners(call);
+    std::string difference;
+    for (const Reference &part : reference(another_way(call.told()), parts))
+        if (difference.empty()) difference = compare(call, part);
+    if (difference.empty() && !parts[0].whole)
+        difference = compare(call, reference(fast_way(call.told()), {whole(call)})[0]);
+    return difference;
 }
 
 // ---- what would be done ----

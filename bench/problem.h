@@ -91,7 +91,8 @@ class Problem
     Problem(const Layer &layer, int32_t layout);
 
     // Runs the call once, and compares with the same computed another way: by the scalar tier, or if the call is its, by
-    // another algorithm or the best tier. "" if it is right, else a sentence with the first difference.
+    // another algorithm or the best tier. What is too large for the scalar tier is compared with it at two corners, and as
+    // a whole with another algorithm on another tier. "" if it is right, else a sentence with the first difference.
     std::string verify(Call &call);
 
     const Layer layer;
@@ -112,9 +113,12 @@ class Problem
         std::unique_ptr<Call> call;
     };
     std::vector<Corner> corners(const Call &call) const;
-    const std::vector<Reference> &reference(const Choice &choice, const Call &call);
+    Corner whole(const Call &call) const;
+    const std::vector<Reference> &reference(const Choice &choice, const std::vector<Corner> &corners);
     double tolerance() const;
     Choice another_way(const Told &told) const;
+    Choice fast_way(const Told &told) const;
+    std::string compare(const Call &call, const Reference &reference) const;
 
     std::map<std::string, std::vector<Reference>> references_;
 };
