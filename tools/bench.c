@@ -42,7 +42,8 @@ static const char help_text[] =
     "                    extended regular expression\n"
     "  --all             every layer, not only the quick ones\n"
     "  --kernels         after them each kernel alone, in level 1, level 2 and beyond the caches\n"
-    "  --peers           after them the libraries people use today on the same layers, in both layouts, against what the\n"
+    "  --peers           after them the libraries people use today on the same layers, in both layouts, against what "
+    "the\n"
     "                    library chooses by itself: PyTorch, ONNX Runtime, OpenVINO, ncnn …, those that are installed\n"
     "                    for the Python; of the operations' rows then only what the library chooses, without --isa\n"
     "                    and --algorithm\n"
@@ -415,19 +416,20 @@ static int take_line(struct bench *b, const char *program, const char *path, con
     return code;
 }
 
-static int read_lines(struct bench *b, const char *program, const char *path, FILE *from)
+static int read_lines(struct bench *b, const char *program, const char *path, FILE *from, bool *ended)
 {
     char *line = NULL;
     size_t capacity = 0;
-    bool ended = b->list;
     int code = 0;
-    while (!code && !caught && getline(&line, &capacity, from) > 0)
+    while (!code && !caught && getline(&line, &capacity, from) > 0) {
+        line[strcspn(line, "\n")] = 0;
         if (b->list) {
-            fputs(line, stdout);
+            puts(line);
             code = finish_stdout();
         } else {
-            code = take_line(b, program, path, line, &ended);
+            code = take_line(b, program, path, line, ended);
         }
+    }
     free(line);
     clear_progress(b);
     if (code || caught) end_child(caught);
@@ -507,10 +509,12 @@ static int run_program(struct bench *b, const char *name)
         code = peers ? collect_peers(b, path, &arguments) : collect(b, !strcmp(name, "bench_ops"), path, &arguments);
     FILE *lines = code ? NULL : start_program(arguments.list, peers ? "; --python names another Python" : "");
     if (!lines) return code ? code : EXIT_FAILED;
-    code = read_lines(b, name, path, lines);
+    bool ended = b->list;
+    code = read_lines(b, name, path, lines, &ended);
     fclose(lines);
-    int ended = end_program(path, code);
-    return code ? code : ended;
+    int exit_code = end_program(path, code);
+    if (!code && !exit_code && !ended) return fail("%s: did not come to its end", path);
+    return code ? code : exit_code;
 }
 
 /* ---- all of it ---- */
