@@ -6,6 +6,9 @@
 //     conv_transpose/unet2/f32/first/phase/avx2/t1       op / layer / dtype / layout / algorithm / tier / threads
 //     conv_transpose/unet2@14x14/…/scalar/t1             the same on a smaller source: the scalar tier's rate shows there too
 //
+//     plan/unet2/…                                       200 plans of that op, for as many lengths of its first axis; of
+//                                                        conv_transpose and resize, which compute tables, on the best tier
+//
 // Operations with one algorithm call it direct. Weights are packed, and the result compared with the same computed another
 // way, before anything is timed; a wrong one stops its row. Counters:
 //
@@ -67,10 +70,10 @@ const char *layout_word(int32_t layout)
     return layout == UPS_CHANNELS_FIRST ? "first" : "last";
 }
 
-std::string name_of(const Variant &v)
+std::string name_of(const Variant &v, const std::string &op)
 {
-    return v.layer.op + "/" + v.layer.name + "/f32/" + layout_word(v.layout) + "/" + v.choice.algorithm + "/" +
-           v.choice.isa + "/t" + std::to_string(v.choice.threads);
+    return op + "/" + v.layer.name + "/f32/" + layout_word(v.layout) + "/" + v.choice.algorithm + "/" + v.choice.isa +
+           "/t" + std::to_string(v.choice.threads);
 }
 
 // The problem and the call of the row that ran last: Google Benchmark calls a row's body several times, and neighbours share
@@ -84,7 +87,7 @@ struct Cache {
 // "" or what is wrong.
 std::string prepare(Cache &cache, const Variant &v)
 {
-    std::string name = name_of(v), key = v.layer.op + "/" + v.layer.name + "/" + layout_word(v.layout);
+    std::string name = name_of(v, v.layer.op), key = v.layer.op + "/" + v.layer.name + "/" + layout_word(v.layout);
     if (cache.name == name) return "";
     cache.call.reset();
     cache.name.clear();
@@ -138,6 +141,17 @@ void run_row(benchmark::State &state, const Variant &v, const Machine &machine)
         if (!problem.empty()) return Program::fail(state, problem);
         for (auto _ : state) cache.call->run();
         report(state, *cache.call, v, *cache.problem, machine);
+    } catch (const std::exception &error) {
+        Program::fail(state, error.what());
+    }
+}
+
+void run_plans(benchmark::State &state, const Variant &v)
+{
+    try {
+        Planner planner(v.layer, v.layout, v.choice);
+        for (auto _ : state) planner.run();
+        state.counters["plans"] = Planner::lengths;
     } catch (const std::exception &error) {
         Program::fail(state, error.what());
     }
@@ -227,9 +241,19 @@ void add_rows(Program &program, const Layer &full, int32_t layout, const std::st
         } catch (const std::exception &) {
             continue;
         }
-        program.add(name_of(v), benchmark::kMillisecond,
+        program.add(name_of(v, v.layer.op), benchmark::kMillisecond,
                     [v, &machine](benchmark::State &state) { run_row(state, v, *machine); });
     }
+}
+
+// The row of a layer's plans, by what the library takes.
+void add_plans(Program &program, const Layer &layer, int32_t layout, const std::string &isa, const Arguments &arguments)
+{
+    if (layer.op != "conv_transpose" && layer.op != "resize") return;
+    const std::string algorithm = describe(layer, layout, {isa, "auto", 1}).algorithm;
+    if (arguments.algorithm != "auto" && arguments.algorithm != "all" && arguments.algorithm != algorithm) return;
+    const Variant v = {layer, layout, {isa, algorithm, 1}, true};
+    program.add(name_of(v, "plan"), benchmark::kMillisecond, [v](benchmark::State &state) { run_plans(state, v); });
 }
 
 bool named(const Program &program, const std::string &op)
@@ -268,6 +292,9 @@ int run(int argc, char **argv)
             if (benchmark::GetBenchmarkFilter().empty()) program.note("not run: " + layer.op + "/" + error.what());
         }
     }
+    for (const Layer &layer : layers) // behind the others, since they are a family of their own
+        if (named(program, layer.op) && (layer.quick || arguments.all))
+            for (int32_t layout : layouts) add_plans(program, layer, layout, tiers.back(), arguments);
     // A minute for the quick layers, whatever the number of tiers and algorithms; a steadier figure where all are asked for.
     return program.run(arguments.all ? 1e9 : 40, arguments.all ? 0.1 : 0.5, [&] {
         machine = std::make_unique<Machine>(tiers, std::vector<int>{threads});

@@ -62,6 +62,11 @@ int64_t kernel_taps(const ups_conv_transpose_desc &c)
     return taps;
 }
 
+int64_t weight_count(const ups_conv_transpose_desc &c)
+{
+    return c.in_channels / c.group * c.out_channels * kernel_taps(c);
+}
+
 // A pool of threads, made once and kept; NULL for one thread, which runs without.
 const ups_parallel *parallel_of(int threads)
 {
@@ -232,7 +237,7 @@ Problem::Problem(const Layer &layer, int32_t layout)
     src = random_array(elements(src_tensor), 1);
     if (desc.head.op == UPS_CONV_TRANSPOSE) {
         const ups_conv_transpose_desc &c = desc.conv_transpose;
-        weights = random_array(c.in_channels / c.group * c.out_channels * kernel_taps(c), 2);
+        weights = random_array(weight_count(c), 2);
         bias = random_array(c.out_channels, 3);
     }
     if (desc.head.op == UPS_MAX_UNPOOL) switches = pooled_switches(layer, layout, desc);
@@ -418,6 +423,30 @@ std::string Problem::verify(Call &call)
     return difference;
 }
 
+// ---- plans ----
+
+Planner::Planner(const Layer &layer, int32_t layout, const Choice &choice) : op_(nullptr, ups_op_destroy)
+{
+    const Descriptor desc = layer.descriptor(layout);
+    std::vector<float> weights;
+    if (desc.head.op == UPS_CONV_TRANSPOSE) weights.resize(static_cast<size_t>(weight_count(desc.conv_transpose)));
+    ups_op *op;
+    bool fast;
+    check(create_op(desc, weights.empty() ? nullptr : weights.data(), nullptr, choice, 0, &op, &fast), layer.name);
+    op_.reset(op);
+    Layer longer = layer;
+    for (int i = 0; i < lengths; i++, longer.sizes[0]++) sources_.push_back(longer.tensor(layout));
+}
+
+void Planner::run()
+{
+    for (const ups_tensor &source : sources_) {
+        ups_plan *plan;
+        check(ups_plan_create(op_.get(), &source, nullptr, nullptr, &plan), "plan");
+        ups_plan_destroy(plan);
+    }
+}
+
 // ---- what would be done ----
 
 Told describe(const Layer &layer, int32_t layout, const Choice &choice)
@@ -429,8 +458,7 @@ Told describe(const Layer &layer, int32_t layout, const Choice &choice)
     const bool conv = desc.head.op == UPS_CONV_TRANSPOSE;
     int32_t status = create_op(desc, nullptr, nullptr, choice, conv ? UPS_WEIGHTS_AT_RUN : 0, &op, &fast);
     if (status == UPS_UNSUPPORTED && conv) { // what needs weights at creation gets zeros
-        const ups_conv_transpose_desc &c = desc.conv_transpose;
-        std::vector<float> zeros(static_cast<size_t>(c.in_channels / c.group * c.out_channels * kernel_taps(c)));
+        std::vector<float> zeros(static_cast<size_t>(weight_count(desc.conv_transpose)));
         status = create_op(desc, zeros.data(), nullptr, choice, 0, &op, &fast);
     }
     check(status, layer.name);

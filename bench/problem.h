@@ -123,6 +123,19 @@ class Problem
     std::map<std::string, std::vector<Reference>> references_;
 };
 
+// An op and sources of as many lengths of the first axis, from the layer's on: a network whose inputs have all lengths.
+class Planner
+{
+  public:
+    static const int lengths = 200;                                    // pytorch/pytorch#133304
+    Planner(const Layer &layer, int32_t layout, const Choice &choice); // throws with the library's sentence
+    void run();                                                        // a plan for each length, made and destroyed
+
+  private:
+    std::unique_ptr<ups_op, void (*)(ups_op *)> op_;
+    std::vector<ups_tensor> sources_;
+};
+
 // What the library would do, without arrays: throws like Call.
 Told describe(const Layer &layer, int32_t layout, const Choice &choice);
 

@@ -54,7 +54,9 @@ static const char help_text[] =
     "  ms, GFLOP/s, GB/s   of one call: useful multiply-adds twice; every operand once\n"
     "  fma %, roof %       of the tier's multiply-add peak; of what multiply-adds and bytes together allow\n"
     "  *                   the algorithm that the library takes by itself\n"
-    "  unet2@14x14         the layer on a smaller source: the scalar tier's rate shows there too\n"
+    "  plan                200 plans of a layer's operation, for as many lengths of its first axis\n"
+    "  unet2@14x14         the layer on a smaller source: the scalar tier's rate shows there too;\n"
+    "                      its * is the whole layer's\n"
     "\n"
     "The programs are in ../libexec/upsample beside this one's directory; UPSAMPLE_LIBEXEC names another.\n";
 
@@ -224,6 +226,14 @@ static const char *short_number(double value, char *text, size_t capacity)
     return text;
 }
 
+/* One decimal is what a measurement is worth. */
+static const char *percent(double value, char *text, size_t capacity)
+{
+    *text = 0;
+    if (!isnan(value)) snprintf(text, capacity, "%.1f", value);
+    return text;
+}
+
 /* The parts of a name between slashes; the last keeps what is too much. */
 static int split(char *name, char **parts, int capacity)
 {
@@ -315,8 +325,8 @@ static void print_operation(struct bench *b, char **parts, const cJSON *row)
            short_number(number(row, "real_time"), texts[0], sizeof texts[0]),
            short_number(number(row, "gflops"), texts[1], sizeof texts[1]),
            short_number(number(row, "gbps"), texts[2], sizeof texts[2]),
-           short_number(number(row, "fma_percent"), texts[3], sizeof texts[3]),
-           short_number(number(row, "roof_percent"), texts[4], sizeof texts[4]));
+           percent(number(row, "fma_percent"), texts[3], sizeof texts[3]),
+           percent(number(row, "roof_percent"), texts[4], sizeof texts[4]));
 }
 
 /* kernel/isa/place */
@@ -328,8 +338,8 @@ static void print_kernel(struct bench *b, char **parts, const cJSON *row)
            short_number(number(row, "real_time"), texts[0], sizeof texts[0]),
            short_number(number(row, "gflops"), texts[1], sizeof texts[1]),
            short_number(number(row, "gbps"), texts[2], sizeof texts[2]),
-           short_number(number(row, "fma_percent"), texts[3], sizeof texts[3]),
-           short_number(number(row, "copy_percent"), texts[4], sizeof texts[4]));
+           percent(number(row, "fma_percent"), texts[3], sizeof texts[3]),
+           percent(number(row, "copy_percent"), texts[4], sizeof texts[4]));
 }
 
 /* Of the peers: their table comes as text, which has said it. */

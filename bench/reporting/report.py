@@ -121,6 +121,22 @@ def slow_section(page, run):
         page.table(["layer", "tier", "below", "times"], lines[FIRST:], folded=f"{len(lines) - FIRST} more")
 
 
+def plan_section(page, run):
+    """What a new shape costs, beside a run of it."""
+    runs = {(r.layer, r.layout, r.tier): r for r in run.chosen()}
+    plans = [(r.ms / r.plans, runs.get((r.layer, r.layout, r.tier)), r) for r in run.ours if r.op == "plan" and r.plans]
+    if not plans:
+        return
+    share = lambda ms, beside: 100 * ms / beside.ms if beside else 0
+    plans.sort(key=lambda p: -share(*p[:2]))
+    page.heading("What a plan costs")
+    page.text("An op is made once, a plan for each new size of the source: the mean of 200 lengths of the first axis, beside a run at the layer's own.")
+    lines = [[f"`{r.title}`", r.algorithm, number(1e3 * ms), percent(share(ms, beside)) if beside else ""] for ms, beside, r in plans]
+    header = ["layer", "algorithm", "µs a plan", "% of a run"]
+    page.table(header, lines[:FIRST])
+    page.table(header, lines[FIRST:], folded=f"{len(lines) - FIRST} more")
+
+
 def by_call(run):
     calls = {}
     for r in run.ours:
@@ -177,6 +193,7 @@ def one(run, layers, note=""):
         page.figure("shares", charts.shares(run), "The same layers by operation; the bar is the median." + above(run))
         family_table(page, run)
         slow_section(page, run)
+        plan_section(page, run)
     if run.ours or run.peers:
         peer_section(page, run)
     if run.ours:
