@@ -5,10 +5,12 @@
 //     gemm_14x32/avx512/L1      kernel / tier / where the operands lie
 //
 // The rows come from the tables by UPS_KERNEL_LIST. A new kernel of a known function type appears by itself; a new type needs
-// one adapter below, time_<type>, and does not compile without. A kernel that a tier borrows is timed in the tier whose name
-// it bears. Counters: tiles give gflops and fma_percent, what moves data gbps (each operand once) and copy_percent, of the
+// one adapter below, time_<type>, and does not compile without; its calls go through time_calls, so that what they compute is
+// compared with scalar.c before anything is timed. A kernel that a tier borrows is timed in the tier whose name it bears. Counters: tiles give gflops and fma_percent, what moves data gbps (each operand once) and copy_percent, of the
 // copy rate of this run for the same place.
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <iostream>
@@ -37,12 +39,19 @@ const char help[] =
     "\n"
     "  --isa WORD          all (the default), best, or a tier\n";
 
+// One call instead of the timing: what it leaves in memory.
+struct Rehearsal {
+    bool definition; // of scalar.c's kernel, not the row's
+    std::vector<char> memory;
+};
+
 // One row: which kernel, and where its operands lie.
 struct Setting {
     const ups_kernels *table;
     std::string member; // "pool_row_i32"
     Place place;
     const Machine *machine;
+    Rehearsal *rehearsal; // NULL: it is timed
 };
 
 // The operands of a kernel lie one behind the other in a block, which fits a quarter of level 1; a row goes through as many
@@ -66,6 +75,7 @@ class Blocks
     }
     int64_t count() const { return count_; }
     char *at(int64_t i) const { return memory_.get() + i * stride_; }
+    int64_t stride() const { return stride_; }
 
   private:
     struct Free {
@@ -93,13 +103,30 @@ void report_bytes(benchmark::State &state, const Setting &setting, double bytes)
     set_rate(state, counter_copy_percent, 100 * bytes / (setting.machine->rates(setting.place, 1).copy() * 1e9));
 }
 
-// Times passes over all blocks; one call moves `bytes`.
+// Times passes over all blocks, or rehearses a call on the first; false then, and nothing is to be reported. `result`: what a
+// call writes outside its block.
+template <class Call>
+bool time_calls(benchmark::State &state, const Setting &setting, const Blocks &blocks, const Call &call,
+                const std::vector<float> *result = nullptr)
+{
+    if (setting.rehearsal) {
+        call(blocks.at(0));
+        const char *from = result ? reinterpret_cast<const char *>(result->data()) : blocks.at(0);
+        const size_t bytes = result ? result->size() * sizeof(float) : static_cast<size_t>(blocks.stride());
+        setting.rehearsal->memory.assign(from, from + bytes);
+        return false;
+    }
+    for (auto _ : state)
+        for (int64_t i = 0; i < blocks.count(); i++) call(blocks.at(i));
+    return true;
+}
+
+// The same for calls that move `bytes` each.
 template <class Call> void time_moves(benchmark::State &state, const Setting &setting, int64_t bytes, const Call &call)
 {
     Blocks blocks(setting, bytes);
-    for (auto _ : state)
-        for (int64_t i = 0; i < blocks.count(); i++) call(blocks.at(i));
-    report_bytes(state, setting, static_cast<double>(bytes * blocks.count()));
+    if (time_calls(state, setting, blocks, call))
+        report_bytes(state, setting, static_cast<double>(bytes * blocks.count()));
 }
 
 // The operands of one call, taken from its block in turn.
@@ -130,16 +157,20 @@ void time_ups_gemm_fn(benchmark::State &state, ups_gemm_fn *run, const Setting &
     const int64_t nr = setting.table->nr, mr = setting.table->mr[nr / setting.table->lanes - 1];
     const int64_t depth = std::max<int64_t>(cache_bytes(1) / 2 / 4 / (mr + nr) / 8 * 8, 8);
     Blocks blocks(setting, depth * nr * 4);
-    std::vector<float> a(static_cast<size_t>(mr * depth), 0.5f), c(static_cast<size_t>(mr * nr));
+    std::vector<float> a(static_cast<size_t>(mr * depth)), c(static_cast<size_t>(mr * nr));
+    for (size_t i = 0; i < a.size(); i++) a[i] = static_cast<float>(i * 7 % 13) / 13 - 0.5f;
     const float *taps_a[] = {a.data()}, *taps_b[] = {nullptr};
     ups_gemm g = {};
     g.rows = mr, g.columns = nr, g.taps = 1, g.depth = depth;
     g.a = taps_a, g.b = taps_b, g.a_stride = depth, g.b_stride = nr, g.c = c.data(), g.c_stride = nr;
-    for (auto _ : state)
-        for (int64_t i = 0; i < blocks.count(); i++) {
-            taps_b[0] = reinterpret_cast<float *>(blocks.at(i));
-            run(&g);
-        }
+    auto call = [&](char *block) {
+        const float *b = taps_b[0] = reinterpret_cast<const float *>(block);
+        if (!setting.rehearsal || !setting.rehearsal->definition) return run(&g);
+        for (int64_t i = 0; i < mr * nr; i++) // scalar.c's tile is another: its contract instead
+            for (int64_t k = 0; k < depth; k++)
+                c[static_cast<size_t>(i)] += a[static_cast<size_t>(i / nr * depth + k)] * b[k * nr + i % nr];
+    };
+    if (!time_calls(state, setting, blocks, call, &c)) return;
     report_flops(state, setting, 2.0 * static_cast<double>(mr * nr * depth * blocks.count()));
 }
 
@@ -177,23 +208,25 @@ void time_ups_finish_fn(benchmark::State &state, ups_finish_fn *run, const Setti
     const ups_activation activation = {UPS_RELU, 0, 0};
     std::vector<float> bias(static_cast<size_t>(columns), 0.25f);
     Blocks blocks(setting, 8 * columns);
-    for (auto _ : state)
-        for (int64_t i = 0; i < blocks.count(); i++)
-            run(reinterpret_cast<float *>(blocks.at(i)), 2, columns, columns, bias.data(), 0, 1, &activation);
-    report_bytes(state, setting, static_cast<double>(16 * columns * blocks.count())); // c is read and written
+    auto call = [&](char *c) {
+        run(reinterpret_cast<float *>(c), 2, columns, columns, bias.data(), 0, 1, &activation);
+    };
+    if (time_calls(state, setting, blocks, call)) // c is read and written
+        report_bytes(state, setting, static_cast<double>(16 * columns * blocks.count()));
 }
 
 void time_ups_axpy_fn(benchmark::State &state, ups_axpy_fn *run, const Setting &setting)
 {
     const int64_t n = length_of(8);
     Blocks blocks(setting, 8 * n);
-    for (auto _ : state)
-        for (int64_t i = 0; i < blocks.count(); i++) {
-            Operands o = {blocks.at(i)};
-            const float *x = o.floats(n);
-            run(n, 1e-9f, x, o.floats(n));
-        }
-    report_bytes(state, setting, static_cast<double>(12 * n * blocks.count())); // y is read and written
+    const float a = setting.rehearsal ? 0.5f : 1e-9f; // small, so that y stays what it is over millions of calls
+    auto call = [&](char *block) {
+        Operands o = {block};
+        const float *x = o.floats(n);
+        run(n, a, x, o.floats(n));
+    };
+    if (time_calls(state, setting, blocks, call)) // y is read and written
+        report_bytes(state, setting, static_cast<double>(12 * n * blocks.count()));
 }
 
 // What a driver turns: the pixels of a strip, with as many channels.
@@ -287,15 +320,15 @@ void time_ups_unpool_2x2s2_fn(benchmark::State &state, ups_unpool_2x2s2_fn *run,
             std::memcpy(index_of(i) + o * index, index == 4 ? static_cast<const void *>(&narrow) : &at,
                         static_cast<size_t>(index));
         }
-    for (auto _ : state)
-        for (int64_t i = 0; i < blocks.count(); i++) {
-            Operands o = {blocks.at(i)};
-            const float *x = o.floats(n);
-            const void *switches = o.bytes(index * n);
-            float *row0 = o.floats(2 * n);
-            benchmark::DoNotOptimize(run(x, switches, n, 0, width, row0, o.floats(2 * n)));
-        }
-    report_bytes(state, setting, static_cast<double>((16 + 4 + index) * n * blocks.count()));
+    auto call = [&](char *block) {
+        Operands o = {block};
+        const float *x = o.floats(n);
+        const void *switches = o.bytes(index * n);
+        float *row0 = o.floats(2 * n);
+        benchmark::DoNotOptimize(run(x, switches, n, 0, width, row0, o.floats(2 * n)));
+    };
+    if (time_calls(state, setting, blocks, call))
+        report_bytes(state, setting, static_cast<double>((16 + 4 + index) * n * blocks.count()));
 }
 
 void time_ups_replicate_fn(benchmark::State &state, ups_replicate_fn *run, const Setting &setting)
@@ -387,6 +420,23 @@ void time_ups_filter_pixels_fn(benchmark::State &state, ups_filter_pixels_fn *ru
 
 // ---- the rows ----
 
+// Whether a rehearsal of the row's kernel leaves what one of scalar.c's does, values in [-1, 1) and sums of some hundred of
+// their products; else the difference.
+std::string compared(const Setting &setting, const std::vector<char> &got, const std::vector<char> &wanted)
+{
+    const double allowed = index_bytes(setting) ? 0 : 1e-4; // switches are no floats: the same bits
+    for (size_t i = 0; i + sizeof(float) <= got.size(); i += sizeof(float)) {
+        float g, w;
+        std::memcpy(&g, &got[i], sizeof g);
+        std::memcpy(&w, &wanted[i], sizeof w);
+        if (!std::memcmp(&g, &w, sizeof g) || (allowed > 0 && std::fabs(g - w) <= allowed)) continue;
+        char text[128];
+        snprintf(text, sizeof text, "wrong: element %zu of its block is %.9g, by scalar.c %.9g", i / sizeof g, g, w);
+        return text;
+    }
+    return "";
+}
+
 struct Member {
     const char *word;
     const char *(*name)(const ups_kernels *table);
@@ -394,10 +444,30 @@ struct Member {
 };
 
 // An error here names the function type without an adapter.
-#define MEMBER(type, member)                                                               \
-    {#member, [](const ups_kernels *table) -> const char * { return table->member.name; }, \
-     [](benchmark::State &state, const Setting &setting) { time_##type(state, setting.table->member.run, setting); }},
+#define MEMBER(type, member)                                                                        \
+    {#member, [](const ups_kernels *table) -> const char * { return table->member.name; },          \
+     [](benchmark::State &state, const Setting &setting) {                                          \
+         time_##type(state,                                                                         \
+                     setting.rehearsal &&setting.rehearsal->definition ? ups_tier(0)->member.run    \
+                                                                       : setting.table->member.run, \
+                     setting);                                                                      \
+     }},
 const Member members[] = {UPS_KERNEL_LIST(MEMBER)};
+
+// Compares, then times.
+void run_row(benchmark::State &state, const Member &member, Setting setting)
+{
+    Rehearsal own = {false, {}}, definition = {true, {}};
+    setting.rehearsal = &own;
+    member.time(state, setting);
+    setting.rehearsal = &definition;
+    if (!own.memory.empty()) member.time(state, setting);
+    const std::string difference =
+        own.memory.empty() ? "its adapter does not call time_calls" : compared(setting, own.memory, definition.memory);
+    if (!difference.empty()) return Program::fail(state, difference);
+    setting.rehearsal = nullptr;
+    member.time(state, setting);
+}
 
 // The kernel's own name, gemm_14x32 of gemm_14x32_avx512; "" if it is another tier's.
 std::string own_name(const std::string &name, const std::string &isa)
@@ -451,7 +521,7 @@ int run(int argc, char **argv)
             for (Place place : {IN_L1, IN_L2, IN_MEMORY})
                 program.add(name + "/" + table->isa + "/" + place_name(place), benchmark::kMicrosecond,
                             [table, &member, place, &machine](benchmark::State &state) {
-                                member.time(state, {table, member.word, place, machine.get()});
+                                run_row(state, member, {table, member.word, place, machine.get(), nullptr});
                             });
         }
     }

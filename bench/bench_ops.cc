@@ -6,6 +6,9 @@
 //     conv_transpose/unet2/f32/first/phase/avx2/t1       op / layer / dtype / layout / algorithm / tier / threads
 //     conv_transpose/unet2@14x14/…/scalar/t1             the same on a smaller source: the scalar tier's rate shows there too
 //
+//     plan/unet2/…                                       200 plans of that op, for as many lengths of its first axis; of
+//                                                        conv_transpose and resize, which compute tables, on the best tier
+//
 // Operations with one algorithm call it direct. Weights are packed, and the result compared with the same computed another
 // way, before anything is timed; a wrong one stops its row. Counters:
 //
@@ -15,12 +18,15 @@
 //     roof_percent            of what the slower of the two roofs allows: those multiply-adds, those bytes
 //     macs, read_bytes, written_bytes, workspace_bytes, packed_bytes
 //     chosen                  1: what the library takes when it is not told
+#include <sched.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <memory>
 #include <stdexcept>
+#include <thread>
 
 #include "machine.h"
 #include "problem.h"
@@ -64,10 +70,10 @@ const char *layout_word(int32_t layout)
     return layout == UPS_CHANNELS_FIRST ? "first" : "last";
 }
 
-std::string name_of(const Variant &v)
+std::string name_of(const Variant &v, const std::string &op)
 {
-    return v.layer.op + "/" + v.layer.name + "/f32/" + layout_word(v.layout) + "/" + v.choice.algorithm + "/" +
-           v.choice.isa + "/t" + std::to_string(v.choice.threads);
+    return op + "/" + v.layer.name + "/f32/" + layout_word(v.layout) + "/" + v.choice.algorithm + "/" + v.choice.isa +
+           "/t" + std::to_string(v.choice.threads);
 }
 
 // The problem and the call of the row that ran last: Google Benchmark calls a row's body several times, and neighbours share
@@ -81,7 +87,7 @@ struct Cache {
 // "" or what is wrong.
 std::string prepare(Cache &cache, const Variant &v)
 {
-    std::string name = name_of(v), key = v.layer.op + "/" + v.layer.name + "/" + layout_word(v.layout);
+    std::string name = name_of(v, v.layer.op), key = v.layer.op + "/" + v.layer.name + "/" + layout_word(v.layout);
     if (cache.name == name) return "";
     cache.call.reset();
     cache.name.clear();
@@ -140,6 +146,17 @@ void run_row(benchmark::State &state, const Variant &v, const Machine &machine)
     }
 }
 
+void run_plans(benchmark::State &state, const Variant &v)
+{
+    try {
+        Planner planner(v.layer, v.layout, v.choice);
+        for (auto _ : state) planner.run();
+        state.counters["plans"] = Planner::lengths;
+    } catch (const std::exception &error) {
+        Program::fail(state, error.what());
+    }
+}
+
 // ---- which rows ----
 
 // The tiers this machine and UPSAMPLE_MAX_ISA allow, lowest first: a cap below one that runs gives that one.
@@ -181,6 +198,14 @@ int wanted_threads(const Program &program, const std::string &text)
     return static_cast<int>(threads);
 }
 
+// Those this process may use, which taskset and containers make fewer.
+int usable_cpus()
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? static_cast<int>(std::thread::hardware_concurrency())
+                                                  : CPU_COUNT(&set);
+}
+
 // The layer with its batch, then its longest axes halved until the scalar tier has little enough to do.
 Layer smaller(const Layer &layer, double macs)
 {
@@ -216,9 +241,19 @@ void add_rows(Program &program, const Layer &full, int32_t layout, const std::st
         } catch (const std::exception &) {
             continue;
         }
-        program.add(name_of(v), benchmark::kMillisecond,
+        program.add(name_of(v, v.layer.op), benchmark::kMillisecond,
                     [v, &machine](benchmark::State &state) { run_row(state, v, *machine); });
     }
+}
+
+// The row of a layer's plans, by what the library takes.
+void add_plans(Program &program, const Layer &layer, int32_t layout, const std::string &isa, const Arguments &arguments)
+{
+    if (layer.op != "conv_transpose" && layer.op != "resize") return;
+    const std::string algorithm = describe(layer, layout, {isa, "auto", 1}).algorithm;
+    if (arguments.algorithm != "auto" && arguments.algorithm != "all" && arguments.algorithm != algorithm) return;
+    const Variant v = {layer, layout, {isa, algorithm, 1}, true};
+    program.add(name_of(v, "plan"), benchmark::kMillisecond, [v](benchmark::State &state) { run_plans(state, v); });
 }
 
 bool named(const Program &program, const std::string &op)
@@ -241,7 +276,11 @@ int run(int argc, char **argv)
     const std::vector<Layer> layers = read_layers();
     const std::vector<std::string> tiers = wanted_tiers(program, arguments.isa, usable_tiers(layers.at(0)));
     const std::vector<int32_t> layouts = wanted_layouts(program, arguments.layout);
-    const int threads = wanted_threads(program, arguments.threads);
+    const int threads = wanted_threads(program, arguments.threads), cpus = usable_cpus();
+    if (threads > cpus)
+        program.note(std::to_string(threads) + " threads on " + std::to_string(cpus) +
+                     " CPUs wait for each other, in the rows and in what the machine is measured with: their "
+                     "percentages tell nothing");
     std::unique_ptr<Machine> machine;
     for (const Layer &layer : layers) {
         if (!named(program, layer.op) || !(layer.quick || arguments.all)) continue;
@@ -253,6 +292,9 @@ int run(int argc, char **argv)
             if (benchmark::GetBenchmarkFilter().empty()) program.note("not run: " + layer.op + "/" + error.what());
         }
     }
+    for (const Layer &layer : layers) // behind the others, since they are a family of their own
+        if (named(program, layer.op) && (layer.quick || arguments.all))
+            for (int32_t layout : layouts) add_plans(program, layer, layout, tiers.back(), arguments);
     // A minute for the quick layers, whatever the number of tiers and algorithms; a steadier figure where all are asked for.
     return program.run(arguments.all ? 1e9 : 40, arguments.all ? 0.1 : 0.5, [&] {
         machine = std::make_unique<Machine>(tiers, std::vector<int>{threads});

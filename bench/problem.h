@@ -91,7 +91,8 @@ class Problem
     Problem(const Layer &layer, int32_t layout);
 
     // Runs the call once, and compares with the same computed another way: by the scalar tier, or if the call is its, by
-    // another algorithm or the best tier. "" if it is right, else a sentence with the first difference.
+    // another algorithm or the best tier. What is too large for the scalar tier is compared with it at two corners, and as
+    // a whole with another algorithm on another tier. "" if it is right, else a sentence with the first difference.
     std::string verify(Call &call);
 
     const Layer layer;
@@ -112,11 +113,27 @@ class Problem
         std::unique_ptr<Call> call;
     };
     std::vector<Corner> corners(const Call &call) const;
-    const std::vector<Reference> &reference(const Choice &choice, const Call &call);
+    Corner whole(const Call &call) const;
+    const std::vector<Reference> &reference(const Choice &choice, const std::vector<Corner> &corners);
     double tolerance() const;
     Choice another_way(const Told &told) const;
+    Choice fast_way(const Told &told) const;
+    std::string compare(const Call &call, const Reference &reference) const;
 
     std::map<std::string, std::vector<Reference>> references_;
+};
+
+// An op and sources of as many lengths of the first axis, from the layer's on: a network whose inputs have all lengths.
+class Planner
+{
+  public:
+    static const int lengths = 200;                                    // pytorch/pytorch#133304
+    Planner(const Layer &layer, int32_t layout, const Choice &choice); // throws with the library's sentence
+    void run();                                                        // a plan for each length, made and destroyed
+
+  private:
+    std::unique_ptr<ups_op, void (*)(ups_op *)> op_;
+    std::vector<ups_tensor> sources_;
 };
 
 // What the library would do, without arrays: throws like Call.

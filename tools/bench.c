@@ -42,7 +42,8 @@ static const char help_text[] =
     "                    extended regular expression\n"
     "  --all             every layer, not only the quick ones\n"
     "  --kernels         after them each kernel alone, in level 1, level 2 and beyond the caches\n"
-    "  --peers           after them the libraries people use today on the same layers, in both layouts, against what the\n"
+    "  --peers           after them the libraries people use today on the same layers, in both layouts, against what "
+    "the\n"
     "                    library chooses by itself: PyTorch, ONNX Runtime, OpenVINO, ncnn …, those that are installed\n"
     "                    for the Python; of the operations' rows then only what the library chooses, without --isa\n"
     "                    and --algorithm\n"
@@ -53,7 +54,9 @@ static const char help_text[] =
     "  ms, GFLOP/s, GB/s   of one call: useful multiply-adds twice; every operand once\n"
     "  fma %, roof %       of the tier's multiply-add peak; of what multiply-adds and bytes together allow\n"
     "  *                   the algorithm that the library takes by itself\n"
-    "  unet2@14x14         the layer on a smaller source: the scalar tier's rate shows there too\n"
+    "  plan                200 plans of a layer's operation, for as many lengths of its first axis\n"
+    "  unet2@14x14         the layer on a smaller source: the scalar tier's rate shows there too;\n"
+    "                      its * is the whole layer's\n"
     "\n"
     "The programs are in ../libexec/upsample beside this one's directory; UPSAMPLE_LIBEXEC names another.\n";
 
@@ -223,6 +226,14 @@ static const char *short_number(double value, char *text, size_t capacity)
     return text;
 }
 
+/* One decimal is what a measurement is worth. */
+static const char *percent(double value, char *text, size_t capacity)
+{
+    *text = 0;
+    if (!isnan(value)) snprintf(text, capacity, "%.1f", value);
+    return text;
+}
+
 /* The parts of a name between slashes; the last keeps what is too much. */
 static int split(char *name, char **parts, int capacity)
 {
@@ -314,8 +325,8 @@ static void print_operation(struct bench *b, char **parts, const cJSON *row)
            short_number(number(row, "real_time"), texts[0], sizeof texts[0]),
            short_number(number(row, "gflops"), texts[1], sizeof texts[1]),
            short_number(number(row, "gbps"), texts[2], sizeof texts[2]),
-           short_number(number(row, "fma_percent"), texts[3], sizeof texts[3]),
-           short_number(number(row, "roof_percent"), texts[4], sizeof texts[4]));
+           percent(number(row, "fma_percent"), texts[3], sizeof texts[3]),
+           percent(number(row, "roof_percent"), texts[4], sizeof texts[4]));
 }
 
 /* kernel/isa/place */
@@ -327,8 +338,8 @@ static void print_kernel(struct bench *b, char **parts, const cJSON *row)
            short_number(number(row, "real_time"), texts[0], sizeof texts[0]),
            short_number(number(row, "gflops"), texts[1], sizeof texts[1]),
            short_number(number(row, "gbps"), texts[2], sizeof texts[2]),
-           short_number(number(row, "fma_percent"), texts[3], sizeof texts[3]),
-           short_number(number(row, "copy_percent"), texts[4], sizeof texts[4]));
+           percent(number(row, "fma_percent"), texts[3], sizeof texts[3]),
+           percent(number(row, "copy_percent"), texts[4], sizeof texts[4]));
 }
 
 /* Of the peers: their table comes as text, which has said it. */
@@ -415,19 +426,20 @@ static int take_line(struct bench *b, const char *program, const char *path, con
     return code;
 }
 
-static int read_lines(struct bench *b, const char *program, const char *path, FILE *from)
+static int read_lines(struct bench *b, const char *program, const char *path, FILE *from, bool *ended)
 {
     char *line = NULL;
     size_t capacity = 0;
-    bool ended = b->list;
     int code = 0;
-    while (!code && !caught && getline(&line, &capacity, from) > 0)
+    while (!code && !caught && getline(&line, &capacity, from) > 0) {
+        line[strcspn(line, "\n")] = 0;
         if (b->list) {
-            fputs(line, stdout);
+            puts(line);
             code = finish_stdout();
         } else {
-            code = take_line(b, program, path, line, &ended);
+            code = take_line(b, program, path, line, ended);
         }
+    }
     free(line);
     clear_progress(b);
     if (code || caught) end_child(caught);
@@ -507,10 +519,12 @@ static int run_program(struct bench *b, const char *name)
         code = peers ? collect_peers(b, path, &arguments) : collect(b, !strcmp(name, "bench_ops"), path, &arguments);
     FILE *lines = code ? NULL : start_program(arguments.list, peers ? "; --python names another Python" : "");
     if (!lines) return code ? code : EXIT_FAILED;
-    code = read_lines(b, name, path, lines);
+    bool ended = b->list;
+    code = read_lines(b, name, path, lines, &ended);
     fclose(lines);
-    int ended = end_program(path, code);
-    return code ? code : ended;
+    int exit_code = end_program(path, code);
+    if (!code && !exit_code && !ended) return fail("%s: did not come to its end", path);
+    return code ? code : exit_code;
 }
 
 /* ---- all of it ---- */

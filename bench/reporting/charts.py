@@ -113,7 +113,7 @@ def draw_moves(axes, run, rows, threads):
         begin, end, rate = max(begin, low), min(end, high), run.copy(place, threads)
         if rate and begin < end:
             axes.plot([begin, end], [rate, rate], color=GREY, lw=1.8, zorder=1)
-        if rate and 3 * begin < end:
+        if rate and 1.2 * begin < end:
             axes.annotate(f"copy {place} {rate:.0f}", (math.sqrt(begin * end), rate), xytext=(0, 4),
                           textcoords="offset points", ha="center", fontsize=8, color="#57606e")
     for r in rows:
@@ -136,7 +136,7 @@ def name_lowest(axes, rows, x, y, count=5):
         while any(abs(at[0] - u) < 110 and abs(at[1] + shift - v) < 11 for u, v in taken):
             shift -= 4
         taken.append((at[0], at[1] + shift))
-        axes.annotate(f"{r.layer} {r.share:.0f} %", (x(r), y(r)), xytext=(6, -4 + shift * 72 / axes.figure.dpi),
+        axes.annotate(f"{r.title} {r.share:.2g} %", (x(r), y(r)), xytext=(6, -4 + shift * 72 / axes.figure.dpi),
                       textcoords="offset points", fontsize=8, color=INK)
 
 
@@ -157,7 +157,7 @@ def strips(axes, groups, colour, scatter=0.26):
 
 
 def shares(run):
-    rows = [r for r in run.chosen() if r.share is not None]
+    rows = run.chosen()
     if not rows:
         return None
     groups = {op: [(r.share, tip_of(r)) for r in rows if r.op == op] for op in ops_of(rows)}
@@ -245,13 +245,13 @@ def algorithms(run, layers):
                 chosen = {} if r.chosen else {"markerfacecolor": "white", "markeredgecolor": colours[r.algorithm],
                                               "markeredgewidth": 1.2, "alpha": 0.75}
                 dot(a, x, r.ms / best, colours[r.algorithm],
-                    f"{r.layer}, {r.algorithm}: {r.ms:.4g} ms, ×{r.ms / best:.2f} of the fastest", **{"markersize": 6, "zorder": 2 + bool(r.chosen), **chosen})
+                    f"{r.title}, {r.algorithm}: {r.ms:.4g} ms, ×{r.ms / best:.2f} of the fastest", **{"markersize": 6, "zorder": 2 + bool(r.chosen), **chosen})
         for name in names:
             middles = binned([(layers[r.op, r.base][key], r.ms / min(q.ms for q in rows))
                               for rows in calls for r in rows if r.algorithm == name])
             a.plot(*zip(*middles), color=colours[name], lw=2, alpha=0.55, zorder=1)
         a.set_xscale("log", base=2), a.set_yscale("log", base=2)
-        a.xaxis.set_major_locator(LogLocator(base=4 if key != "stride" else 16))
+        a.xaxis.set_major_locator(LogLocator(base=4, numticks=8))
         plain(a.xaxis), plain(a.yaxis)
         a.set_xlabel(label)
         a.grid(True, color=LINES, lw=0.7)

@@ -72,25 +72,25 @@ def family_table(page, run):
         if found:
             low = min(found, key=lambda r: r.share)
             lines.append([op, str(len(found)), percent(statistics.median(r.share for r in found)),
-                          percent(geomean(r.share for r in found)), f"{percent(low.share)} % `{low.layer}`"])
+                          percent(geomean(r.share for r in found)), f"{percent(low.share)} % `{low.title}`"])
     page.table(["operation", "layers", "median % of roof", "geometric mean", "lowest"], lines)
 
 
 def above(run):
     rows = [r for r in run.chosen() if r.share and r.share > 102]
-    return (" More than 100 % (" + ", ".join(f"`{r.layer}`" for r in rows) + ") means that the layer moved its bytes faster than "
+    return (" More than 100 % (" + ", ".join(f"`{r.title}`" for r in rows) + ") means that the layer moved its bytes faster than "
             "the loop that the ceiling was measured with.") if rows else ""
 
 
 def slow_section(page, run):
-    rows = sorted((r for r in run.chosen() if r.share is not None and r.share < SLOW), key=lambda r: r.share)
+    rows = sorted((r for r in run.chosen() if r.share < SLOW), key=lambda r: r.share)
     page.heading("Where the library is slow")
     if rows:
         page.text(f"{len(rows)} of {len(run.chosen())} layers reach less than {SLOW} % of the roof on {run.tiers[-1]}, with the "
                   "algorithm that the library takes. The roof is every operand once at the rate of a copy and every useful "
                   "multiply-add at the peak, whichever takes longer.")
         header = ["layer", "shape", "algorithm", "ms", "% of roof"]
-        lines = [[f"`{r.op}/{r.layer}`", r.label, r.algorithm, number(r.ms), percent(r.share)] for r in rows]
+        lines = [[f"`{r.op}/{r.title}`", r.label, r.algorithm, number(r.ms), percent(r.share)] for r in rows]
         page.table(header, lines[:FIRST])
         page.table(header, lines[FIRST:], folded=f"{len(lines) - FIRST} more below {SLOW} %")
     else:
@@ -104,7 +104,7 @@ def slow_section(page, run):
     if wrong:
         page.text(f"In {len(wrong)} layers another algorithm was faster than the library's own choice by more than "
                   f"{100 * (WORSE - 1):.0f} % in this run:")
-        lines = [[f"`{a.op}/{a.layer}`", a.algorithm, b.algorithm, f"×{ratio:.2f}"]
+        lines = [[f"`{a.op}/{a.title}`", a.algorithm, b.algorithm, f"×{ratio:.2f}"]
                  for ratio, a, b in sorted(wrong, key=lambda w: -w[0])]
         page.table(["layer", "taken", "fastest", "times"], lines[:FIRST])
         page.table(["layer", "taken", "fastest", "times"], lines[FIRST:], folded=f"{len(lines) - FIRST} more")
@@ -115,10 +115,26 @@ def slow_section(page, run):
                   if r.call in found and r.ms > WORSE * found[r.call].ms]
     if lower:
         page.text("Layers that a higher tier did more slowly than the one below it:")
-        lines = [[f"`{r.op}/{r.layer}`", r.tier, below, f"×{ratio:.2f}"]
+        lines = [[f"`{r.op}/{r.title}`", r.tier, below, f"×{ratio:.2f}"]
                  for ratio, r, below in sorted(lower, key=lambda w: -w[0])]
         page.table(["layer", "tier", "below", "times"], lines[:FIRST])
         page.table(["layer", "tier", "below", "times"], lines[FIRST:], folded=f"{len(lines) - FIRST} more")
+
+
+def plan_section(page, run):
+    """What a new shape costs, beside a run of it."""
+    runs = {(r.layer, r.layout, r.tier): r for r in run.chosen()}
+    plans = [(r.ms / r.plans, runs.get((r.layer, r.layout, r.tier)), r) for r in run.ours if r.op == "plan" and r.plans]
+    if not plans:
+        return
+    share = lambda ms, beside: 100 * ms / beside.ms if beside else 0
+    plans.sort(key=lambda p: -share(*p[:2]))
+    page.heading("What a plan costs")
+    page.text("An op is made once, a plan for each new size of the source: the mean of 200 lengths of the first axis, beside a run at the layer's own.")
+    lines = [[f"`{r.title}`", r.algorithm, number(1e3 * ms), percent(share(ms, beside)) if beside else ""] for ms, beside, r in plans]
+    header = ["layer", "algorithm", "µs a plan", "% of a run"]
+    page.table(header, lines[:FIRST])
+    page.table(header, lines[FIRST:], folded=f"{len(lines) - FIRST} more")
 
 
 def by_call(run):
@@ -171,12 +187,13 @@ def one(run, layers, note=""):
     if run.ours:
         machine_table(page, run)
         page.heading("Every layer under its roof")
-        page.figure("roofline", charts.roofline(run), f"A dot is a layer by the library's own choice on {run.tiers[-1]}; the five "
-                    "farthest below their roof have their names. Where multiply-adds are few for each byte the slope of the cache "
+        page.figure("roofline", charts.roofline(run), f"A dot is a layer by the library's own choice on {run.tiers[-1]}; of each "
+                    "kind the five farthest below their roof have their names. Where multiply-adds are few for each byte the slope of the cache "
                     "that the operands fit is the roof, where they are many the line of the tier.")
         page.figure("shares", charts.shares(run), "The same layers by operation; the bar is the median." + above(run))
         family_table(page, run)
         slow_section(page, run)
+        plan_section(page, run)
     if run.ours or run.peers:
         peer_section(page, run)
     if run.ours:

@@ -45,6 +45,8 @@ class Row:
         parts = [p for p in parts if not re.fullmatch(r"t\d+", p)] + [""] * 6
         self.op, self.layer, self.dtype, self.layout, self.algorithm, self.tier = parts[:6]
         self.place = ""
+        if self.tier not in TIERS and not self.peer:
+            raise ValueError(f"{name} is no row of the bench")
 
     def __getattr__(self, key):  # the counters: gflops, gbps, macs, chosen …; None where there is none
         if key == "numbers":
@@ -55,6 +57,11 @@ class Row:
     def whole(self):
         """On the layer itself, not on a smaller source."""
         return "@" not in self.layer
+
+    @property
+    def title(self):
+        """The layer as pictures and tables call it; channels first go without saying."""
+        return self.layer + (" last" if self.layout == "last" else "")
 
     @property
     def base(self):
@@ -95,25 +102,24 @@ class Row:
 
 
 class Run:
-    def __init__(self, path):
+    def __init__(self, path, may_be_empty=False):
         self.path = pathlib.Path(path)
         try:
             data = json.loads(self.path.read_text())
-            self.context = data["context"]
-            entries = data["benchmarks"]
+            self.context, samples, self.errors = dict(data["context"]), {}, []
+            for entry in data["benchmarks"]:
+                if entry.get("error_occurred") or entry.get("skipped"):
+                    self.errors.append((entry["name"], entry.get("error_message") or entry.get("skip_message", "")))
+                elif entry.get("run_type", "iteration") == "iteration":
+                    samples.setdefault(entry.get("run_name", entry["name"]), []).append(entry)
+            self.rows = [Row(name, s) for name, s in samples.items()]
         except OSError as error:
             raise Refusal(f"{path}: {error.strerror}")
-        except (ValueError, KeyError, TypeError):
-            raise Refusal(f"{path}: no JSON of Google Benchmark's format; `upsample bench --json FILE` writes it")
-        samples, self.errors = {}, []
-        for entry in entries:
-            if entry.get("error_occurred") or entry.get("skipped"):
-                self.errors.append((entry["name"], entry.get("error_message") or entry.get("skip_message", "")))
-            elif entry.get("run_type", "iteration") == "iteration":
-                samples.setdefault(entry.get("run_name", entry["name"]), []).append(entry)
-        self.rows = [Row(name, s) for name, s in samples.items()]
-        if not self.rows:
-            raise Refusal(f"{path}: has no timed row")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = f": {error}" if type(error) is ValueError else ""
+            raise Refusal(f"{path}: no JSON of the bench{why}; `upsample bench --json FILE` writes it")
+        if not self.rows and not may_be_empty:
+            raise Refusal(f"{path}: has no timed row" + "".join(f"; {name}, {why}" for name, why in self.errors[:3]))
         self.ours = [r for r in self.rows if not r.peer and not r.kernel]
         self.add_peers(self.rows)
         self.kernels = [r for r in self.rows if r.kernel]
@@ -142,7 +148,7 @@ class Run:
     def chosen(self, tier=None):
         """The library's own choice on whole layers, on the best tier or on one."""
         tier = tier or (self.tiers[-1] if self.tiers else None)
-        return [r for r in self.ours if r.tier == tier and r.whole and r.chosen]
+        return [r for r in self.ours if r.tier == tier and r.whole and r.chosen and r.share is not None]
 
 
 def ops_of(rows):
