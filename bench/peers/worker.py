@@ -52,7 +52,8 @@ class Worker:
             getattr(arm, "close", lambda: None)()
         self.arms = {}
         case = load(pathlib.Path(directory))
-        return {"arms": [{"layout": layout, **self.prepare_arm(case, layout)} for layout in ("first", "last")]}
+        layouts = getattr(self.peer, "layouts", ("first", "last"))
+        return {"arms": [{"layout": layout, **self.prepare_arm(case, layout)} for layout in layouts]}
 
     def prepare_arm(self, case, layout):
         from cases import difference
@@ -62,6 +63,8 @@ class Worker:
             arm = self.peer.arm(case, layout)
             arm.run()
             wrong = difference(case, *arm.result())
+            if wrong:
+                getattr(arm, "close", lambda: None)()
         except NotOffered as reason:
             return {"not_offered": str(reason)}
         except Exception as error:  # whatever a library raises
