@@ -9,7 +9,7 @@ from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_int64, c_voi
 
 import numpy as np
 
-from peer import Arm, NotOffered, alpha_of, from_layout, need, to_layout, weights_by_group
+from peer import Arm, NotOffered, alpha_of, from_layout, need, only_by_sizes, to_layout, weights_by_group
 
 LAYOUTS = ("first", "last", "own")
 LIBRARIES = pathlib.Path(sys.prefix) / "lib"
@@ -124,6 +124,7 @@ class Peer:
         return RESIZE_NEAREST
 
     def resize(self, case, layer):
+        only_by_sizes(case)
         need(not case.antialias and case.mode in ("nearest", "linear"), f"mode {case.mode}, or antialias")
         if case.mode == "linear":
             need(case.coordinates in ("half_pixel", "pytorch_half_pixel"), case.coordinates)

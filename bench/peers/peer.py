@@ -63,6 +63,10 @@ def only_first(layout):
     need(layout == "first", "channels last: not offered")
 
 
+def only_by_sizes(case):
+    need(case.scales is None, "a scale that is not output over input")
+
+
 def alpha_of(activation):
     """The slope below 0 of relu (0) and leaky_relu; None for no activation."""
     word, _, value = activation.partition(":")

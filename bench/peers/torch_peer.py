@@ -101,7 +101,8 @@ class Peer:
                 "cubic": "bicubic" if case.rank == 2 else None}.get(case.mode)
         if mode is None:
             raise NotOffered(f"mode {case.mode} of {case.rank}-D")
-        options = {"size": case.out_sizes, "mode": mode}
+        options = {"scale_factor": case.scales} if case.scales else {"size": case.out_sizes}
+        options["mode"] = mode
         if case.mode == "nearest":
             need((case.coordinates, case.nearest) == ("asymmetric", "floor"), f"nearest by {case.coordinates}, {case.nearest}")
         else:

@@ -16,7 +16,7 @@ from ctypes import byref, c_float, c_size_t, c_uint32, c_void_p
 
 import numpy as np
 
-from peer import Arm, NotOffered, alpha_of, need, to_first, to_last, weights_by_group
+from peer import Arm, NotOffered, alpha_of, need, only_by_sizes, to_first, to_last, weights_by_group
 
 EXTRACTED = pathlib.Path(sys.prefix) / "xnnpack"  # by setup
 EXTRA_BYTES = 16  # it may read so many behind an input
@@ -180,6 +180,7 @@ class Peer:
                        INFINITY], [case.n, *self.sizes, *self.pointers(self.x, self.y)])
 
     def resize(self, case):
+        only_by_sizes(case)
         need(case.mode == "linear" and not case.antialias, f"mode {case.mode}{', antialias' if case.antialias else ''}")
         corners = case.coordinates == "align_corners"
         need(corners or case.coordinates == "half_pixel" or 1 not in self.out_sizes, case.coordinates)
