@@ -74,7 +74,17 @@ def resolve(library, layer):
         case.mode, case.coordinates = get("mode"), get("coordinate_transformation_mode")
         case.nearest, case.antialias = get("nearest_mode"), int(get("antialias"))
         case.cubic_a = float(get("cubic_coeff_a"))
+        case.scales = scales_that_matter(case, dict(fields).get("scales"))
     return case
+
+
+def scales_that_matter(case, text):
+    """Scales that are given and are not output over input, by which positions then go; else None."""
+    if text is None or case.coordinates == "align_corners":
+        return None
+    scales = [float(value) for value in text.split(",")]
+    scales *= case.rank if len(scales) == 1 else 1
+    return None if all((n * s).is_integer() for n, s in zip(case.sizes, scales)) else scales
 
 
 def pooled_indices(library, case, rng):

@@ -23,7 +23,7 @@ except ImportError:  # TensorFlow has the same interpreter
         raise ImportError("No module named 'ai_edge_litert', nor 'tensorflow'") from None
     PACKAGE = "tensorflow"
 
-from peer import Arm, NotOffered, alpha_of, need, to_first, to_last
+from peer import Arm, NotOffered, alpha_of, need, only_by_sizes, to_first, to_last
 
 VERSIONS = {"TRANSPOSE_CONV": 4, "RESIZE_BILINEAR": 3, "RESIZE_NEAREST_NEIGHBOR": 3, "TRANSPOSE": 5}  # else 1
 
@@ -166,6 +166,7 @@ class Peer:
         self.nearest(model, shape)
 
     def resize(self, case, model, shape):
+        only_by_sizes(case)
         need(not case.antialias, "antialias")
         need(case.mode in ("nearest", "linear"), f"mode {case.mode}")
         if case.mode == "nearest":

@@ -6,7 +6,7 @@ import os
 import ncnn
 import numpy as np
 
-from peer import Arm, NotOffered, alpha_of, need, only_first, scratch_file, weights_by_group
+from peer import Arm, NotOffered, alpha_of, need, only_by_sizes, only_first, scratch_file, weights_by_group
 
 
 def axes(values, *keys):
@@ -98,6 +98,7 @@ class Peer:
         return self.interp(case, 1, False)
 
     def resize(self, case):
+        only_by_sizes(case)
         kind = {"nearest": 1, "linear": 2, "cubic": 3}.get(case.mode)
         need(kind and not case.antialias, f"mode {case.mode}{', antialias' if case.antialias else ''}")
         return self.interp(case, kind, case.coordinates == "align_corners")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""oneDNN's primitives, through onednn_shim.cc, in plain channels first and channels last. Its own blocked formats, which a
-network of its layers would use in between, are not compared. A max_pool records the place in the window, as in training."""
+"""oneDNN's primitives, through onednn_shim.cc: in plain channels first and channels last, and in its own formats ("own"),
+which a network of its layers uses in between; bringing arrays into them and back is not timed. A max_pool records the place
+in the window, as in training."""
 import ctypes
 import pathlib
 import sys
@@ -8,14 +9,15 @@ from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_int64, c_voi
 
 import numpy as np
 
-from peer import Arm, NotOffered, alpha_of, from_layout, need, to_layout, weights_by_group
+from peer import Arm, NotOffered, alpha_of, from_layout, need, only_by_sizes, to_layout, weights_by_group
 
+LAYOUTS = ("first", "last", "own")
 LIBRARIES = pathlib.Path(sys.prefix) / "lib"
 CONV_TRANSPOSE, AVG_POOL, AVG_POOL_WITH_PADS, MAX_POOL, RESIZE_NEAREST, RESIZE_LINEAR = range(6)
 
 
 class Layer(Structure):
-    _fields_ = [(name, c_int64) for name in ("operation", "rank", "last", "n", "channels", "out_channels", "group")] + [
+    _fields_ = [(name, c_int64) for name in ("operation", "rank", "layout", "n", "channels", "out_channels", "group")] + [
         (name, c_int64 * 3) for name in ("in_", "out", "kernel", "strides", "dilations", "begin", "end")] + [
         ("alpha", c_double)]
 
@@ -28,6 +30,8 @@ def environment(python_prefix, threads):
 
 
 class Peer:
+    layouts = LAYOUTS
+
     def __init__(self, threads, libupsample):
         try:
             self.so = ctypes.CDLL(str(LIBRARIES / "libonednn_shim.so"))
@@ -37,13 +41,14 @@ class Peer:
                                          ("peer_create", c_void_p, POINTER(Layer), *[c_void_p] * 4),
                                          ("peer_run", ctypes.c_int, c_void_p), ("peer_destroy", None, c_void_p),
                                          ("peer_implementation", c_char_p, c_void_p),
+                                         ("peer_format", c_char_p, c_void_p), ("peer_fetch", ctypes.c_int, c_void_p),
                                          ("peer_workspace", c_void_p, c_void_p, POINTER(c_int64))]:
             function = getattr(self.so, name)
             function.restype, function.argtypes = result, arguments
         self.version = self.so.peer_version().decode()
 
     def arm(self, case, layout):
-        layer = Layer(rank=case.rank, last=layout == "last", n=case.n, channels=case.channels,
+        layer = Layer(rank=case.rank, layout=LAYOUTS.index(layout), n=case.n, channels=case.channels,
                       out_channels=case.out_channels, group=1, alpha=1)
         layer.in_[:case.rank], layer.out[:case.rank] = case.sizes, case.out_sizes
         layer.operation = getattr(self, case.op)(case, layer)
@@ -58,10 +63,15 @@ class Peer:
         run, argument = self.so.peer_run, c_void_p(handle)
 
         def result():
+            if self.so.peer_fetch(argument):
+                raise RuntimeError(self.so.peer_failure().decode())
             indices = self.plane_indices(case, argument, y.shape, layout) if case.op == "max_pool" else None
             return from_layout(y, layout), indices
 
-        arm = Arm(lambda: run(argument), result, implementation=self.so.peer_implementation(handle).decode())
+        told = {"implementation": self.so.peer_implementation(handle).decode()}
+        if layout == "own":
+            told["format"] = self.so.peer_format(handle).decode()
+        arm = Arm(lambda: run(argument), result, **told)
         arm.keep, arm.close = x, lambda: self.so.peer_destroy(handle)
         return arm
 
@@ -114,6 +124,7 @@ class Peer:
         return RESIZE_NEAREST
 
     def resize(self, case, layer):
+        only_by_sizes(case)
         need(not case.antialias and case.mode in ("nearest", "linear"), f"mode {case.mode}, or antialias")
         if case.mode == "linear":
             need(case.coordinates in ("half_pixel", "pytorch_half_pixel"), case.coordinates)

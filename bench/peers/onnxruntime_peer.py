@@ -119,5 +119,10 @@ class Peer:
         need(layout == "first" or options["mode"] != "cubic", "channels last: cubic Resize is NCHW")
         y = self.output(case, layout)
         constants = {"sizes": np.array(y["y"].shape, np.int64)}
-        node = helper.make_node("Resize", ["x", "", "", "sizes"], ["y"], **options)
+        if case.op == "resize" and case.scales:
+            ones = np.ones(2, np.float32)
+            scales = np.array(case.scales, np.float32)
+            constants = {"scales": np.concatenate([ones, scales] if layout == "first" else [ones[:1], scales, ones[:1]])}
+        inputs = ["x", "", "scales"] if "scales" in constants else ["x", "", "", "sizes"]
+        node = helper.make_node("Resize", inputs, ["y"], **options)
         return [node], {"x": to_layout(case.x, layout)}, constants, y

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from peer import Arm, NotOffered, need, to_first, to_last
+from peer import Arm, NotOffered, need, only_by_sizes, to_first, to_last
 
 
 class Peer:
@@ -38,6 +38,7 @@ class Peer:
         return Arm(run, result)
 
     def kind(self, case):
+        only_by_sizes(case)
         kind = {"nearest": cv2.INTER_NEAREST, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}.get(case.mode)
         need(kind is not None and not case.antialias, f"mode {case.mode}{', antialias' if case.antialias else ''}")
         wanted = ("asymmetric",) if case.mode == "nearest" else ("half_pixel", "pytorch_half_pixel")

@@ -92,5 +92,8 @@ class Peer:
     def interpolate(self, case, x, mode, coordinates, nearest, cubic_a):
         if mode != "nearest":
             nearest = "round_prefer_floor"
-        return ops.interpolate(x, ops.constant(np.array(case.out_sizes, np.int64)), mode, "sizes", [0], [0], coordinates,
-                               nearest, False, cubic_a, ops.constant(np.arange(2, 2 + case.rank, dtype=np.int64)))
+        scales = case.scales if case.op == "resize" else None
+        shape = ops.constant(np.array(scales, np.float32) if scales else np.array(case.out_sizes, np.int64))
+        axes = ops.constant(np.arange(2, 2 + case.rank, dtype=np.int64))
+        return ops.interpolate(x, shape, mode, "scales" if scales else "sizes", [0], [0], coordinates, nearest, False, cubic_a,
+                               axes)

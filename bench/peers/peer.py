@@ -5,8 +5,10 @@ A module NAME_peer.py holds a class Peer, made once in a process of its own: Pee
 the library; an ImportError means the library is not installed. It has
 
     version                 of the library, as it says itself
-    arm(case, layout)       an Arm that computes the case with arrays in that layout ("first", "last"), or raises NotOffered
-                            with the reason in words
+    layouts                 ("first", "last") without it; "own" besides where the library has formats of its own, which its
+                            networks use between their layers: into them and back is not timed
+    arm(case, layout)       an Arm that computes the case with arrays in that layout, or raises NotOffered with the reason in
+                            words
 
 Everything that is done once in a network's life belongs in arm(): compiling, choosing, reordering and packing weights, and
 bringing the source into the layout. Only Arm.run is timed.
@@ -59,6 +61,10 @@ def need(condition, otherwise):
 
 def only_first(layout):
     need(layout == "first", "channels last: not offered")
+
+
+def only_by_sizes(case):
+    need(case.scales is None, "a scale that is not output over input")
 
 
 def alpha_of(activation):

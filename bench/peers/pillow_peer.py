@@ -4,7 +4,7 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from peer import Arm, need, only_first
+from peer import Arm, need, only_by_sizes, only_first
 
 MOST_PLANES = 4  # of a picture; nobody resizes feature maps with Pillow
 
@@ -33,6 +33,7 @@ class Peer:
         return Arm(run, result, used_threads=1)
 
     def kind(self, case):
+        only_by_sizes(case)
         grows = all(m >= n for n, m in zip(case.sizes, case.out_sizes))
         if case.mode == "nearest":  # takes the pixel at the middle: the same for whole factors alone
             whole = all(m % n == 0 for n, m in zip(case.sizes, case.out_sizes))

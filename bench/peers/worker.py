@@ -3,8 +3,8 @@
 
 JSON lines, a request on stdin, an answer on a copy of stdout (libraries print to stdout what they like: it goes to stderr):
 
-                                            {"version"}, or {"missing": sentence} and the end
-    {"prepare": directory}                  {"arms": [{"layout", "details"}, or {"layout", "wrong" or "not_offered": sentence}]}
+                                            {"version", "layouts"}, or {"missing": sentence} and the end
+    {"prepare": directory, "layouts": L}    {"arms": [{"layout", "details"}, or {"layout", "wrong" or "not_offered": sentence}]}
     {"time": layout, "ms": M}               {"calls", "real_ms", "cpu_ms"}: the median of the calls made in M ms or a little
                                             more, and processor time of one
 """
@@ -45,14 +45,14 @@ class Worker:
     def __init__(self, peer):
         self.peer, self.arms = peer, {}
 
-    def prepare(self, directory):
+    def prepare(self, directory, layouts):
         from cases import load
 
         for arm in self.arms.values():
             getattr(arm, "close", lambda: None)()
         self.arms = {}
         case = load(pathlib.Path(directory))
-        return {"arms": [{"layout": layout, **self.prepare_arm(case, layout)} for layout in ("first", "last")]}
+        return {"arms": [{"layout": layout, **self.prepare_arm(case, layout)} for layout in layouts]}
 
     def prepare_arm(self, case, layout):
         from cases import difference
@@ -62,6 +62,8 @@ class Worker:
             arm = self.peer.arm(case, layout)
             arm.run()
             wrong = difference(case, *arm.result())
+            if wrong:
+                getattr(arm, "close", lambda: None)()
         except NotOffered as reason:
             return {"not_offered": str(reason)}
         except Exception as error:  # whatever a library raises
@@ -104,11 +106,11 @@ def main():
     except Exception as error:
         return answer(missing=one_line(error))
     worker = Worker(peer)
-    answer(version=peer.version)
+    answer(version=peer.version, layouts=getattr(peer, "layouts", ("first", "last")))
     for line in sys.stdin:
         request = json.loads(line)
         if "prepare" in request:
-            arms = worker.prepare(request["prepare"])
+            arms = worker.prepare(request["prepare"], request["layouts"])
             pin(cpus)
             answer(**arms)
         else:

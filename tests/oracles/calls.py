@@ -57,7 +57,8 @@ def integers(rng, low, high, count):
 
 
 def data(rng, shape, special=0.0):
-    """Small whole numbers, which tie and sum exactly, or gaussians; by the chance `special` with NaN, infinities, signed zeros."""
+    """Small whole numbers, which tie and sum exactly, or gaussians; by the chance `special` with NaN, infinities and signed
+    zeros."""
     x = (rng.integers(-4, 5, shape) if rng.random() < 0.5 else rng.standard_normal(shape)).astype(np.float32)
     if rng.random() < special:
         for value in (np.nan, np.inf, -np.inf, -0.0):

@@ -12,7 +12,8 @@ from onnx import TensorProto, helper
 
 from calls import Call, data, integers, layout, whole
 
-OPSETS = {"onnx-7": 7, "onnx-9": 9, "onnx-10": 10, "onnx-11": 11, "onnx-13": 13, "onnx-18": 18, "onnx-19": 19, "onnx": 22, "ort": 22}
+OPSETS = {"onnx-7": 7, "onnx-9": 9, "onnx-10": 10, "onnx-11": 11, "onnx-13": 13, "onnx-18": 18, "onnx-19": 19, "onnx": 22,
+          "ort": 22}
 TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 COORDINATES = ["half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "tf_crop_and_resize"]
 
@@ -61,7 +62,8 @@ class Nodes:
             return None  # a negative total: ORT moves the windows or fails
         if "auto_pad" in attributes and max(dilations) > 1:
             return None  # ORT and the reference compute pads or sizes as if the dilation were 1, against the text
-        if any(n + b + e < x for n, b, e, x in zip(size, attributes.get("pads", [0] * rank), attributes.get("pads", [0] * 2 * rank)[rank:], extent)):
+        pads = attributes.get("pads", [0] * 2 * rank)
+        if any(n + b + e < x for n, b, e, x in zip(size, pads[:rank], pads[rank:], extent)):
             return None
         return attributes, size, dilations
 
@@ -123,7 +125,8 @@ class Nodes:
         if y is None or (self.reference and self.empty_windows(attributes, size, dilations, y[0].shape[2:])):
             return None
         bound = 1.2e-7 * (int(np.prod(attributes["kernel_shape"])) + 2) * float(np.abs(x).max())
-        return Call("avg_pool", self.preset, self.words(attributes), x, rank, layout(rng), y[0], bound, f"AveragePool-{self.opset}({attributes})")
+        return Call("avg_pool", self.preset, self.words(attributes), x, rank, layout(rng), y[0], bound,
+                    f"AveragePool-{self.opset}({attributes})")
 
     def max_unpool(self, rng, quick):
         rank = int(rng.integers(1, 4))
@@ -134,8 +137,9 @@ class Nodes:
         if min(size) < 1:
             return None
         outer = [int(rng.integers(1, 3)), int(rng.integers(1, 4))]
-        indices = np.stack([rng.choice(int(np.prod(size)), int(np.prod(pooled)), replace=rng.random() < 0.2 or np.prod(pooled) > np.prod(size))
-                            + p * int(np.prod(size)) for p in range(outer[0] * outer[1])]).reshape(outer + pooled)
+        plane, count = int(np.prod(size)), int(np.prod(pooled))
+        indices = np.stack([rng.choice(plane, count, replace=rng.random() < 0.2 or count > plane) + p * plane
+                            for p in range(outer[0] * outer[1])]).reshape(outer + pooled)
         x = data(rng, outer + pooled, special=0.3)
         attributes = {"kernel_shape": kernel, "strides": strides, "pads": pads}
         keys, shape = dict(attributes), None
@@ -146,8 +150,8 @@ class Nodes:
         y = self.call("max_unpool", "MaxUnpool", [x, indices.astype(np.int64), shape], ["float32"], attributes)
         if y is None:
             return None
-        return Call("max_unpool", self.preset, keys, x, rank, layout(rng), y[0], 0, f"MaxUnpool-{self.opset}({attributes}, output_shape={shape})",
-                    indices=indices)
+        return Call("max_unpool", self.preset, keys, x, rank, layout(rng), y[0], 0,
+                    f"MaxUnpool-{self.opset}({attributes}, output_shape={shape})", indices=indices)
 
     # ---- shuffles ----
 
@@ -160,7 +164,8 @@ class Nodes:
             attributes["mode"] = keys["shuffle"] = str(rng.choice(["CRD", "DCR"]))
         y = self.call("", "SpaceToDepth" if unshuffle else "DepthToSpace", [x], ["float32"], attributes)
         op = "pixel_unshuffle" if unshuffle else "pixel_shuffle"
-        return y and Call(op, self.preset, keys, x, 2, layout(rng), y[0], 0, f"{'SpaceToDepth' if unshuffle else 'DepthToSpace'}({attributes})")
+        return y and Call(op, self.preset, keys, x, 2, layout(rng), y[0], 0,
+                          f"{'SpaceToDepth' if unshuffle else 'DepthToSpace'}({attributes})")
 
     # ---- resize ----
 
@@ -180,7 +185,8 @@ class Nodes:
         else:
             rule = "half_pixel"
         if mode == "nearest" and rng.random() < 0.8:
-            attributes["nearest_mode"] = keys["nearest_mode"] = str(rng.choice(["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]))
+            modes = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
+            attributes["nearest_mode"] = keys["nearest_mode"] = str(rng.choice(modes))
         if mode == "cubic" and rng.random() < 0.4:
             attributes["cubic_coeff_a"] = keys["cubic_coeff_a"] = float(rng.choice([-0.5, -0.75, -1.0]))
         crop = rule == "tf_crop_and_resize"
@@ -296,8 +302,8 @@ class Nodes:
         terms = inputs // group * math.prod(kernel) + 1
         exact = whole(x, w, *([] if bias is None else [bias]))
         bound = 0 if exact else 2e-6 * terms * float(np.abs(x).max() * np.abs(w).max() + 1)
-        return Call("conv_transpose", self.preset, keys, x, rank, layout(rng), y[0], bound, f"ConvTranspose-{self.opset}({attributes})",
-                    weights=w, bias=bias)
+        return Call("conv_transpose", self.preset, keys, x, rank, layout(rng), y[0], bound,
+                    f"ConvTranspose-{self.opset}({attributes})", weights=w, bias=bias)
 
     def generators(self):
         made = {"max_pool": self.max_pool, "avg_pool": self.avg_pool, "max_unpool": self.max_unpool,

@@ -55,7 +55,8 @@ def max_pool(rng, quick):
             for axis, d, k, n in zip(starts, keys["dilations"], keys["kernel_shape"], size)]
     if not all(map(all, taps)):  # a dilated window of padding alone: PyTorch's index there may lie outside the plane
         return None
-    return Call("max_pool", "torch", keys, x, rank, layout(rng), y[0], 0, f"max_pool{rank}d(return_indices=True)", expected_indices=y[1])
+    return Call("max_pool", "torch", keys, x, rank, layout(rng), y[0], 0, f"max_pool{rank}d(return_indices=True)",
+                expected_indices=y[1])
 
 
 def avg_pool(rng, quick):
@@ -71,7 +72,8 @@ def avg_pool(rng, quick):
     if y is None:
         return None
     terms = int(np.prod(keys["kernel_shape"])) + 2
-    return Call("avg_pool", "torch", keys, x, rank, layout(rng), y, 1.2e-7 * terms * float(np.abs(x).max()), f"avg_pool{rank}d({options})")
+    return Call("avg_pool", "torch", keys, x, rank, layout(rng), y, 1.2e-7 * terms * float(np.abs(x).max()),
+                f"avg_pool{rank}d({options})")
 
 
 def max_unpool(rng, quick):
@@ -112,7 +114,8 @@ def shuffle(rng, quick, unshuffle):
 
 
 def rearranged(w, group, name):
-    """PyTorch's [I, O/G, k…] in another layout: of I and O the one named first counts all channels, the other those of a group."""
+    """PyTorch's [I, O/G, k…] in another layout: of I and O the one named first counts all channels, the other those of a
+    group."""
     rank = w.ndim - 2
     if name.index("O") < name.index("I"):
         w = w.reshape(group, -1, *w.shape[1:])  # G I/G O/G k…
@@ -190,7 +193,8 @@ def conv_transpose(rng, quick):
         keys["weights_layout"] = str(rng.choice(LAYOUTS))
         w = rearranged(w, group, keys["weights_layout"])
     terms = inputs // group * int(np.prod(kernel)) + 1
-    bound = 0 if whole(x, w, *([] if bias is None else [bias])) else 2e-7 * terms * float(np.abs(x).max() * np.abs(w).max()) + 1e-7
+    exact = whole(x, w, *([] if bias is None else [bias]))
+    bound = 0 if exact else 2e-7 * terms * float(np.abs(x).max() * np.abs(w).max()) + 1e-7
     return Call("conv_transpose", "torch", keys, x, rank, layout(rng), y.astype(np.float32), bound,
                 f"conv_transpose{rank}d(output_padding={padding})", weights=w, bias=bias)
 
