@@ -40,7 +40,7 @@ struct ups_activation {
  *
  * Up to TANH_SMALL, where tanh is a half and the difference would begin to cancel, with u = v^2
  *
- *     tanh v = v + v*u*(C0 + C1*u + … + C4*u^4)
+ *     tanh v = v + v*(0 + u*(C0 + C1*u + … + C4*u^4))
  *
  * Both polynomials have the least relative error of e^r and of tanh (Remez' exchange; each coefficient was rounded to float
  * and those after it fitted again): 2^-28 and 2^-29. The rest of the 2 ulp is rounding. */

@@ -35,7 +35,7 @@ static float sigmoid(float v)
     return UPS_EXP_UNIT / one_plus_exp(v > 20 ? -20 : v < -104 ? 104 : -v);
 }
 
-/* Above 10 it rounds to 1. */
+/* Above 10 it rounds to 1. u*q is -0 for a zero, whose sign the sum would lose; + 0 makes that +0. */
 static float hyperbolic_tangent(float v)
 {
     float size = v < 0 ? -v : v, u = v * v;
@@ -44,7 +44,7 @@ static float hyperbolic_tangent(float v)
         return v < 0 ? -y : y;
     }
     float q = (((UPS_TANH_C4 * u + UPS_TANH_C3) * u + UPS_TANH_C2) * u + UPS_TANH_C1) * u + UPS_TANH_C0;
-    return u * q * v + v;
+    return (u * q + 0) * v + v;
 }
 
 /* Every comparison is false for NaN, which so comes through; -0 < 0 is false too. */

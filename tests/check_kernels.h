@@ -301,11 +301,11 @@ static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
     return NULL;
 }
 
-/* A curve at floats from all over their 2^32 bit patterns: 2 ulp of the function at most, of subnormal results too; limits,
+/* A curve at special values, and at floats from all over their 2^32 bit patterns: 2 ulp of the function at most, of subnormal results too; limits,
  * the sign of tanh and NaN are exact, and nothing is above 1. */
 static const char *check_curve(ups_finish_fn *run, const struct ups_activation *activation)
 {
-    enum { AT_ONCE = 1024 };
+    enum { AT_ONCE = 1024, SPECIAL = 32 };
     static const float none = -0.0f;
     const uint64_t step = check_quick() ? 262139 : 4093;
     float v[AT_ONCE], y[AT_ONCE];
@@ -313,6 +313,7 @@ static const char *check_curve(ups_finish_fn *run, const struct ups_activation *
     for (uint64_t bits = (uint64_t)check_between(0, 4092); bits < (uint64_t)1 << 32;) {
         for (int i = 0; i < AT_ONCE; i++, bits += step)
             v[i] = bits_to_float((uint32_t)bits); /* the last ones are the first again */
+        check_fill(v, SPECIAL, CHECK_SPECIAL);
         memcpy(y, v, sizeof y);
         run(y, 1, AT_ONCE, AT_ONCE, &none, 1, 0, activation);
         for (int i = 0; i < AT_ONCE; i++) {

@@ -42,7 +42,8 @@ STEP vf vf_tanh(vf v)
     q = horner(q, u, UPS_TANH_C2);
     q = horner(q, u, UPS_TANH_C1);
     q = horner(q, u, UPS_TANH_C0);
-    const vf small = vf_add(vf_mul(vf_mul(u, q), v), v);
+    q = horner(q, u, 0); /* never -0, so that a zero keeps its sign */
+    const vf small = vf_add(vf_mul(q, v), v);
     const vf part = vf_div(vf_set(2 * UPS_EXP_UNIT), one_plus_exp(vf_mul(vf_set(2), size)));
     const vf large = vf_select(vf_less(v, vf_set(0)), vf_sub(part, vf_set(1)), vf_sub(vf_set(1), part));
     return vf_select(vf_less(vf_set(UPS_TANH_SMALL), size), large, small);
