@@ -190,7 +190,7 @@ static int32_t parse_activation(const struct ups_field *f, const char *value, up
         d->activation_alpha = 0.01;
     else
         ok = !value[length];
-    return ok && !*text ? UPS_OK : bad_text(f, value, "none, relu, leaky_relu:SLOPE, clip:LOW,HIGH");
+    return ok && !*text ? UPS_OK : bad_text(f, value, "none, relu, leaky_relu:SLOPE, clip:LOW,HIGH, sigmoid, tanh");
 }
 
 static int32_t parse_field(const struct ups_field *f, const char *value, union ups_desc *desc)
@@ -461,7 +461,7 @@ static void put_legal(struct ups_text *w, const struct ups_field *f)
     case UPS_KIND_REAL: ups_put(w, "a finite number"); break;
     case UPS_KIND_ROI: ups_put(w, "finite numbers: all begins, then all ends"); break;
     case UPS_KIND_SUBSET: ups_put(w, "axes from 0, each once"); break;
-    case UPS_KIND_ACTIVATION: ups_put(w, "none, relu, leaky_relu:SLOPE, clip:LOW,HIGH"); break;
+    case UPS_KIND_ACTIVATION: ups_put(w, "none, relu, leaky_relu:SLOPE, clip:LOW,HIGH, sigmoid, tanh"); break;
     }
     if (f->by_preset) ups_put(w, ", by_preset");
 }

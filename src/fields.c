@@ -138,6 +138,8 @@ WORDS(activation_words) = {{"none", UPS_NO_ACTIVATION, "the sum as it is"},
                            {"relu", UPS_RELU, "v < 0 ? 0 : v"},
                            {"leaky_relu", UPS_LEAKY_RELU, "v < 0 ? v*slope : v, written leaky_relu:slope"},
                            {"clip", UPS_CLIP, "v within [low, high], written clip:low,high"},
+                           {"sigmoid", UPS_SIGMOID, "1/(1 + e^-v)"},
+                           {"tanh", UPS_TANH, "the hyperbolic tangent of v"},
                            LAST_WORD};
 
 /* ---- fields ---- */

@@ -24,11 +24,46 @@
 /* ---- transposed convolution ---- */
 
 /* kind is the descriptor's activation. relu: v < 0 ? 0 : v. leaky: v < 0 ? v*alpha : v. clip: to [alpha, beta].
- * NaN stays NaN in all of them; a zero keeps its sign. */
+ * sigmoid: 1/(1 + e^-v) and tanh, both within 2 ulp for every float, subnormal results included; infinities give their
+ * limits. NaN stays NaN in all of them; a zero keeps its sign but for sigmoid, where it gives 1/2. */
 struct ups_activation {
     int32_t kind;
     float alpha, beta;
 };
+
+/* On these stand sigmoid, 1/(1 + e^-v), and tanh, 1 - 2/(e^2v + 1). Every tier rounds the same products and sums in the same
+ * order, none of them fused: so they are bit-equal, and cheap without FMA. For t in [-20, 104]
+ *
+ *     e^t = 2^n * (1 + p),  n = t/ln 2 rounded,  r = t - n*ln 2,  p = e^r - 1 = r + r^2*(C2 + C3*r + … + C6*r^4)
+ *
+ * ROUND rounds to an integer when added, and leaves n + 63 in the low bits: shifted to the exponent they are 2^n in units of
+ * 2^-64, in which no power overflows and no quotient is subnormal before its last rounding. SHIFT moves r from around 0 to
+ * [ln 0.75, ln 1.5], where p is in [-0.25, 0.5] and its rounding weighs the least in 1 + p. LN2_HIGH has 15 bits, so that
+ * n*LN2_HIGH is exact and so is t less it; what n*LN2_LOW takes off is added to p late, with its small terms.
+ *
+ * Up to TANH_SMALL, where tanh is a half and the difference would begin to cancel, with u = v^2
+ *
+ *     tanh v = v + v*(0 + u*(C0 + C1*u + … + C4*u^4))
+ *
+ * Both polynomials have the least relative error of e^r and of tanh (Remez' exchange; each coefficient was rounded to float
+ * and those after it fitted again): 2^-28 and 2^-29. The rest of the 2 ulp is rounding. */
+#define UPS_EXP_UNIT 0x1p-64f
+#define UPS_EXP_LOG2E 0x1.715476p0f
+#define UPS_EXP_SHIFT 0.085f
+#define UPS_EXP_ROUND (0x1.8p23f + 63)
+#define UPS_EXP_LN2_HIGH 0x1.62e4p-1f
+#define UPS_EXP_LN2_LOW 0x1.7f7d1cp-20f
+#define UPS_EXP_C2 0x1.000006p-1f
+#define UPS_EXP_C3 0x1.5554cp-3f
+#define UPS_EXP_C4 0x1.5544d6p-5f
+#define UPS_EXP_C5 0x1.12074p-7f
+#define UPS_EXP_C6 0x1.7e3b4ap-10f
+#define UPS_TANH_SMALL 0.55f
+#define UPS_TANH_C0 -0x1.55554cp-2f
+#define UPS_TANH_C1 0x1.110d6ap-3f
+#define UPS_TANH_C2 -0x1.b931fcp-5f
+#define UPS_TANH_C3 0x1.598278p-6f
+#define UPS_TANH_C4 -0x1.9c94b8p-8f
 
 /* The tile of every matrix product here. Rows are pixels, columns are output channels (times phases):
  *

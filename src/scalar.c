@@ -8,8 +8,44 @@
 #include <float.h>
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 /* ---- transposed convolution ---- */
+
+/* 1 + e^t for t in [-20, 104], in units of UPS_EXP_UNIT: power + unit, power*part and what the former lost are exact, so the
+ * sum is rounded once. NaN comes through in part. */
+static float one_plus_exp(float t)
+{
+    float rounded = t * UPS_EXP_LOG2E - UPS_EXP_SHIFT + UPS_EXP_ROUND, n = rounded - UPS_EXP_ROUND;
+    float high = t - n * UPS_EXP_LN2_HIGH, low = n * UPS_EXP_LN2_LOW, r = high - low, power;
+    float q = (((UPS_EXP_C6 * r + UPS_EXP_C5) * r + UPS_EXP_C4) * r + UPS_EXP_C3) * r + UPS_EXP_C2;
+    float part = r * r * q - low + high;
+    uint32_t bits;
+
+    memcpy(&bits, &rounded, sizeof bits);
+    bits <<= 23;
+    memcpy(&power, &bits, sizeof power);
+    float sum = power + UPS_EXP_UNIT, lost = UPS_EXP_UNIT - (sum - power);
+    return power * part + lost + sum;
+}
+
+/* Above 20 it rounds to 1, below -104 to 0. */
+static float sigmoid(float v)
+{
+    return UPS_EXP_UNIT / one_plus_exp(v > 20 ? -20 : v < -104 ? 104 : -v);
+}
+
+/* Above 10 it rounds to 1. u*q is -0 for a zero, whose sign the sum would lose; + 0 makes that +0. */
+static float hyperbolic_tangent(float v)
+{
+    float size = v < 0 ? -v : v, u = v * v;
+    if (size > UPS_TANH_SMALL) {
+        float y = 1 - 2 * UPS_EXP_UNIT / one_plus_exp(size > 10 ? 20 : 2 * size);
+        return v < 0 ? -y : y;
+    }
+    float q = (((UPS_TANH_C4 * u + UPS_TANH_C3) * u + UPS_TANH_C2) * u + UPS_TANH_C1) * u + UPS_TANH_C0;
+    return (u * q + 0) * v + v;
+}
 
 /* Every comparison is false for NaN, which so comes through; -0 < 0 is false too. */
 static float activate(float v, const struct ups_activation *activation)
@@ -20,6 +56,8 @@ static float activate(float v, const struct ups_activation *activation)
     case UPS_RELU: return v < 0 ? 0 : v;
     case UPS_LEAKY_RELU: return v < 0 ? v * alpha : v;
     case UPS_CLIP: return v < alpha ? alpha : v > beta ? beta : v;
+    case UPS_SIGMOID: return sigmoid(v);
+    case UPS_TANH: return hyperbolic_tangent(v);
     default: return v;
     }
 }

@@ -6,7 +6,8 @@
  *
  * The reference is a formula of this file, written another way than scalar.c (a window's taps are collected and then
  * judged; sums use fmaf where a vector tier fuses), so the scalar tier is tested like the others, and every tier must
- * give the formula's own bits. Arithmetic may differ in the payload of a NaN only.
+ * give the formula's own bits. Arithmetic may differ in the payload of a NaN only. The bits of sigmoid and tanh are scalar.c's,
+ * and near the double precision of libm.
  *
  * All operands, small pointer tables included, stand in guarded memory. After the call each must hold what the formula
  * says, to the last gap between rows; for an input that is what it held before.
@@ -224,11 +225,18 @@ static void judge(const struct window *w, float *y, void *index, size_t index_by
 
 /* ---- transposed convolution ---- */
 
+static int is_curve(const struct ups_activation *activation)
+{
+    return activation->kind == UPS_SIGMOID || activation->kind == UPS_TANH;
+}
+
 static float activated(float v, const struct ups_activation *activation)
 {
+    static const float none = -0.0f; /* v + -0 is v, whatever its sign */
     volatile float scaled = v * activation->alpha;
 
     if (isnan(v)) return v;
+    if (is_curve(activation)) ups_kernels_scalar.finish.run(&v, 1, 1, 1, &none, 1, 0, activation);
     if (activation->kind == UPS_RELU) return v == 0 || v > 0 ? v : 0;
     if (activation->kind == UPS_LEAKY_RELU) return v == 0 || v > 0 ? v : scaled;
     if (activation->kind == UPS_CLIP && v > activation->beta) return activation->beta;
@@ -379,16 +387,48 @@ static const char *check_winograd_out(ups_winograd_out_fn *run, const struct ups
     return NULL;
 }
 
+/* A curve at special values, and at floats from all over their 2^32 bit patterns: 2 ulp of the function at most, of subnormal results too; limits,
+ * the sign of tanh and NaN are exact, and nothing is above 1. */
+static const char *check_curve(ups_finish_fn *run, const struct ups_activation *activation)
+{
+    enum { AT_ONCE = 1024, SPECIAL = 32 };
+    static const float none = -0.0f;
+    const uint64_t step = check_quick() ? 262139 : 4093;
+    float v[AT_ONCE], y[AT_ONCE];
+
+    for (uint64_t bits = (uint64_t)check_between(0, 4092); bits < (uint64_t)1 << 32;) {
+        for (int i = 0; i < AT_ONCE; i++, bits += step)
+            v[i] = bits_to_float((uint32_t)bits); /* the last ones are the first again */
+        check_fill(v, SPECIAL, CHECK_SPECIAL);
+        memcpy(y, v, sizeof y);
+        run(y, 1, AT_ONCE, AT_ONCE, &none, 1, 0, activation);
+        for (int i = 0; i < AT_ONCE; i++) {
+            const double x = (double)v[i], want = activation->kind == UPS_TANH ? tanh(x) : 1 / (1 + exp(-x));
+            const double ulp = ldexp(1, (want == 0 ? -126 : (int)fmax(ilogb(want), -126)) - 23);
+            const int sign = activation->kind == UPS_TANH && !signbit(v[i]) != !signbit(y[i]);
+            if (isnan(v[i]) ? isnan(y[i])
+                            : fabs((double)y[i] - want) <= (isinf(v[i]) ? 0 : 2 * ulp) && fabsf(y[i]) <= 1 && !sign)
+                continue;
+            snprintf(complaint, sizeof complaint, "activation %d of %.9g (%08x): %.9g (%08x), %.3g ulp from %.12g",
+                     activation->kind, x, check_bits(v[i]), (double)y[i], check_bits(y[i]), ((double)y[i] - want) / ulp,
+                     want);
+            return complaint;
+        }
+    }
+    return NULL;
+}
+
 static const char *check_finish(ups_finish_fn *run, const struct ups_kernels *table)
 {
     static const struct ups_activation activations[] = {
-        {UPS_NO_ACTIVATION, 0, 0}, {UPS_RELU, 0, 0},    {UPS_LEAKY_RELU, 0.1f, 0},
-        {UPS_LEAKY_RELU, -2, 0},   {UPS_CLIP, 0, 1.5f}, {UPS_CLIP, -1, -0.25f},
+        {UPS_NO_ACTIVATION, 0, 0}, {UPS_RELU, 0, 0},       {UPS_LEAKY_RELU, 0.1f, 0}, {UPS_LEAKY_RELU, -2, 0},
+        {UPS_CLIP, 0, 1.5f},       {UPS_CLIP, -1, -0.25f}, {UPS_SIGMOID, 0, 0},       {UPS_TANH, 0, 0},
     };
+    enum { ACTIVATIONS = sizeof activations / sizeof *activations };
     (void)table;
 
     for (struct trial t = {0}; next_trial(&t);)
-        for (int a = 0; a < 6; a++) {
+        for (int a = 0; a < ACTIVATIONS; a++) {
             const int64_t rows = check_between(1, 3), columns = t.n, stride = columns + check_between(0, 2);
             const int64_t along_row = check_between(0, 1);
             operand_count = 0;
@@ -404,6 +444,8 @@ static const char *check_finish(ups_finish_fn *run, const struct ups_kernels *ta
             run(c, rows, columns, stride, bias, along_row, !along_row, &activations[a]);
             if (verdict(&t)) return complaint;
         }
+    for (int a = 0; a < ACTIVATIONS; a++)
+        if (is_curve(&activations[a]) && check_curve(run, &activations[a])) return complaint;
     return NULL;
 }
 

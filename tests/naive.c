@@ -294,6 +294,8 @@ static double activated(const ups_conv_transpose_desc *desc, double v)
     case UPS_RELU: return v < 0 ? 0 : v;
     case UPS_LEAKY_RELU: return v > 0 ? v : v * (double)(float)desc->activation_alpha;
     case UPS_CLIP: return fmin(fmax(v, (float)desc->activation_alpha), (float)desc->activation_beta);
+    case UPS_SIGMOID: return 1 / (1 + exp(-v));
+    case UPS_TANH: return tanh(v);
     default: return v;
     }
 }
@@ -312,7 +314,10 @@ void naive_conv_transpose(const ups_conv_transpose_desc *desc, const int64_t *di
         }
         for (int64_t i = g * c.in_group; i < (g + 1) * c.in_group; i++)
             scatter(desc, &c, i, o, x + (b * I + i) * n, w, to, size);
-        for (int64_t q = 0; q < m; q++) to[q] = activated(desc, to[q]);
+        for (int64_t q = 0; q < m; q++) {
+            to[q] = activated(desc, to[q]);
+            if (desc->activation == UPS_SIGMOID || desc->activation == UPS_TANH) size[q] += fabs(to[q]);
+        }
     }
 }
 

@@ -33,7 +33,8 @@ void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float 
 void naive_shuffle_dims(const ups_shuffle_desc *desc, const int64_t *dims, int64_t *out);
 void naive_shuffle(const ups_shuffle_desc *desc, const int64_t *dims, const float *x, float *y);
 
-/* Scatter form. bias may be NULL. magnitude: sum |x * w| + |bias|, before the activation. */
+/* Scatter form. bias may be NULL. magnitude: sum |x * w| + |bias|, before the activation; sigmoid and tanh, which round on
+ * their own, add their result. */
 void naive_conv_transpose(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
                           const float *bias, const int64_t *out, double *y, double *magnitude);
 
@@ -43,7 +44,8 @@ double naive_conv_transpose_at(const ups_conv_transpose_desc *desc, const int64_
                                double *magnitude);
 
 /* The policy "reproducible" to the bit: taps in row-major order outer, input channels inner, from 0, bias last, in f32.
- * fused: one fmaf per product; else a product and a sum, each rounded. */
+ * fused: one fmaf per product; else a product and a sum, each rounded. sigmoid and tanh have bits that no formula tells; they
+ * are left to the caller. */
 void naive_chain(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
                  const float *bias, const int64_t *out, bool fused, float *y);
 

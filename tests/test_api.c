@@ -355,7 +355,7 @@ static const struct bad_field bad_fields[] = {
     I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, weights_layout, 0, "IOHW"),
     I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, weights_layout, 6, "HWIO"),
     I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, activation, 0, "relu"),
-    I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, activation, 5, "clip"),
+    I32(UPS_CONV_TRANSPOSE, ups_conv_transpose_desc, activation, 7, "tanh"),
 };
 
 static void spoil(union desc *desc, const struct bad_field *bad)
@@ -1502,6 +1502,8 @@ static const struct setting settings[] = {
     {UPS_CONV_TRANSPOSE, "activation", "leaky_relu:0.1", NULL},
     {UPS_CONV_TRANSPOSE, "activation", "leaky_relu", "leaky_relu:0.01"},
     {UPS_CONV_TRANSPOSE, "activation", "clip:0,6", NULL},
+    {UPS_CONV_TRANSPOSE, "activation", "sigmoid", NULL},
+    {UPS_CONV_TRANSPOSE, "activation", "tanh", NULL},
     {UPS_CONV_TRANSPOSE, "activation", "clip:-1.5,2.25", NULL},
 };
 
@@ -1643,6 +1645,7 @@ static const struct setting bad_settings[] = {
     {UPS_CONV_TRANSPOSE, "activation", "clip:2,1", "legal"},
     {UPS_CONV_TRANSPOSE, "activation", "clip:0,6,7", "legal"},
     {UPS_CONV_TRANSPOSE, "activation", "relu:1", "legal"},
+    {UPS_CONV_TRANSPOSE, "activation", "tanh:1", "legal"},
     {UPS_CONV_TRANSPOSE, "activation", "leaky_relu:", "legal"},
     {UPS_CONV_TRANSPOSE, "activation", "leaky_relu:x", "legal"},
 };

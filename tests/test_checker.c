@@ -140,6 +140,30 @@ static void finish_bias_wrong_way(float *c, int64_t rows, int64_t columns, int64
     RIGHT.finish.run(c, rows, columns, c_stride, bias, 0, 0, activation);
 }
 
+/* A sigmoid that is off by one bit where it is near 1. */
+static void finish_last_bit(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias,
+                            int64_t bias_row, int64_t bias_column, const struct ups_activation *activation)
+{
+    RIGHT.finish.run(c, rows, columns, c_stride, bias, bias_row, bias_column, activation);
+    for (int64_t i = 0; i < rows && activation->kind == UPS_SIGMOID; i++)
+        for (int64_t j = 0; j < columns; j++)
+            if (c[i * c_stride + j] > 0.75f) c[i * c_stride + j] = nextafterf(c[i * c_stride + j], 0);
+}
+
+/* tanh from powers that overflow: NaN far from 0, and nothing but cancellation near it. */
+static void finish_overflow(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias,
+                            int64_t bias_row, int64_t bias_column, const struct ups_activation *activation)
+{
+    const struct ups_activation none = {UPS_NO_ACTIVATION, 0, 0};
+    const int wrong = activation->kind == UPS_TANH;
+    RIGHT.finish.run(c, rows, columns, c_stride, bias, bias_row, bias_column, wrong ? &none : activation);
+    for (int64_t i = 0; i < rows && wrong; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            const float e = expf(2 * c[i * c_stride + j]);
+            c[i * c_stride + j] = (e - 1) / (e + 1);
+        }
+}
+
 static void axpy_tail(int64_t n, float a, const float *x, float *y)
 {
     RIGHT.axpy.run(n > 1 ? n - 1 : 1, a, x, y);
@@ -537,6 +561,8 @@ static const char *const outcomes[] = {"passes", "fails its check", "faults"};
     X(finish, finish_nan, FAILS)                     \
     X(finish, finish_zero, FAILS)                    \
     X(finish, finish_bias_wrong_way, FAILS)          \
+    X(finish, finish_last_bit, FAILS)                \
+    X(finish, finish_overflow, FAILS)                \
     X(axpy, axpy_tail, FAILS)                        \
     X(axpy, axpy_rounding, FAILS)                    \
     X(axpy, axpy_input, FAILS)                       \

@@ -144,7 +144,7 @@ enum {
     UPS_SHAPE_OPENVINO = 5
 }; /* ups_conv_transpose_desc.shape_rule */
 enum { UPS_IOHW = 1, UPS_OIHW = 2, UPS_HWOI = 3, UPS_OHWI = 4, UPS_HWIO = 5 };
-enum { UPS_NO_ACTIVATION = 1, UPS_RELU = 2, UPS_LEAKY_RELU = 3, UPS_CLIP = 4 };
+enum { UPS_NO_ACTIVATION = 1, UPS_RELU = 2, UPS_LEAKY_RELU = 3, UPS_CLIP = 4, UPS_SIGMOID = 5, UPS_TANH = 6 };
 enum { UPS_POLICY_ACCURATE = 1, UPS_POLICY_FAST = 2, UPS_POLICY_REPRODUCIBLE = 3 };
 enum { UPS_TEXT = 1, UPS_JSON = 2 };
 
@@ -355,7 +355,8 @@ typedef struct ups_conv_transpose_desc {
     int32_t weights_layout;    /* UPS_IOHW whatever the activations' layout: [I, O/G, k…] dense; OIHW [O, I/G, k…], HWOI
                                   [k…, O, I/G], OHWI [O, k…, I/G], HWIO [k…, I, O/G]: of I and O the one named first counts
                                   all channels, the other those of one group. ncnn, onednn OIHW; tf HWOI; tflite, xnnpack OHWI */
-    int32_t activation;        /* UPS_NO_ACTIVATION; UPS_RELU; UPS_LEAKY_RELU: v < 0 ? v*alpha : v; UPS_CLIP to [alpha, beta] */
+    int32_t activation;        /* UPS_NO_ACTIVATION; UPS_RELU; UPS_LEAKY_RELU: v < 0 ? v*alpha : v; UPS_CLIP to [alpha, beta];
+                                * UPS_SIGMOID: 1/(1 + e^-v); UPS_TANH. The last two within 2 ulp, the same bits on every tier */
     double activation_alpha;   /* leaky relu's slope (0.01 after init), or clip's lower end */
     double activation_beta;    /* clip's upper end (0 after init) */
 } ups_conv_transpose_desc;

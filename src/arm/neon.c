@@ -6,6 +6,7 @@
 #include "vec_neon.h"
 
 #include "../vector/lanes.h"
+#include "../vector/sigmoid.h"
 #include "../vector/finish.h"
 #include "../vector/gemm.h"
 #include "../vector/winograd.h"

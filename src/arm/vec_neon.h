@@ -87,12 +87,14 @@ WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)
 
 /* Arithmetic. max: a > b ? a : b, and min: a < b ? a : b, so b if either is NaN or both are zero. */
 WORD(vf) vf_add(vf a, vf b) { return vaddq_f32(a, b); }
+WORD(vf) vf_sub(vf a, vf b) { return vsubq_f32(a, b); }
 WORD(vf) vf_mul(vf a, vf b) { return vmulq_f32(a, b); }
 WORD(vf) vf_div(vf a, vf b) { return vdivq_f32(a, b); }
 WORD(vf) vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); } /* a*b + c */
 WORD(vf) vf_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 WORD(vf) vf_min(vf a, vf b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 WORD(vi) vi_add(vi a, vi b) { return vaddq_s32(a, b); }
+WORD(vi) vi_shift_left(vi a, int bits) { return vshlq_s32(a, vi_set(bits)); }
 
 /* Masks. select: the lanes of a where m, else those of b. */
 WORD(vm) vf_less(vf a, vf b) { return vcltq_f32(a, b); }

@@ -54,12 +54,14 @@ WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)
 
 /* Arithmetic. max: a > b ? a : b, and min: a < b ? a : b, so b if either is NaN or both are zero. */
 WORD(vf) vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
+WORD(vf) vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 WORD(vf) vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 WORD(vf) vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 WORD(vf) vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); } /* a*b + c */
 WORD(vf) vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 WORD(vf) vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 WORD(vi) vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
+WORD(vi) vi_shift_left(vi a, int bits) { return _mm256_slli_epi32(a, bits); }
 
 /* Masks. select: the lanes of a where m, else those of b. */
 WORD(vm) vf_less(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }

@@ -198,6 +198,7 @@ ACTIVATIONS = [
     (1, [], "relu"),
     (2, [0.1], "leaky_relu:0.1"),
     (3, [-3.0, 5.0], "clip:-3,5"),
+    (4, [], "sigmoid"),
 ]
 
 
@@ -265,7 +266,7 @@ def conv_transpose(rng, quick):
     if expected is None:
         return None
     terms = inputs // group * int(np.prod(kernel)) + 1
-    exact = whole(x, weights) and (bias is None or whole(bias)) and activation != 2
+    exact = whole(x, weights) and (bias is None or whole(bias)) and activation not in (2, 4)
     return Call(
         op="conv_transpose",
         preset="ncnn",
