@@ -35,12 +35,12 @@
 static const double factor_of_form[UPS_MINIMAL_FORMS] = {
     [UPS_F_1_1] = 1, [UPS_F_2_3] = 0.81, [UPS_F_4_3] = 1.3, [UPS_F_3_2] = 0.95, [UPS_F_4_2] = 1.28};
 
-/* The error of a sum grows with its chain; of all channels but the transforms' roundings remain, as much as another 21 channels
- * in a chain would give, 8 where one axis is transformed. */
+/* The error of a sum grows with its chain. The transforms' roundings do not shrink with it: they count as 20 more channels, 8
+ * where one axis is transformed. */
 static double factor_of_tile(struct ups_winograd_tile tile, int64_t channels, int64_t chain)
 {
-    const double transforms = tile.h == UPS_F_1_1 || tile.w == UPS_F_1_1 ? 8 : 21;
-    double share = chain < channels ? fmin(1, ((double)chain + transforms) / (double)channels) : 1;
+    double transforms = tile.h == UPS_F_1_1 || tile.w == UPS_F_1_1 ? 8 : 20;
+    double share = ((double)ups_min(chain, channels) + transforms) / (double)channels;
     return factor_of_form[tile.h] * factor_of_form[tile.w] * sqrt(share);
 }
 
