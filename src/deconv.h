@@ -41,12 +41,13 @@ struct ups_deconv {
         int64_t group, in, out, tap[3];
     } w; /* element strides of the caller's weights */
     const struct ups_deconv_algorithm *algorithm;
-    const char *verdict[3]; /* per algorithm in their order: why it was taken or not */
-    double work[3];
+    const char *verdict[4]; /* per algorithm in their order: why it was taken or not */
+    double work[4];
     float *packed; /* `packed_floats` for each convolution group; NULL with UPS_WEIGHTS_AT_RUN */
     size_t packed_floats;
     struct ups_phase_group *phase_group; /* algorithm phase */
     int64_t phase_groups;
+    int64_t channel_step, tap_step; /* algorithm depthwise: of the packed weights */
 };
 
 /* A part of the output of one image: [lo, hi) on each axis, all channels. */
@@ -68,7 +69,8 @@ struct ups_deconv_run {
 struct ups_deconv_algorithm {
     const char *name;
     bool one_chain; /* every output one chain in the reference order: what policy reproducible demands */
-    /* Estimated cost per input pixel, in multiply-adds of the tile; lanes that padding wastes are counted. */
+    /* Estimated cost per input pixel, in multiply-adds of the tile; lanes that padding wastes are counted. Infinite for a layer
+     * that it does not take. */
     double (*work)(const struct ups_deconv *d, const struct ups_kernels *kernels);
     /* Lays out the packed floats of one convolution group: sets packed_floats and what else it needs. */
     int32_t (*layout)(const struct ups_op *op, struct ups_deconv *d);
@@ -79,7 +81,11 @@ struct ups_deconv_algorithm {
     void (*run)(const struct ups_deconv_run *run, const struct ups_box *box);
 };
 
-extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter;
+extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter,
+    ups_deconv_depthwise;
+
+/* Whether algorithm depthwise takes rows of one channel, lanes along W, or pixels with all their channels. */
+bool ups_depthwise_planar(const ups_plan *plan);
 
 /* Axes, channels and the strides of the weights, of a checked descriptor, into a zeroed struct. */
 int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *desc);

@@ -22,12 +22,15 @@ static struct activation activation_constants(const struct ups_activation *activ
     }
 }
 
+STEP vf activated(vf v, struct activation act)
+{
+    v = vf_select(vf_less(v, vf_set(0)), vf_mul(v, vf_set(act.slope)), v);
+    return vf_min(vf_set(act.high), vf_max(vf_set(act.low), v));
+}
+
 STEP void finish_step(float *c, int64_t lanes, vf bias, struct activation act)
 {
-    vf v = vf_add(vf_load(c, lanes), bias);
-    v = vf_select(vf_less(v, vf_set(0)), vf_mul(v, vf_set(act.slope)), v);
-    v = vf_min(vf_set(act.high), vf_max(vf_set(act.low), v));
-    vf_store(c, lanes, v);
+    vf_store(c, lanes, activated(vf_add(vf_load(c, lanes), bias), act));
 }
 
 static void ISA(finish)(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias, int64_t bias_row,
