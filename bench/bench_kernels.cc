@@ -181,7 +181,7 @@ void time_ups_depthwise_rows_fn(benchmark::State &state, ups_depthwise_rows_fn *
 {
     const int64_t cells = 64, pitch = cells + 2, rows = std::max<int64_t>(length_of(12) / cells, 1);
     const float w[] = {0.1f, 0.2f, 0.3f, 0.4f};
-    const ups_activation none = {};
+    const ups_activation none = {UPS_NO_ACTIVATION, 0, 0};
     time_moves(state, setting, 4 * ((rows + 1) * pitch + rows * 2 * cells), [&](char *block) {
         Operands o = {block};
         const float *x0 = o.floats((rows + 1) * pitch), *x1 = x0 + pitch;
@@ -198,7 +198,7 @@ void time_ups_depthwise_pixels_fn(benchmark::State &state, ups_depthwise_pixels_
     const int64_t channels = 64, n = std::max<int64_t>(length_of(12) / channels, 2);
     const std::vector<float> w(static_cast<size_t>(4 * channels), 0.25f), bias(static_cast<size_t>(channels));
     const float *weights[] = {w.data(), w.data() + channels, w.data() + 2 * channels, w.data() + 3 * channels};
-    const ups_activation none = {};
+    const ups_activation none = {UPS_NO_ACTIVATION, 0, 0};
     time_moves(state, setting, 4 * channels * (2 * (n + 1) + n), [&](char *block) {
         Operands o = {block};
         const float *x0 = o.floats((n + 1) * channels), *x1 = o.floats((n + 1) * channels);

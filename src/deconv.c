@@ -99,9 +99,9 @@ static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char 
     for (int i = 0; i < ALGORITHMS; i++) d->work[i] = algorithms[i]->work(d, op->kernels);
     int chosen = automatic ? cheapest(d, op->policy) : find_algorithm(name);
     if (chosen < 0)
-        return ups_error(UPS_INVALID,
-                         "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter, depthwise",
-                         name);
+        return ups_error(
+            UPS_INVALID,
+            "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter, depthwise", name);
     if (excluded(op->policy, chosen))
         return ups_error(
             UPS_UNSUPPORTED,

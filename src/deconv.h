@@ -81,8 +81,7 @@ struct ups_deconv_algorithm {
     void (*run)(const struct ups_deconv_run *run, const struct ups_box *box);
 };
 
-extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter,
-    ups_deconv_depthwise;
+extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter, ups_deconv_depthwise;
 
 /* Whether algorithm depthwise takes rows of one channel, lanes along W, or pixels with all their channels. */
 bool ups_depthwise_planar(const ups_plan *plan);

@@ -99,8 +99,8 @@ struct line {
 };
 
 /* Pixels i … of the phase of w0, `n` of them: the taps inside the image for the first, and how many pixels have the same. */
-static int64_t pixels_alike(const struct ups_deconv_run *run, struct line *l, const struct chain *c, int64_t i, int64_t n,
-                            int64_t *taps)
+static int64_t pixels_alike(const struct ups_deconv_run *run, struct line *l, const struct chain *c, int64_t i,
+                            int64_t n, int64_t *taps)
 {
     const struct ups_deconv_axis *a = &run->d->axis[2];
     const struct ups_view *x = &run->plan->x;
@@ -193,9 +193,9 @@ struct band {
     int64_t entry_count;
     struct ups_depthwise_tap *taps;
     float *floats;
-    int64_t left, pitch;           /* x[left] is the first float of a row */
-    int64_t height;                /* output rows that are computed from one filling, at most */
-    int64_t top, rows, step;       /* source rows of the filling: top, top + step … */
+    int64_t left, pitch;               /* x[left] would be the first float of a row */
+    int64_t height;                    /* output rows that are computed from one filling, at most */
+    int64_t top, rows, step;           /* source rows of the filling: top, top + step … */
     int64_t plane, planes, plane_step; /* source planes: plane, plane - plane_step …; planes may lie outside */
 };
 
@@ -205,10 +205,12 @@ static int64_t spread(const struct ups_deconv_axis *a)
     return ups_ceil_div((a->k - 1) * a->d, a->s);
 }
 
-/* Floats of a row of the band. */
+/* Floats from row to row of the band: its first pixel of the image stands at the begin of a cache line. */
+enum { LINE = UPS_ALIGNMENT / (int)sizeof(float) };
+
 static int64_t pitch_of(const struct ups_deconv_axis *w, int64_t width)
 {
-    return ups_ceil_div(width, w->s) + spread(w);
+    return ups_round_up(ups_ceil_div(width, w->s) + spread(w) + LINE - 1, LINE);
 }
 
 /* Output rows per filling: a few cells of the H axis, one row where a dilation leaves source rows out. */
@@ -249,8 +251,9 @@ static size_t workspace(const ups_plan *plan, int64_t width)
 static void list_entries(struct band *b)
 {
     const struct ups_deconv_axis *w = &b->run->d->axis[2];
-    int64_t origin = b->box->lo[2] + w->pad; /* of output 0 of cell 0 */
-    b->left = ups_ceil_div(origin - (w->k - 1) * w->d, w->s); /* what the last tap brings to cell 0 */
+    int64_t origin = b->box->lo[2] + w->pad;                      /* of output 0 of cell 0 */
+    b->left = ups_ceil_div(origin - (w->k - 1) * w->d, w->s);     /* what the last tap brings to cell 0 */
+    b->left -= remainder_of(b->left - ups_max(b->left, 0), LINE); /* and zeros, up to a cache line */
     for (int64_t t = 0; t < w->k; t++) {
         int64_t p = remainder_of(t * w->d - origin, w->s), ahead = ups_floor_div(p + origin - t * w->d, w->s);
         struct entry *last = b->entries + b->entry_count - 1;
@@ -358,4 +361,5 @@ static void run_depthwise(const struct ups_deconv_run *run, const struct ups_box
     (ups_depthwise_planar(run->plan) ? run_planar : run_pixels)(run, box);
 }
 
-const struct ups_deconv_algorithm ups_deconv_depthwise = {"depthwise", true, work, layout, pack, workspace, run_depthwise};
+const struct ups_deconv_algorithm ups_deconv_depthwise = {"depthwise", true,      work,         layout,
+                                                          pack,        workspace, run_depthwise};

@@ -6,87 +6,176 @@
  */
 enum { DEPTHWISE_SUMS = 8 };
 
-/* The sums are done: bias, then the activation, which most layers do not have. */
-STEP vf depthwise_finish(vf sum, vf bias, int active, struct activation act)
-{
-    sum = vf_add(sum, bias);
-    return active ? activated(sum, act) : sum;
-}
-
-/* ---- channels first, 1, 2 or 4 outputs to a cell: lanes are cells ----
+/* ---- channels first, up to 8 outputs to a cell: lanes are cells ----
  *
  *     sum of phase 0:  y0 y2 y4 y6 …
  *     sum of phase 1:  y1 y3 y5 y7 …      zipped when stored
- */
+ *
+ * 3 phases count as 4 and 5 to 7 as 8. A cell of the zipped sums then ends with rubbish, which the next one overwrites. */
 
-/* Outputs of `lanes` cells from the sums of their phases, in the order of memory. With 4: a0 b0 c0 d0 a1 … is (a zip c)
- * zip (b zip d). */
-STEP void interleave(const int64_t s, vf *p)
+/* The sums of `phases` phases to the order of memory. Zipping phase i with phase i + phases/2 for all i below that rotates
+ * the numbers of phase and lane as in transpose.h, here until the phase is the low part of the place. */
+STEP void interleave(const int64_t phases, vf *p)
 {
-    if (s == 2) {
-        const struct vf_pair ab = vf_zip(p[0], p[1]);
-        p[0] = ab.low, p[1] = ab.high;
-    }
-    if (s == 4) {
-        const struct vf_pair ac = vf_zip(p[0], p[2]), bd = vf_zip(p[1], p[3]);
-        const struct vf_pair low = vf_zip(ac.low, bd.low), high = vf_zip(ac.high, bd.high);
-        p[0] = low.low, p[1] = low.high, p[2] = high.low, p[3] = high.high;
-    }
-}
-
-/* Cells at … of one row: `vectors` of them with `lanes` cells, `left` outputs in all, no more than these cells have. */
-STEP void depthwise_cells(const struct ups_depthwise *d, const int64_t s, const int64_t vectors, const int64_t lanes,
-                          int64_t at, struct activation act, float *y, int64_t left)
-{
-    const int active = d->activation->kind != UPS_NO_ACTIVATION;
-    const vf bias = vf_set(d->bias);
-    vf sum[DEPTHWISE_SUMS][4];
+    vf q[DEPTHWISE_SUMS];
 
     /* clang-format off */
-    UNROLL for (int64_t v = 0; v < vectors; v++)
-        UNROLL for (int64_t p = 0; p < s; p++) sum[v][p] = vf_set(0);
-
-    for (const struct ups_depthwise_tap *t = d->tap, *end = t + d->taps; t < end; t++) {
-        vf x[DEPTHWISE_SUMS];
-        UNROLL for (int64_t v = 0; v < vectors; v++) x[v] = vf_load(t->x + at + v * VF_LANES, lanes);
-        UNROLL for (int64_t p = 0; p < s; p++)
-            if (s == 1 || (t->first <= p && p < t->last)) {
-                const vf w = vf_broadcast(t->w + (s == 1 ? 0 : p - t->first));
-                UNROLL for (int64_t v = 0; v < vectors; v++) sum[v][p] = vf_fma(w, x[v], sum[v][p]);
-            }
-    }
-
-    UNROLL for (int64_t v = 0; v < vectors; v++) {
-        interleave(s, sum[v]);
-        UNROLL for (int64_t p = 0; p < s; p++) {
-            const int64_t o = (v * s + p) * VF_LANES;
-            const vf result = depthwise_finish(sum[v][p], bias, active, act);
-            if (lanes == VF_LANES && left == vectors * s * VF_LANES)
-                vf_store(y + o, VF_LANES, result);
-            else if (o < left)
-                vf_store(y + o, left - o < VF_LANES ? left - o : VF_LANES, result);
+    UNROLL for (int64_t pass = 1; pass < phases; pass *= 2) {
+        UNROLL for (int64_t i = 0; i < phases / 2; i++) {
+            q[2 * i] = vf_zip_low(p[i], p[i + phases / 2]);
+            q[2 * i + 1] = vf_zip_high(p[i], p[i + phases / 2]);
         }
+        UNROLL for (int64_t i = 0; i < phases; i++) p[i] = q[i];
     }
     /* clang-format on */
 }
 
-STEP void depthwise_row(const struct ups_depthwise *d, const int64_t s, int64_t at, struct activation act, float *y)
+/* The sums of cells, one vector per phase, with what comes after. */
+STEP void depthwise_sum(const struct ups_depthwise *d, const int64_t phases, const int64_t vectors, const int64_t lanes,
+                        int64_t at, struct activation act, vf sum[DEPTHWISE_SUMS][DEPTHWISE_SUMS])
 {
-    const int64_t tile = DEPTHWISE_SUMS * VF_LANES, vector = s * VF_LANES;
-    int64_t o = 0;
+    /* clang-format off */
+    UNROLL for (int64_t v = 0; v < vectors; v++)
+        UNROLL for (int64_t p = 0; p < phases; p++) sum[v][p] = vf_set(0);
 
-    for (; o + tile <= d->n; o += tile)
-        depthwise_cells(d, s, DEPTHWISE_SUMS / s, VF_LANES, at + o / s, act, y + o, tile);
-    for (; o + vector <= d->n; o += vector) depthwise_cells(d, s, 1, VF_LANES, at + o / s, act, y + o, vector);
-    if (o < d->n) depthwise_cells(d, s, 1, (d->n - o + s - 1) / s, at + o / s, act, y + o, d->n - o);
+    for (const struct ups_depthwise_tap *t = d->tap, *end = t + d->taps; t < end; t++) {
+        vf x[DEPTHWISE_SUMS];
+        UNROLL for (int64_t v = 0; v < vectors; v++) x[v] = vf_load(t->x + at + v * VF_LANES, lanes);
+        UNROLL for (int64_t p = 0; p < phases; p++)
+            if (phases == 1 || (t->first <= p && p < t->last)) {
+                const vf w = vf_broadcast(t->w + (phases == 1 ? 0 : p - t->first));
+                UNROLL for (int64_t v = 0; v < vectors; v++) sum[v][p] = vf_fma(w, x[v], sum[v][p]);
+            }
+    }
+
+    UNROLL for (int64_t v = 0; v < vectors; v++)
+        UNROLL for (int64_t p = 0; p < phases; p++) sum[v][p] = vf_add(sum[v][p], vf_set(d->bias));
+    if (d->activation->kind != UPS_NO_ACTIVATION)
+        UNROLL for (int64_t v = 0; v < vectors; v++)
+            UNROLL for (int64_t p = 0; p < phases; p++) sum[v][p] = activated(sum[v][p], act);
+    UNROLL for (int64_t v = 0; v < vectors; v++) interleave(phases, sum[v]);
+    /* clang-format on */
 }
 
-/* ---- channels first, any other stride: lanes are the outputs of a cell ----
+/* `vectors` full vectors of cells; all their outputs are wanted. */
+STEP void depthwise_cells(const struct ups_depthwise *d, const int64_t phases, const int64_t vectors, int64_t at,
+                          struct activation act, float *y)
+{
+    vf sum[DEPTHWISE_SUMS][DEPTHWISE_SUMS];
+
+    depthwise_sum(d, phases, vectors, VF_LANES, at, act, sum);
+    /* clang-format off */
+    UNROLL for (int64_t v = 0; v < vectors; v++)
+        UNROLL for (int64_t p = 0; p < phases; p++) vf_store(y + (v * phases + p) * VF_LANES, VF_LANES, sum[v][p]);
+    /* clang-format on */
+}
+
+/* One vector of cells, by way of a small array: only `left` outputs are wanted, or cells have more phases than outputs. */
+STEP void depthwise_some(const struct ups_depthwise *d, const int64_t phases, int64_t at, struct activation act,
+                         float *y, int64_t left)
+{
+    const int64_t s = d->stride, cells = (left + s - 1) / s;
+    vf sum[DEPTHWISE_SUMS][DEPTHWISE_SUMS];
+    float row[DEPTHWISE_SUMS * VF_LANES];
+
+    depthwise_sum(d, phases, 1, cells < VF_LANES ? cells : VF_LANES, at, act, sum);
+    /* clang-format off */
+    UNROLL for (int64_t p = 0; p < phases; p++) vf_store(row + p * VF_LANES, VF_LANES, sum[0][p]);
+    /* clang-format on */
+    for (int64_t i = 0; i < VF_LANES && i < cells; i++)
+        if (i * s + phases <= left)
+            __builtin_memcpy(y + i * s, row + i * phases, (size_t)phases * sizeof *y);
+        else
+            for (int64_t p = 0; p < s && i * s + p < left; p++) y[i * s + p] = row[i * phases + p];
+}
+
+STEP void depthwise_row(const struct ups_depthwise *d, const int64_t phases, int64_t at, struct activation act,
+                        float *y)
+{
+    const int64_t tile = DEPTHWISE_SUMS / phases * VF_LANES, s = d->stride, cells = d->n / s;
+    int64_t i = 0;
+
+    if (phases == s) {
+        for (; i + tile <= cells; i += tile)
+            depthwise_cells(d, phases, DEPTHWISE_SUMS / phases, at + i, act, y + i * phases);
+        for (; phases < 4 && i + tile / 2 <= cells; i += tile / 2)
+            depthwise_cells(d, phases, DEPTHWISE_SUMS / 2 / phases, at + i, act, y + i * phases);
+        for (; i + VF_LANES <= cells; i += VF_LANES) depthwise_cells(d, phases, 1, at + i, act, y + i * phases);
+    }
+    for (; i * s < d->n; i += VF_LANES) depthwise_some(d, phases, at + i, act, y + i * s, d->n - i * s);
+}
+
+/* ---- the same for k4 s2, by far the most frequent: two source rows, of each three neighbours ----
+ *
+ *     y[2i] = w1*x[i] + w3*x[i-1]       y[2i + 1] = w0*x[i+1] + w2*x[i]
+ *
+ * The list is then a constant, all loops over it unroll, and the weights stay in registers. */
+enum { QUAD_TAPS = 6 };
+
+STEP int is_quad(const struct ups_depthwise *d)
+{
+    if (d->stride != 2 || d->taps != QUAD_TAPS) return 0;
+    for (int64_t t = 0; t < QUAD_TAPS; t++)
+        if (d->tap[t].first != (t % 3 == 0) || d->tap[t].last != 2 - (t % 3 == 2)) return 0;
+    return 1;
+}
+
+STEP void quad_step(const float *const *x, const vf *w, int64_t lanes, vf bias, int active, struct activation act,
+                    float *y, int64_t left)
+{
+    vf even = vf_set(0), odd = vf_set(0);
+
+    /* clang-format off */
+    UNROLL for (int64_t r = 0; r < 2; r++) {
+        const vf middle = vf_keep(vf_load(x[3 * r + 1], lanes));
+        odd = vf_fma(w[4 * r], vf_load(x[3 * r], lanes), odd);
+        even = vf_fma(w[4 * r + 1], middle, even);
+        odd = vf_fma(w[4 * r + 2], middle, odd);
+        even = vf_fma(w[4 * r + 3], vf_load(x[3 * r + 2], lanes), even);
+    }
+    /* clang-format on */
+    even = vf_add(even, bias);
+    odd = vf_add(odd, bias);
+    if (active) {
+        even = activated(even, act);
+        odd = activated(odd, act);
+    }
+    const struct vf_pair z = vf_zip(even, odd);
+    if (lanes == VF_LANES && left == 2 * VF_LANES) {
+        vf_store_pair(y, VF_LANES, z);
+    } else {
+        vf_store(y, left < VF_LANES ? left : VF_LANES, z.low);
+        if (left > VF_LANES) vf_store(y + VF_LANES, left - VF_LANES, z.high);
+    }
+}
+
+STEP void depthwise_quad(const struct ups_depthwise *d, struct activation act, float *y)
+{
+    const int active = d->activation->kind != UPS_NO_ACTIVATION;
+    const vf bias = vf_set(d->bias);
+    vf w[8];
+
+    /* clang-format off */
+    UNROLL for (int64_t t = 0; t < 8; t++) w[t] = vf_set(d->tap[t / 4 * 3 + (t % 4 + 1) / 2].w[t % 4 == 2]);
+    for (int64_t r = 0; r < d->rows; r++) {
+        const float *x[QUAD_TAPS];
+        float *row = y + r * d->y_stride;
+        int64_t left = d->n;
+        UNROLL for (int64_t t = 0; t < QUAD_TAPS; t++) x[t] = d->tap[t].x + r * d->x_stride;
+        for (; left >= 2 * VF_LANES; left -= 2 * VF_LANES, row += 2 * VF_LANES) {
+            quad_step(x, w, VF_LANES, bias, active, act, row, 2 * VF_LANES);
+            UNROLL for (int64_t t = 0; t < QUAD_TAPS; t++) x[t] += VF_LANES;
+        }
+        if (left > 0) quad_step(x, w, (left + 1) / 2, bias, active, act, row, left);
+    }
+    /* clang-format on */
+}
+
+/* ---- channels first, any greater stride: lanes are the outputs of a cell ----
  * Outputs p … of a cell that meet the same taps. `cells` of them share the weights. */
 STEP void depthwise_phases(const struct ups_depthwise *d, const int64_t cells, const int64_t vectors,
                            const int64_t lanes, int64_t at, int64_t p, struct activation act, float *y)
 {
-    const int active = d->activation->kind != UPS_NO_ACTIVATION;
     const vf bias = vf_set(d->bias);
     vf sum[DEPTHWISE_SUMS / 2][2];
 
@@ -105,8 +194,12 @@ STEP void depthwise_phases(const struct ups_depthwise *d, const int64_t cells, c
     }
 
     UNROLL for (int64_t i = 0; i < cells; i++)
-        UNROLL for (int64_t v = 0; v < vectors; v++)
-            vf_store(y + i * d->stride + p + v * VF_LANES, lanes, depthwise_finish(sum[i][v], bias, active, act));
+        UNROLL for (int64_t v = 0; v < vectors; v++) sum[i][v] = vf_add(sum[i][v], bias);
+    if (d->activation->kind != UPS_NO_ACTIVATION)
+        UNROLL for (int64_t i = 0; i < cells; i++)
+            UNROLL for (int64_t v = 0; v < vectors; v++) sum[i][v] = activated(sum[i][v], act);
+    UNROLL for (int64_t i = 0; i < cells; i++)
+        UNROLL for (int64_t v = 0; v < vectors; v++) vf_store(y + i * d->stride + p + v * VF_LANES, lanes, sum[i][v]);
     /* clang-format on */
 }
 
@@ -123,7 +216,7 @@ STEP void depthwise_segment(const struct ups_depthwise *d, const int64_t cells, 
 }
 
 /* The end of the outputs from p on that meet the same taps. */
-static int64_t same_taps(const struct ups_depthwise *d, int64_t p)
+STEP int64_t same_taps(const struct ups_depthwise *d, int64_t p)
 {
     int64_t end = d->stride;
 
@@ -134,7 +227,7 @@ static int64_t same_taps(const struct ups_depthwise *d, int64_t p)
     return end;
 }
 
-static void depthwise_any_stride(const struct ups_depthwise *d, struct activation act, float *y)
+STEP void depthwise_by_phase(const struct ups_depthwise *d, struct activation act, float *y)
 {
     const int64_t cells = DEPTHWISE_SUMS / 2, full = d->n / d->stride, rest = d->n % d->stride;
 
@@ -144,26 +237,33 @@ static void depthwise_any_stride(const struct ups_depthwise *d, struct activatio
             const int64_t at = r * d->x_stride;
             float *row = y + r * d->y_stride;
             int64_t i = 0;
-            for (; i + cells <= full; i += cells)
-                depthwise_segment(d, cells, at + i, p, end, act, row + i * d->stride);
+            for (; i + cells <= full; i += cells) depthwise_segment(d, cells, at + i, p, end, act, row + i * d->stride);
             for (; i < full; i++) depthwise_segment(d, 1, at + i, p, end, act, row + i * d->stride);
             if (p < rest) depthwise_segment(d, 1, at + i, p, end < rest ? end : rest, act, row + i * d->stride);
         }
     }
 }
 
-static void ISA(depthwise_rows)(const struct ups_depthwise *d, float *y)
+/* A copy of *given, so that the compiler need not look again after each store whether it has changed. */
+static void ISA(depthwise_rows)(const struct ups_depthwise *given, float *y)
 {
-    const struct activation act = activation_constants(d->activation);
+    const struct ups_depthwise d = *given;
+    const struct activation act = activation_constants(d.activation);
 
-    if (d->stride != 1 && d->stride != 2 && d->stride != 4) {
-        depthwise_any_stride(d, act, y);
+    if (is_quad(&d)) {
+        depthwise_quad(&d, act, y);
         return;
     }
-    for (int64_t r = 0; r < d->rows; r++, y += d->y_stride) {
-        if (d->stride == 1) depthwise_row(d, 1, r * d->x_stride, act, y);
-        if (d->stride == 2) depthwise_row(d, 2, r * d->x_stride, act, y);
-        if (d->stride == 4) depthwise_row(d, 4, r * d->x_stride, act, y);
+    if (d.stride > 8) {
+        depthwise_by_phase(&d, act, y);
+        return;
+    }
+    for (int64_t r = 0; r < d.rows; r++, y += d.y_stride) {
+        const int64_t at = r * d.x_stride;
+        if (d.stride == 1) depthwise_row(&d, 1, at, act, y);
+        if (d.stride == 2) depthwise_row(&d, 2, at, act, y);
+        if (d.stride == 3 || d.stride == 4) depthwise_row(&d, 4, at, act, y);
+        if (d.stride > 4) depthwise_row(&d, 8, at, act, y);
     }
 }
 
@@ -172,7 +272,6 @@ static void ISA(depthwise_rows)(const struct ups_depthwise *d, float *y)
 STEP void depthwise_pixels(const struct ups_depthwise_pixels *d, const int64_t pixels, const int64_t lanes, int64_t at,
                            int64_t c, struct activation act, float *y)
 {
-    const int active = d->activation->kind != UPS_NO_ACTIVATION;
     const vf bias = vf_load(d->bias + c, lanes);
     vf sum[DEPTHWISE_SUMS];
 
@@ -183,8 +282,10 @@ STEP void depthwise_pixels(const struct ups_depthwise_pixels *d, const int64_t p
         const float *x = d->x[t] + at + c;
         UNROLL for (int64_t o = 0; o < pixels; o++) sum[o] = vf_fma(w, vf_load(x + o * d->x_stride, lanes), sum[o]);
     }
-    UNROLL for (int64_t o = 0; o < pixels; o++)
-        vf_store(y + o * d->y_stride + c, lanes, depthwise_finish(sum[o], bias, active, act));
+    UNROLL for (int64_t o = 0; o < pixels; o++) sum[o] = vf_add(sum[o], bias);
+    if (d->activation->kind != UPS_NO_ACTIVATION)
+        UNROLL for (int64_t o = 0; o < pixels; o++) sum[o] = activated(sum[o], act);
+    UNROLL for (int64_t o = 0; o < pixels; o++) vf_store(y + o * d->y_stride + c, lanes, sum[o]);
     /* clang-format on */
 }
 
@@ -199,12 +300,13 @@ STEP void depthwise_strip(const struct ups_depthwise_pixels *d, const int64_t pi
     if (c < d->channels) depthwise_pixels(d, pixels, d->channels - c, at, c, act, y);
 }
 
-static void ISA(depthwise_pixels)(const struct ups_depthwise_pixels *d, float *y)
+static void ISA(depthwise_pixels)(const struct ups_depthwise_pixels *given, float *y)
 {
-    const struct activation act = activation_constants(d->activation);
+    const struct ups_depthwise_pixels d = *given;
+    const struct activation act = activation_constants(d.activation);
     int64_t o = 0;
 
-    for (; o + 8 <= d->n; o += 8) depthwise_strip(d, 8, o, act, y);
-    for (; o + 3 <= d->n; o += 3) depthwise_strip(d, 3, o, act, y);
-    for (; o < d->n; o++) depthwise_strip(d, 1, o, act, y);
+    for (; o + 8 <= d.n; o += 8) depthwise_strip(&d, 8, o, act, y);
+    for (; o + 3 <= d.n; o += 3) depthwise_strip(&d, 3, o, act, y);
+    for (; o < d.n; o++) depthwise_strip(&d, 1, o, act, y);
 }
