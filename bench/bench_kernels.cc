@@ -240,6 +240,38 @@ void time_ups_transpose_fn(benchmark::State &state, ups_transpose_fn *run, const
     });
 }
 
+// k4 s2 with a pad, as bilinear enlargement by two has it: output rows of one phase along H, each from two source rows.
+void time_ups_depthwise_rows_fn(benchmark::State &state, ups_depthwise_rows_fn *run, const Setting &setting)
+{
+    const int64_t cells = 64, pitch = cells + 2, rows = std::max<int64_t>(length_of(12) / cells, 1);
+    const float w[] = {0.1f, 0.2f, 0.3f, 0.4f};
+    const ups_activation none = {UPS_NO_ACTIVATION, 0, 0};
+    time_moves(state, setting, 4 * ((rows + 1) * pitch + rows * 2 * cells), [&](char *block) {
+        Operands o = {block};
+        const float *x0 = o.floats((rows + 1) * pitch), *x1 = x0 + pitch;
+        const ups_depthwise_tap taps[] = {{x1 + 2, w, 1, 2}, {x1 + 1, w + 1, 0, 2}, {x1, w + 3, 0, 1},
+                                          {x0 + 2, w, 1, 2}, {x0 + 1, w + 1, 0, 2}, {x0, w + 3, 0, 1}};
+        const ups_depthwise d = {taps, 6, 2, rows, 2 * cells, pitch, 2 * cells, 0, &none};
+        run(&d, o.floats(rows * 2 * cells));
+    });
+}
+
+// The same channels last: the pixels of one phase, 64 channels, from two source rows.
+void time_ups_depthwise_pixels_fn(benchmark::State &state, ups_depthwise_pixels_fn *run, const Setting &setting)
+{
+    const int64_t channels = 64, n = std::max<int64_t>(length_of(12) / channels, 2);
+    const std::vector<float> w(static_cast<size_t>(4 * channels), 0.25f), bias(static_cast<size_t>(channels));
+    const float *weights[] = {w.data(), w.data() + channels, w.data() + 2 * channels, w.data() + 3 * channels};
+    const ups_activation none = {UPS_NO_ACTIVATION, 0, 0};
+    time_moves(state, setting, 4 * channels * (2 * (n + 1) + n), [&](char *block) {
+        Operands o = {block};
+        const float *x0 = o.floats((n + 1) * channels), *x1 = o.floats((n + 1) * channels);
+        const float *x[] = {x1 + channels, x1, x0 + channels, x0};
+        const ups_depthwise_pixels d = {x, weights, 4, n, channels, channels, channels, bias.data(), &none};
+        run(&d, o.floats(n * channels));
+    });
+}
+
 // 3x3 at stride 2 with a pad: ResNet's first pooling.
 void time_ups_pool_row_fn(benchmark::State &state, ups_pool_row_fn *run, const Setting &setting)
 {

@@ -14,8 +14,8 @@
 #include "error.h"
 
 /* In the order in which ties are decided. The first is the reference: eligible under every policy and on every tier. */
-static const struct ups_deconv_algorithm *const algorithms[] = {&ups_deconv_phase, &ups_deconv_gemm,
-                                                                &ups_deconv_scatter, &ups_deconv_winograd};
+static const struct ups_deconv_algorithm *const algorithms[] = {
+    &ups_deconv_phase, &ups_deconv_gemm, &ups_deconv_scatter, &ups_deconv_depthwise, &ups_deconv_winograd};
 enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms, WINOGRAD = ALGORITHMS - 1 };
 
 /* ---- geometry ---- */
@@ -112,19 +112,26 @@ static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char 
     if (chosen < 0)
         return ups_error(
             UPS_INVALID,
-            "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter, winograd", name);
+            "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter, depthwise, winograd",
+            name);
     if (excluded(op->policy, chosen))
         return ups_error(
             UPS_UNSUPPORTED,
-            "options.algorithm = \"%s\" under policy reproducible; legal: phase, scatter, whose outputs are "
+            "options.algorithm = \"%s\" under policy reproducible; legal: phase, scatter, depthwise, whose outputs are "
             "one chain each",
             name);
+    if (chosen != WINOGRAD && isinf(d->work[chosen]))
+        return ups_error(UPS_UNSUPPORTED,
+                         "options.algorithm = \"%s\" with %" PRId64 " input and %" PRId64
+                         " output channels in a group; legal for it: 1 and 1, and phase, gemm, scatter for any",
+                         name, d->in, d->out);
     d->algorithm = algorithms[chosen];
     for (int i = 0; i < ALGORITHMS; i++)
         d->verdict[i] = i == chosen               ? automatic ? "least estimated work" : "asked for by name"
                         : excluded(op->policy, i) ? "excluded by policy reproducible: not one chain per output"
                         : !automatic              ? "another was asked for by name"
                         : i == WINOGRAD           ? "the weights come with each run"
+                        : isinf(d->work[i])       ? "not one input and one output channel in a group"
                                                   : "more estimated work";
     return UPS_OK;
 }
@@ -507,6 +514,7 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
     for (int a = 0; a < 3; a++)
         fits = fits && ups_multiply(&macs, useful_pairs(&d->axis[a], plan->x.size[a], plan->y.size[a]));
     bool scatter = d->algorithm == &ups_deconv_scatter, winograd = d->algorithm == &ups_deconv_winograd;
+    bool depthwise = d->algorithm == &ups_deconv_depthwise;
     snprintf(tile, sizeof tile, "%" PRId64 "x%" PRId32, ups_tile_height(k, k->nr), k->nr);
     for (int i = 0; i < ALGORITHMS; i++)
         if (algorithms[i] == d->algorithm) {
@@ -521,14 +529,18 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
             ups_report_pair(r, "algorithm", algorithms[i]->name, "reason", reason_of(plan, i, reason, sizeof reason));
     ups_report_close(r);
     ups_report_open(r, "kernels");
-    ups_report_add(r, scatter ? k->axpy.name : k->gemm.name);
-    if (winograd) ups_report_add(r, k->winograd_in.name);
-    if (winograd) ups_report_add(r, k->winograd_out.name);
-    if (d->algorithm == &ups_deconv_gemm) ups_report_add(r, k->axpy.name);
-    ups_report_add(r, k->finish.name);
-    if (ups_is_first(plan) != scatter) ups_report_add(r, k->transpose.name);
+    if (depthwise) {
+        ups_report_add(r, ups_depthwise_planar(plan) ? k->depthwise_rows.name : k->depthwise_pixels.name);
+    } else {
+        ups_report_add(r, scatter ? k->axpy.name : k->gemm.name);
+        if (winograd) ups_report_add(r, k->winograd_in.name);
+        if (winograd) ups_report_add(r, k->winograd_out.name);
+        if (d->algorithm == &ups_deconv_gemm) ups_report_add(r, k->axpy.name);
+        ups_report_add(r, k->finish.name);
+        if (ups_is_first(plan) != scatter) ups_report_add(r, k->transpose.name);
+    }
     ups_report_close(r);
-    ups_report_string(r, "tile", scatter ? NULL : tile);
+    ups_report_string(r, "tile", scatter || depthwise ? NULL : tile);
     ups_report_number(r, "macs", fits ? macs : INT64_MAX);
     ups_report_number(r, "packed_bytes", (int64_t)(d->packed ? packed_bytes(d) : 0));
 }

@@ -64,7 +64,8 @@ struct ups_deconv {
         int64_t chain;
         double factor;
     } winograd;
-    struct ups_deconv *other; /* packed besides, for plans whose sizes suit it; NULL for none */
+    struct ups_deconv *other;       /* packed besides, for plans whose sizes suit it; NULL for none */
+    int64_t channel_step, tap_step; /* algorithm depthwise: of the packed weights */
 };
 
 /* A part of the output of one image: [lo, hi) on each axis, and of what can be computed apart the blocks [first, last). */
@@ -86,7 +87,8 @@ struct ups_deconv_run {
 struct ups_deconv_algorithm {
     const char *name;
     bool one_chain; /* every output one chain in the reference order: what policy reproducible demands */
-    /* Estimated cost per input pixel, in multiply-adds of the tile; lanes that padding wastes are counted. */
+    /* Estimated cost per input pixel, in multiply-adds of the tile; lanes that padding wastes are counted. Infinite for a layer
+     * that it does not take. */
     double (*work)(const struct ups_deconv *d, const struct ups_kernels *kernels);
     /* Lays out the packed floats of one convolution group: sets packed_floats, blocks and what else it needs. */
     int32_t (*layout)(const struct ups_op *op, struct ups_deconv *d);
@@ -97,7 +99,8 @@ struct ups_deconv_algorithm {
     void (*run)(const struct ups_deconv_run *run, const struct ups_box *box);
 };
 
-extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter, ups_deconv_winograd;
+extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter, ups_deconv_depthwise,
+    ups_deconv_winograd;
 
 /* deconv_winograd.c. Why the algorithm cannot do a layer under a policy; NULL if it can, and its forms are chosen. */
 const char *ups_winograd_refusal(struct ups_deconv *d, int32_t policy);
@@ -107,6 +110,9 @@ void ups_winograd_describe(const struct ups_deconv *d, char *text, size_t size);
 double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d);
 /* Weights that no near cache holds arrive about as fast as so many multiply-adds for each take. */
 double ups_deconv_fetch(const struct ups_deconv *d);
+
+/* Whether algorithm depthwise takes rows of one channel, lanes along W, or pixels with all their channels. */
+bool ups_depthwise_planar(const ups_plan *plan);
 
 /* Axes, channels and the strides of the weights, of a checked descriptor, into a zeroed struct. */
 int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *desc);

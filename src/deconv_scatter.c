@@ -2,7 +2,7 @@
  *
  * Algorithm scatter: the definition, a row at a time. For each tap and pair of channels a source row, times one weight, is
  * added to the output row it reaches. Lanes run along W, so it needs no matrix and no padding to lanes: it wins where the
- * channels of a group are few (depthwise).
+ * channels of a group are few.
  *
  * The outputs of a line are kept apart by phase, (o + pad) mod s, so that the row a tap reaches is contiguous:
  *

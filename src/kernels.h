@@ -112,6 +112,36 @@ typedef void ups_axpy_fn(int64_t n, float a, const float *x, float *y);
 /* y[j*y_stride + i] = x[i*x_stride + j], i < rows, j < columns. Bit-equal. */
 typedef void ups_transpose_fn(const float *x, int64_t rows, int64_t columns, int64_t x_stride, float *y, int64_t y_stride);
 
+/* One input channel and one output channel, channels first: `rows` output rows, of which each lies y_stride behind the one
+ * before and has n outputs, `stride` to a cell. Output o is y[o], o = i*stride + p, of cell i:
+ *
+ *     y[o] = act(sum over the taps with first <= p < last of w[p - first] * x[i], plus bias)
+ *
+ * one chain from 0 in the order of the taps, fused on the vector tiers, bit-equal among these. x: what the tap brings to
+ * cell 0 of the first row, of every further row x_stride behind; x[i] is read if cell i has an output. taps may be 0. */
+struct ups_depthwise_tap {
+    const float *x, *w;
+    int64_t first, last;
+};
+struct ups_depthwise {
+    const struct ups_depthwise_tap *tap;
+    int64_t taps, stride, rows, n, x_stride, y_stride;
+    float bias;
+    const struct ups_activation *activation;
+};
+typedef void ups_depthwise_rows_fn(const struct ups_depthwise *d, float *y);
+
+/* The same channels last, n pixels of one phase with all their channels:
+ *
+ *     y[o*y_stride + c] = act(sum over t < taps of w[t][c] * x[t][o*x_stride + c], plus bias[c]) */
+struct ups_depthwise_pixels {
+    const float *const *x, *const *w;
+    int64_t taps, n, channels, x_stride, y_stride;
+    const float *bias;
+    const struct ups_activation *activation;
+};
+typedef void ups_depthwise_pixels_fn(const struct ups_depthwise_pixels *d, float *y);
+
 /* ---- max pooling ----
  * Each in three forms: values only (index unused, NULL), i32 and i64 switches. Taps in scan order; `nan` is the
  * descriptor's rule. last: the first tap is taken, then each with v > best or v NaN. seed: the first tap, then each with
@@ -199,6 +229,8 @@ typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_
     X(ups_finish_fn, finish)                  \
     X(ups_axpy_fn, axpy)                      \
     X(ups_transpose_fn, transpose)            \
+    X(ups_depthwise_rows_fn, depthwise_rows)  \
+    X(ups_depthwise_pixels_fn, depthwise_pixels) \
     X(ups_pool_row_fn, pool_row)              \
     X(ups_pool_row_fn, pool_row_i32)          \
     X(ups_pool_row_fn, pool_row_i64)          \

@@ -149,6 +149,28 @@ static void ups_transpose_scalar(const float *x, int64_t rows, int64_t columns, 
         for (int64_t j = 0; j < columns; j++) y[j * y_stride + i] = x[i * x_stride + j];
 }
 
+static void ups_depthwise_rows_scalar(const struct ups_depthwise *d, float *y)
+{
+    for (int64_t r = 0; r < d->rows; r++)
+        for (int64_t o = 0; o < d->n; o++) {
+            int64_t i = o / d->stride, p = o % d->stride;
+            float sum = 0;
+            for (const struct ups_depthwise_tap *t = d->tap; t < d->tap + d->taps; t++)
+                if (t->first <= p && p < t->last) sum += t->w[p - t->first] * t->x[r * d->x_stride + i];
+            y[r * d->y_stride + o] = activate(sum + d->bias, d->activation);
+        }
+}
+
+static void ups_depthwise_pixels_scalar(const struct ups_depthwise_pixels *d, float *y)
+{
+    for (int64_t o = 0; o < d->n; o++)
+        for (int64_t c = 0; c < d->channels; c++) {
+            float sum = 0;
+            for (int64_t t = 0; t < d->taps; t++) sum += d->w[t][c] * d->x[t][o * d->x_stride + c];
+            y[o * d->y_stride + c] = activate(sum + d->bias[c], d->activation);
+        }
+}
+
 /* ---- max pooling ---- */
 
 /* The maximum so far and where it was; at is -1 as long as there is none. */
@@ -434,6 +456,8 @@ const struct ups_kernels ups_kernels_scalar = {
     .finish = UPS_KERNEL(finish_scalar),
     .axpy = UPS_KERNEL(axpy_scalar),
     .transpose = UPS_KERNEL(transpose_scalar),
+    .depthwise_rows = UPS_KERNEL(depthwise_rows_scalar),
+    .depthwise_pixels = UPS_KERNEL(depthwise_pixels_scalar),
     .pool_row = UPS_KERNEL(pool_row_scalar),
     .pool_row_i32 = UPS_KERNEL(pool_row_i32_scalar),
     .pool_row_i64 = UPS_KERNEL(pool_row_i64_scalar),

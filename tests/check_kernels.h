@@ -487,6 +487,93 @@ static const char *check_transpose(ups_transpose_fn *run, const struct ups_kerne
     return NULL;
 }
 
+static struct ups_activation some_activation(void)
+{
+    static const struct ups_activation some[] = {
+        {UPS_NO_ACTIVATION, 0, 0}, {UPS_RELU, 0, 0}, {UPS_LEAKY_RELU, 0.1f, 0}, {UPS_CLIP, -1, 1.5f}};
+    return some[check_between(0, 3)];
+}
+
+/* Taps with any range of the outputs of a cell. Cells from one to beyond every tile, rows one behind the other or apart. */
+static const char *check_depthwise_rows(ups_depthwise_rows_fn *run, const struct ups_kernels *table)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        const struct ups_activation activation = some_activation();
+        const int64_t s = check_random() & 1 ? check_between(1, 4) : check_between(1, 70);
+        const int64_t n = check_random() & 1 ? t.n : t.n * s - check_between(0, s - 1), cells = (n + s - 1) / s;
+        struct ups_depthwise d = {.taps = check_between(0, 7),
+                                  .stride = s,
+                                  .rows = check_between(1, 3),
+                                  .n = n,
+                                  .x_stride = cells + check_between(0, 2),
+                                  .y_stride = n + check_between(0, 2),
+                                  .activation = &activation};
+        struct ups_depthwise_tap *tap = operand(&t, d.taps, sizeof *tap);
+        for (int64_t i = 0; i < d.taps; i++) {
+            tap[i].first = check_between(0, 2) ? 0 : check_between(0, s - 1);
+            tap[i].last = check_between(0, 2) ? s : check_between(tap[i].first + 1, s);
+            tap[i].x = values(&t, (d.rows - 1) * d.x_stride + cells);
+            tap[i].w = values(&t, tap[i].last - tap[i].first);
+        }
+        d.tap = tap;
+        check_fill(&d.bias, 1, t.fill);
+        float *y = result(&t, (d.rows - 1) * d.y_stride + n);
+        computed();
+        ready();
+
+        float *w = want(y);
+        for (int64_t r = 0; r < d.rows; r++)
+            for (int64_t i = 0; i < cells; i++)
+                for (int64_t p = 0; p < s && i * s + p < n; p++) {
+                    float sum = 0;
+                    for (int64_t k = 0; k < d.taps; k++)
+                        if (p >= tap[k].first && p < tap[k].last)
+                            sum = multiply_add(table, tap[k].w[p - tap[k].first], tap[k].x[r * d.x_stride + i], sum);
+                    w[r * d.y_stride + i * s + p] = activated(sum + d.bias, &activation);
+                }
+        run(&d, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+static const char *check_depthwise_pixels(ups_depthwise_pixels_fn *run, const struct ups_kernels *table)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        const struct ups_activation activation = some_activation();
+        const int64_t channels = t.n;
+        struct ups_depthwise_pixels d = {.taps = check_between(0, 7),
+                                         .n = check_between(1, 20),
+                                         .channels = channels,
+                                         .x_stride = channels + check_between(0, 2),
+                                         .y_stride = channels + check_between(0, 2),
+                                         .activation = &activation};
+        const float **x = pointers(&t, d.taps), **weights = pointers(&t, d.taps), *bias = values(&t, channels);
+        for (int64_t i = 0; i < d.taps; i++) {
+            x[i] = values(&t, (d.n - 1) * d.x_stride + channels);
+            weights[i] = values(&t, channels);
+        }
+        d.x = x;
+        d.w = weights;
+        d.bias = bias;
+        float *y = result(&t, (d.n - 1) * d.y_stride + channels);
+        computed();
+        ready();
+
+        float *w = want(y);
+        for (int64_t i = 0; i < d.n * channels; i++) {
+            const int64_t o = i / channels, c = i % channels;
+            float sum = 0;
+            for (int64_t k = 0; k < d.taps; k++)
+                sum = multiply_add(table, weights[k][c], x[k][o * d.x_stride + c], sum);
+            w[o * d.y_stride + c] = activated(sum + bias[c], &activation);
+        }
+        run(&d, y);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
 /* ---- max pooling ---- */
 
 static void *switches(const struct trial *t, int64_t n, size_t index_bytes)

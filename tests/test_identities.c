@@ -123,10 +123,16 @@ static void run(struct call *call, const char *tier)
     if (call->switches) hold(call->switches);
 }
 
+static bool is_depthwise(const struct call *call)
+{
+    const ups_conv_transpose_desc *d = &call->desc.conv;
+    return d->group == d->in_channels && d->group == d->out_channels;
+}
+
 static void random_algorithm(struct call *call)
 {
-    static const char *const names[] = {NULL, "phase", "gemm", "scatter"};
-    call->algorithm = names[check_between(0, 3)];
+    static const char *const names[] = {NULL, "phase", "gemm", "scatter", "depthwise"};
+    call->algorithm = names[check_between(0, is_depthwise(call) ? 4 : 3)];
     call->policy = (int32_t)check_between(UPS_POLICY_ACCURATE, UPS_POLICY_FAST);
     if (!call->algorithm) call->policy = UPS_POLICY_REPRODUCIBLE; /* winograd transforms even weights of 0 and 1 */
 }
@@ -134,8 +140,8 @@ static void random_algorithm(struct call *call)
 /* Sums of gaussians that must be equal to the bit. */
 static void reproducible(struct call *call)
 {
-    static const char *const names[] = {NULL, "phase", "scatter"};
-    call->algorithm = names[check_between(0, 2)];
+    static const char *const names[] = {NULL, "phase", "scatter", "depthwise"};
+    call->algorithm = names[check_between(0, is_depthwise(call) ? 3 : 2)];
     call->policy = UPS_POLICY_REPRODUCIBLE;
 }
 
@@ -1205,12 +1211,10 @@ static void layouts_of_nearest(const char *tier)
 
 static void layouts_of_deconv(const char *tier)
 {
-    static const char *const names[] = {NULL, "phase", "scatter"};
     struct call deconv;
     int64_t out[3];
     random_conv(&deconv, true, out);
-    deconv.policy = UPS_POLICY_REPRODUCIBLE;
-    deconv.algorithm = names[check_between(0, 2)];
+    reproducible(&deconv);
     deconv.x = floats(in_count(&deconv));
     deconv.w = floats(weight_count(&deconv.desc.conv));
     if (call_chance(50)) deconv.bias = floats(deconv.desc.conv.out_channels);

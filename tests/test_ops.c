@@ -367,7 +367,8 @@ static void test_shuffle(void **unused)
 
 /* ---- conv_transpose ---- */
 
-static const char *const algorithms[] = {NULL, "auto", "phase", "gemm", "scatter"};
+static const char *const algorithms[] = {NULL, "auto", "phase", "gemm", "scatter", "depthwise"};
+enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
 
 static void random_activation(ups_conv_transpose_desc *d)
 {
@@ -416,6 +417,7 @@ static void random_conv(struct call *call)
     int64_t most = d->group > 1 ? 5 : 1;
     d->in_channels = d->group * (call_chance(80) ? check_between(1, 9) : most * check_between(1, 8));
     d->out_channels = d->group * (call_chance(70) ? check_between(1, 9) : PICK(15, 16, 17, 32, 33, 65));
+    if (call_chance(30)) d->group = d->in_channels = d->out_channels = PICK(1, 2, 5, 8, 16, 17, 33, 47);
     for (int a = 0; a < rank; a++) random_conv_axis(d, a);
     if (rank == 3 || d->out_channels > 30) call->dims[rank + 1] = check_between(1, 9);
     call->dims[1] = d->in_channels;
@@ -435,7 +437,15 @@ static int64_t conv_out_count(const struct call *call, const int64_t *out)
     return call->dims[0] * call->desc.conv.out_channels * naive_plane(out, call->desc.head.rank);
 }
 
-/* Under "accurate" and "fast" every algorithm takes every legal call, and is the one that ran. */
+/* Under "accurate" and "fast" every algorithm takes every legal call, and is the one that ran; depthwise those with groups of
+ * one channel. */
+static bool takes(const struct call *call, const char *algorithm)
+{
+    const ups_conv_transpose_desc *d = &call->desc.conv;
+    return !algorithm || strcmp(algorithm, "depthwise") != 0 ||
+           (d->group == d->in_channels && d->group == d->out_channels);
+}
+
 static void run_algorithm(struct call *call, const char *algorithm, const char *tier)
 {
     call->algorithm = algorithm;
@@ -451,9 +461,15 @@ static void compare_conv(struct call *call, const int64_t *out)
     double *y = room(n, sizeof *y), *magnitude = room(n, sizeof *magnitude);
     naive_conv_transpose(&call->desc.conv, call->dims, call->x, call->w, call->bias, out, y, magnitude);
     for (int i = 0; i < tier_count; i++)
-        for (int j = 0; j < 5; j++) {
+        for (int j = 0; j < ALGORITHMS; j++) {
             if (check_quick() && j < 2 && call_chance(50)) continue;
             call->policy = call_chance(50) ? UPS_POLICY_ACCURATE : UPS_POLICY_FAST;
+            if (!takes(call, algorithms[j])) {
+                call->algorithm = algorithms[j];
+                call->isa = tiers[i];
+                call_status(call, call_run(call), UPS_UNSUPPORTED);
+                continue;
+            }
             run_algorithm(call, algorithms[j], tiers[i]);
             call_near(call, call->y, y, magnitude, call_sum_bound(&call->desc.conv), n);
             call_close(call);
@@ -581,7 +597,7 @@ static void compare_chain(struct call *call, const int64_t *out)
     chain(call, out, false, apart);
     call->policy = UPS_POLICY_REPRODUCIBLE;
     for (int i = 0; i < tier_count; i++)
-        for (int j = 0; j < 5; j++) {
+        for (int j = 0; j < ALGORITHMS; j++) {
             call->algorithm = algorithms[j];
             call->isa = tiers[i];
             int32_t status = call_run(call);

@@ -19,10 +19,10 @@ static const char *tiers[8];
 static int tier_count;
 
 /* Small calls of every operation, in every rank and layout; variant counts the algorithms of conv_transpose. */
-static const char *const algorithms[] = {"phase", "gemm", "scatter"};
+static const char *const algorithms[] = {"phase", "gemm", "scatter", "depthwise"};
 static const int32_t operations[] = {UPS_MAX_POOL,     UPS_MAX_UNPOOL, UPS_REPLICATE,
                                      UPS_BED_OF_NAILS, UPS_RESIZE,     UPS_CONV_TRANSPOSE};
-enum { VARIANTS = 8 }; /* six operations, conv_transpose in three algorithms */
+enum { VARIANTS = 9 }; /* six operations, conv_transpose in four algorithms */
 
 struct arrays {
     float *x, *w, *bias;
@@ -63,8 +63,10 @@ static void make(struct call *call, struct arrays *a, int variant, int32_t rank,
     if (op == UPS_REPLICATE || op == UPS_BED_OF_NAILS) set(call, "factor", "2");
     if (op == UPS_RESIZE) set(call, "scales", "1.7");
     if (op == UPS_CONV_TRANSPOSE) {
+        bool depthwise = strcmp(algorithms[variant - 5], "depthwise") == 0;
         set(call, "in_channels", "5");
-        set(call, "out_channels", "6");
+        set(call, "out_channels", depthwise ? "5" : "6");
+        set(call, "group", depthwise ? "5" : "1");
         set(call, "strides", "2");
         set(call, "pads", "1");
         call->algorithm = algorithms[variant - 5];

@@ -74,6 +74,9 @@ WORD(vf) vf_broadcast(const float *p)
     __asm__ volatile("" : "+w"(a));
     return vf_set(a);
 }
+/* a, in a register from here on; emits nothing. A compiler would rather load it again for each use, as an operand of the
+ * arithmetic, and a load across two cache lines costs as much as two. */
+WORD(vf) vf_keep(vf a) { __asm__("" : "+w"(a)); return a; }
 /* x[index[i]] */
 WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)
 {

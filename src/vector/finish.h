@@ -22,7 +22,7 @@ static struct activation activation_constants(const struct ups_activation *activ
     }
 }
 
-STEP vf activate(vf v, struct activation act)
+STEP vf activated(vf v, struct activation act)
 {
     v = vf_select(vf_less(v, vf_set(0)), vf_mul(v, vf_set(act.slope)), v);
     return vf_min(vf_set(act.high), vf_max(vf_set(act.low), v));
@@ -37,7 +37,7 @@ STEP void finish_step(float *c, int64_t lanes, vf bias, int32_t kind, struct act
     } else if (kind == UPS_TANH) {
         v = vf_tanh(v);
     } else {
-        v = activate(v, act);
+        v = activated(v, act);
     }
     vf_store(c, lanes, v);
 }

@@ -50,7 +50,7 @@ STEP void gemm_tile(const int64_t rows, const int64_t vectors, const struct ups_
         }
         if (g->activation->kind != UPS_NO_ACTIVATION)
             UNROLL for (int64_t i = 0; i < rows; i++)
-                UNROLL for (int64_t j = 0; j < vectors; j++) acc[i][j] = activate(acc[i][j], act);
+                UNROLL for (int64_t j = 0; j < vectors; j++) acc[i][j] = activated(acc[i][j], act);
     }
     if (g->add)
         UNROLL for (int64_t i = 0; i < rows; i++)

@@ -89,7 +89,7 @@ STEP void winograd_out_step(const struct ups_winograd_tile *t, const float *m, i
 #undef PASS
 #define LOAD(j) half[k * nw + (j)]
 #define STORE(i, a) \
-    if (y[k * mw + (i)]) vf_store(y[k * mw + (i)] + c, lanes, activate(vf_add(a, bias), act))
+    if (y[k * mw + (i)]) vf_store(y[k * mw + (i)] + c, lanes, activated(vf_add(a, bias), act))
 #define PASS(f) \
     for (int64_t k = 0; k < mh; k++) MINIMAL_PRODUCT(ups_minimal[f].at, ups_minimal[f].m, ups_minimal[f].n, LOAD, STORE)
     EACH_FORM(t->w, PASS)

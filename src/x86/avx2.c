@@ -12,6 +12,7 @@
 #include "../vector/winograd.h"
 #include "../vector/axpy.h"
 #include "../vector/transpose.h"
+#include "../vector/depthwise.h"
 #include "../vector/pool.h"
 #include "../vector/unpool.h"
 #include "../vector/expand.h"
@@ -28,6 +29,8 @@ const struct ups_kernels ups_kernels_avx2 = {
     .finish = UPS_KERNEL(finish_avx2),
     .axpy = UPS_KERNEL(axpy_avx2),
     .transpose = UPS_KERNEL(transpose_avx2),
+    .depthwise_rows = UPS_KERNEL(depthwise_rows_avx2),
+    .depthwise_pixels = UPS_KERNEL(depthwise_pixels_avx2),
     .pool_row = UPS_KERNEL(pool_row_scalar),
     .pool_row_i32 = UPS_KERNEL(pool_row_i32_scalar),
     .pool_row_i64 = UPS_KERNEL(pool_row_i64_scalar),

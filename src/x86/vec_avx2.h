@@ -48,6 +48,9 @@ WORD(void) vf_store(float *p, int64_t lanes, vf a)
 }
 WORD(void) vi_store(int32_t *p, int64_t lanes, vi a) { vf_store((void *)p, lanes, _mm256_castsi256_ps(a)); }
 WORD(vf) vf_broadcast(const float *p) { return _mm256_broadcast_ss(p); }
+/* a, in a register from here on; emits nothing. A compiler would rather load it again for each use, as an operand of the
+ * arithmetic, and a load across two cache lines costs as much as two. */
+WORD(vf) vf_keep(vf a) { __asm__("" : "+x"(a)); return a; }
 /* x[index[i]] */
 WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)
 { return _mm256_mask_i32gather_ps(vf_set(0), x, vi_load(index, lanes), _mm256_castsi256_ps(vi_first(lanes)), 4); }

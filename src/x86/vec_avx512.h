@@ -42,6 +42,9 @@ WORD(void) vf_store(float *p, int64_t lanes, vf a)
 WORD(void) vi_store(int32_t *p, int64_t lanes, vi a)
 { if (lanes == VF_LANES) _mm512_storeu_si512(p, a); else _mm512_mask_storeu_epi32(p, vm_first(lanes), a); }
 WORD(vf) vf_broadcast(const float *p) { return _mm512_set1_ps(*p); }
+/* a, in a register from here on; emits nothing. A compiler would rather load it again for each use, as an operand of the
+ * arithmetic, and a load across two cache lines costs as much as two. */
+WORD(vf) vf_keep(vf a) { __asm__("" : "+v"(a)); return a; }
 /* x[index[i]] */
 WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)
 { return _mm512_mask_i32gather_ps(vf_set(0), vm_first(lanes), vi_load(index, lanes), x, 4); }
