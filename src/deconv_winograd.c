@@ -183,7 +183,7 @@ static void transform_weights(const struct ups_deconv *d, const struct ups_phase
         }
 }
 
-/* Per phase: panels of output channels, [point][input channel][column]; columns beyond the last stay 0, as the memory came. */
+/* Per phase: panels of output channels, [point][input channel][column]; columns beyond the last are 0. */
 static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to)
 {
     const float *from[UPS_MAX_NR];
@@ -195,6 +195,7 @@ static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, 
         for (int64_t first = 0; first < d->out; first += kernels->nr) {
             int64_t columns = ups_min(kernels->nr, d->out - first), width = ups_round_up(columns, kernels->lanes);
             float *panel = to + p->weights + (size_t)(first * points_of(p->tile) * d->in);
+            if (columns < width) memset(panel, 0, (size_t)(width * points_of(p->tile) * d->in) * sizeof *panel);
             for (int64_t ci = 0; ci < d->in; ci++) {
                 for (int64_t j = 0; j < columns; j++) from[j] = weights + ci * d->w.in + (first + j) * d->w.out + last;
                 transform_weights(d, p, from, columns, panel + ci * width, d->in * width);
@@ -223,7 +224,7 @@ double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d)
         const struct ups_phase_group *p = &d->phase_group[i];
         const struct ups_minimal *h = &ups_minimal[p->tile.h], *w = &ups_minimal[p->tile.w];
         double tiles = padded_cells(&d->axis[1], h, plan->y.size[1]) / h->m *
-                       padded_cells(&d->axis[2], w, plan->y.size[2]) / w->m * (double)plan->y.n;
+                       padded_cells(&d->axis[2], w, plan->y.size[2]) / w->m * (double)(plan->y.n * plan->y.size[0]);
         double nh = h->n, nw = w->n, out = (double)ups_round_up(d->out, lanes), in = (double)d->in;
         double in_ops = dense * nh * nw * (nh + nw) + traffic * nh * nw;
         double out_ops = dense * (h->m * nh * nw + w->m * h->m * nw) + traffic * (nh * nw + h->m * w->m);
@@ -260,7 +261,7 @@ struct work {
     const struct ups_box *box;
     const struct ups_phase_group *p;
     const float *packed;
-    int64_t g;
+    int64_t g, depth; /* convolution group, output plane */
     struct ups_rows rows;
     float *strip, *zero, *v, *m; /* strip: channels first, [line][w][channel of the box's blocks]; else NULL */
     int64_t channel, channels;   /* of the box's blocks: the first in the group, how many */
@@ -328,9 +329,10 @@ static int64_t tile_count(const struct ups_deconv_axis *a, const struct ups_mini
 static const float *pixel(struct work *k, int64_t h, int64_t w)
 {
     const struct ups_view *x = &k->run->plan->x;
-    if (h < 0 || h >= x->size[1] || w < 0 || w >= x->size[2]) return k->zero;
-    if (!k->strip) return k->run->src + ups_row_offset(x, k->box->n, k->g * k->run->d->in, 0, h) + w * x->stride[2];
-    return ups_rows_get(&k->rows, k->run, k->box->n, k->g, 0, h) + (w - k->rows.first) * k->run->d->in;
+    int64_t d = k->depth + k->run->plan->pad[0];
+    if (d < 0 || d >= x->size[0] || h < 0 || h >= x->size[1] || w < 0 || w >= x->size[2]) return k->zero;
+    if (!k->strip) return k->run->src + ups_row_offset(x, k->box->n, k->g * k->run->d->in, d, h) + w * x->stride[2];
+    return ups_rows_get(&k->rows, k->run, k->box->n, k->g, d, h) + (w - k->rows.first) * k->run->d->in;
 }
 
 static float *output(const struct work *k, int64_t h, int64_t w)
@@ -339,7 +341,7 @@ static float *output(const struct work *k, int64_t h, int64_t w)
     const struct ups_view *y = &k->run->plan->y;
     if (h < box->lo[1] || h >= box->hi[1] || w < box->lo[2] || w >= box->hi[2]) return NULL;
     if (k->strip) return k->strip + ((h - box->lo[1]) * (box->hi[2] - box->lo[2]) + w - box->lo[2]) * k->channels;
-    return k->run->dst + ups_row_offset(y, box->n, k->g * k->run->d->out + k->channel, 0, h) + w * y->stride[2];
+    return k->run->dst + ups_row_offset(y, box->n, k->g * k->run->d->out + k->channel, k->depth, h) + w * y->stride[2];
 }
 
 /* Output of cell c and phase t0 on an axis: c*s + shift. */
@@ -446,8 +448,8 @@ static void run_strip(struct work *k)
         run_group(k);
     }
     for (int64_t h = k->box->lo[1]; k->strip && h < k->box->hi[1]; h++)
-        ups_store_line(k->run, output(k, h, k->box->lo[2]), k->box->n, k->g * d->out + k->channel, k->channels, 0, h,
-                       k->box->lo[2], k->box->hi[2] - k->box->lo[2]);
+        ups_store_line(k->run, output(k, h, k->box->lo[2]), k->box->n, k->g * d->out + k->channel, k->channels,
+                       k->depth, h, k->box->lo[2], k->box->hi[2] - k->box->lo[2]);
 }
 
 static void run_winograd(const struct ups_deconv_run *run, const struct ups_box *box)
@@ -473,10 +475,11 @@ static void run_winograd(const struct ups_deconv_run *run, const struct ups_box 
             ups_rows_place(&k.rows, d, ups_floor_div(box->lo[2] + w->pad - (w->k - 1) * w->d, w->s),
                            row_pixels(d, width), run->plan->x.size[2], &ring);
         }
-        for (part.lo[1] = box->lo[1]; part.lo[1] < box->hi[1]; part.lo[1] = part.hi[1]) {
-            part.hi[1] = ups_min(box->hi[1], (part.lo[1] / lines + 1) * lines);
-            run_strip(&k);
-        }
+        for (k.depth = box->lo[0]; k.depth < box->hi[0]; k.depth++)
+            for (part.lo[1] = box->lo[1]; part.lo[1] < box->hi[1]; part.lo[1] = part.hi[1]) {
+                part.hi[1] = ups_min(box->hi[1], (part.lo[1] / lines + 1) * lines);
+                run_strip(&k);
+            }
     }
 }
 

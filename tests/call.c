@@ -33,7 +33,7 @@ float call_gaussian(void)
 
 /* ---- memory ---- */
 
-enum { PATTERN = 0xA5 };
+enum { PATTERN = 0xFF }; /* NaN as a float: what is read there by mistake is seen in the results */
 
 /* Rooms that blocks gave back: check_place keeps what it mapped. */
 static struct check_memory spare[16];
@@ -577,4 +577,32 @@ int call_tiers(const char *names[8])
         call_close(&call);
     }
     return count;
+}
+
+int call_algorithms(const char *names[8])
+{
+    static char found[8][16];
+    struct call call;
+    int count = 0;
+    const float one = 1;
+    call_init(&call, UPS_CONV_TRANSPOSE, 1);
+    call.desc.conv.in_channels = call.desc.conv.out_channels = call.desc.conv.kernel_shape[0] = 1;
+    memcpy(call.dims, (int64_t[]){1, 1, 1}, 3 * sizeof *call.dims);
+    call.x = call.w = &one;
+    call_status(&call, call_run(&call), UPS_OK);
+    for (const char *at = call.described; (at = strstr(at, "\"algorithm\":")); at++, count++) {
+        assert_true(count < 8);
+        assert_int_equal(sscanf(at, "\"algorithm\": \"%15[^\"]\"", found[count]), 1);
+        names[count] = found[count];
+    }
+    call_close(&call);
+    return count;
+}
+
+bool call_may_refuse(const struct call *call)
+{
+    static const char *const all[] = {"auto", "phase", "gemm", "scatter"};
+    for (int i = 0; i < 4; i++)
+        if (!call->algorithm || strcmp(call->algorithm, all[i]) == 0) return false;
+    return true;
 }

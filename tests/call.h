@@ -137,4 +137,9 @@ int64_t call_get_index(int32_t type, const void *from, int64_t at);
 /* The tiers this machine runs, lowest first; how many. Prints those it does not. */
 int call_tiers(const char *names[8]);
 
+/* The algorithms of conv_transpose, of a plan's description: the one it takes and those it refuses. */
+int call_algorithms(const char *names[8]);
+/* Phase, gemm and scatter take every legal call unless the policy is "reproducible"; others may refuse a layer. */
+bool call_may_refuse(const struct call *call);
+
 #endif

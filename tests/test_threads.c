@@ -19,10 +19,11 @@ static const char *tiers[8];
 static int tier_count;
 
 /* Small calls of every operation, in every rank and layout; variant counts the algorithms of conv_transpose. */
-static const char *const algorithms[] = {"phase", "gemm", "scatter", "depthwise"};
+static const char *algorithms[8];
+static int algorithm_count;
 static const int32_t operations[] = {UPS_MAX_POOL,     UPS_MAX_UNPOOL, UPS_REPLICATE,
                                      UPS_BED_OF_NAILS, UPS_RESIZE,     UPS_CONV_TRANSPOSE};
-enum { VARIANTS = 9 }; /* six operations, conv_transpose in four algorithms */
+enum { OPERATIONS = 6 }; /* the last one by each algorithm */
 
 struct arrays {
     float *x, *w, *bias;
@@ -52,7 +53,7 @@ static void fill_index(const struct call *call, struct arrays *a, int bad)
 
 static void make(struct call *call, struct arrays *a, int variant, int32_t rank, int32_t layout)
 {
-    int32_t op = operations[variant < 5 ? variant : 5];
+    int32_t op = operations[variant < OPERATIONS ? variant : OPERATIONS - 1];
     const int64_t dims[5] = {2, 5, 7, 6, 5};
     memset(a, 0, sizeof *a);
     call_init(call, op, rank);
@@ -63,13 +64,11 @@ static void make(struct call *call, struct arrays *a, int variant, int32_t rank,
     if (op == UPS_REPLICATE || op == UPS_BED_OF_NAILS) set(call, "factor", "2");
     if (op == UPS_RESIZE) set(call, "scales", "1.7");
     if (op == UPS_CONV_TRANSPOSE) {
-        bool depthwise = strcmp(algorithms[variant - 5], "depthwise") == 0;
         set(call, "in_channels", "5");
-        set(call, "out_channels", depthwise ? "5" : "6");
-        set(call, "group", depthwise ? "5" : "1");
+        set(call, "out_channels", "6");
         set(call, "strides", "2");
         set(call, "pads", "1");
-        call->algorithm = algorithms[variant - 5];
+        call->algorithm = algorithms[variant - OPERATIONS + 1];
         a->w = call_floats(5 * 6 * 27);
         a->bias = call_floats(6);
     }
@@ -86,7 +85,7 @@ static void drop(struct arrays *a)
 /* Every variant, rank and layout; `body` gets a call whose outputs are to be compared with those of ups_run. */
 static void for_all(void (*body)(struct call *call, const struct call *whole))
 {
-    for (int variant = 0; variant < VARIANTS; variant++)
+    for (int variant = 0; variant < OPERATIONS - 1 + algorithm_count; variant++)
         for (int32_t rank = 1; rank <= 3; rank++)
             for (int32_t layout = UPS_CHANNELS_FIRST; layout <= UPS_CHANNELS_LAST; layout++)
                 for (int t = 0; t < tier_count; t++) {
@@ -96,6 +95,10 @@ static void for_all(void (*body)(struct call *call, const struct call *whole))
                     whole.isa = tiers[t];
                     call = whole;
                     int32_t status = call_run(&whole);
+                    if (status == UPS_UNSUPPORTED && call_may_refuse(&whole)) {
+                        drop(&a);
+                        continue;
+                    }
                     assert_int_equal(status, whole.desc.head.op == UPS_MAX_UNPOOL ? UPS_BAD_INDEX : UPS_OK);
                     body(&call, &whole);
                     call_close(&whole);
@@ -260,5 +263,6 @@ int main(void)
         cmocka_unit_test(test_something_was_checked),
     };
     tier_count = call_tiers(tiers);
+    algorithm_count = call_algorithms(algorithms);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
