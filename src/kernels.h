@@ -48,51 +48,35 @@ typedef void ups_axpy_fn(int64_t n, float a, const float *x, float *y);
 /* y[j*y_stride + i] = x[i*x_stride + j], i < rows, j < columns. Bit-equal. */
 typedef void ups_transpose_fn(const float *x, int64_t rows, int64_t columns, int64_t x_stride, float *y, int64_t y_stride);
 
-/* ---- max pooling ----
- * Each in three forms: values only (index unused, NULL), i32 and i64 switches. Taps in scan order; `nan` is the
- * descriptor's rule. last: the first tap is taken, then each with v > best or v NaN. seed: the first tap, then each with
- * v > best. skip: each with v > best, from the lowest float. So the first of equal values wins, and -0 and +0 are equal.
- * A window in which nothing is taken gives -inf (last) or the lowest float, and -1. Bit-equal, index and value. */
-
-/* Channels first, any window, one output row: outputs first ... first + n - 1 (n >= 0). rows[r]: the count source rows
- * under the window that lie inside the image, in scan order. Output o, which is y[o - first] and index[o - first], takes
- * rows[r][p], p = o*stride - pad + t*dilation for t in [0, taps), where 0 <= p < width; the index of that tap is
- * base[r] + p*position_step + t*tap_step. Scan row_major: r outer, t inner; column_major: t outer, r inner. */
+/* ---- pooling ----
+ * One kernel for both layouts. Channels first: lines are rows of outputs, lanes the outputs of one. Channels last: lines
+ * are pixels, lanes their channels. Output (l, i), l < lines, i < n, is y[l*y_stride + i]; its taps are
+ *
+ *     rows[r][l*x_stride + i*stride + t*dilation]        r < count, t < taps
+ *
+ * all inside the image: windows that the border cuts are calls of their own, with fewer taps. count or taps may be 0. */
 struct ups_pool_window {
     const float *const *rows;
-    const int64_t *base;
-    int64_t count, width, taps, stride, dilation, pad;
-    int64_t position_step, tap_step;
+    const int64_t *code; /* max_pool: of each row */
+    int64_t count, taps, stride, dilation;
+    int64_t lines, x_stride, y_stride, index_stride;
+    int64_t base, line_step, lane_step, tap_step;
     int32_t nan, scan;
 };
-typedef void ups_pool_row_fn(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index);
 
-/* Channels first, 2x2 at stride 2 without pads, row-major: y[o] from row0[2o], row0[2o+1], row1[2o], row1[2o+1]; their
- * indices are base + o*step, that plus right, plus below, plus both: all below 2^31. */
-struct ups_pool_quad {
-    int64_t base, step, right, below;
-};
-typedef void ups_pool_2x2s2_fn(const float *row0, const float *row1, int64_t n, int32_t nan,
-                               const struct ups_pool_quad *quad, float *y, void *index);
+/* Max pooling: values only (index NULL), or with u8, i32 or i64 switches. Scan row_major: r outer, t inner; column_major:
+ * t outer, r inner. `nan` is the descriptor's rule. last: the first tap is taken, then each with v > best or v NaN. seed:
+ * the first tap, then each with v > best. skip: each with v > best, from the lowest float. So the first of equal values
+ * wins, and -0 and +0 are equal. index[l*index_stride + i] is
+ *
+ *     base + l*line_step + i*lane_step + code[r] + t*tap_step
+ *
+ * of the tap taken. The last three together are 0 or more and, but for scalar.c, below 2^31. Where nothing is taken the value
+ * is -inf (last) or the lowest float, the index -1 (u8: 255). Bit-equal, index and value. */
+typedef void ups_pool_fn(const struct ups_pool_window *window, int64_t n, float *y, void *index);
 
-/* Channels last, any window, one output pixel: count taps in scan order (count >= 0), tap[t] points at n channels,
- * position[t] is its index, the same for every channel. */
-typedef void ups_pool_pixel_fn(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
-                               float *y, void *index);
-
-/* ---- average pooling ----
- * The sum of the taps, from 0, one addition each in the order given, then one division. No taps: 0. Bit-equal. */
-
-/* Channels first, whole windows: y[o] = sum over r < count, then t < taps, of rows[r][start + o*stride + t*dilation],
- * divided by divisor, o < n (n >= 0). count and taps may be 0. */
-struct ups_avg_window {
-    const float *const *rows;
-    int64_t count, start, taps, stride, dilation;
-};
-typedef void ups_avg_row_fn(const struct ups_avg_window *window, int64_t n, float divisor, float *y);
-
-/* Channels last, one output pixel: y[i] = sum over t < count of tap[t][i], divided by divisor, i < n. */
-typedef void ups_avg_pixel_fn(const float *const *tap, int64_t count, int64_t n, float divisor, float *y);
+/* Average pooling: the sum of the taps, from 0, one addition each, r outer, t inner; then one division. Bit-equal. */
+typedef void ups_avg_fn(const struct ups_pool_window *window, int64_t n, float divisor, float *y);
 
 /* ---- max unpooling, in i32 and i64 forms ----
  * Channels first, 2x2 at stride 2: both output rows of one input row, 2n elements each. The positions are base + 2o,
@@ -133,17 +117,11 @@ typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_
     X(ups_finish_fn, finish)                  \
     X(ups_axpy_fn, axpy)                      \
     X(ups_transpose_fn, transpose)            \
-    X(ups_pool_row_fn, pool_row)              \
-    X(ups_pool_row_fn, pool_row_i32)          \
-    X(ups_pool_row_fn, pool_row_i64)          \
-    X(ups_pool_2x2s2_fn, pool_2x2s2)          \
-    X(ups_pool_2x2s2_fn, pool_2x2s2_i32)      \
-    X(ups_pool_2x2s2_fn, pool_2x2s2_i64)      \
-    X(ups_pool_pixel_fn, pool_pixel)          \
-    X(ups_pool_pixel_fn, pool_pixel_i32)      \
-    X(ups_pool_pixel_fn, pool_pixel_i64)      \
-    X(ups_avg_row_fn, avg_row)                \
-    X(ups_avg_pixel_fn, avg_pixel)            \
+    X(ups_pool_fn, pool)                      \
+    X(ups_pool_fn, pool_u8)                   \
+    X(ups_pool_fn, pool_i32)                  \
+    X(ups_pool_fn, pool_i64)                  \
+    X(ups_avg_fn, avg)                        \
     X(ups_unpool_2x2s2_fn, unpool_2x2s2_i32)  \
     X(ups_unpool_2x2s2_fn, unpool_2x2s2_i64)  \
     X(ups_replicate_fn, replicate)            \
@@ -177,7 +155,6 @@ extern const struct ups_kernels ups_kernels_avx512;
 extern const struct ups_kernels ups_kernels_neon;
 
 /* What the vector tiers borrow. */
-ups_pool_row_fn ups_pool_row_scalar, ups_pool_row_i32_scalar, ups_pool_row_i64_scalar;
 ups_replicate_fn ups_replicate_scalar;
 ups_nails_fn ups_nails_scalar;
 
