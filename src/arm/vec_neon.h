@@ -109,11 +109,13 @@ WORD(vi) vi_add(vi a, vi b) { return vaddq_s32(a, b); }
 
 /* Masks. select: the lanes of a where m, else those of b. */
 WORD(vm) vf_less(vf a, vf b) { return vcltq_f32(a, b); }
-WORD(vm) vf_unordered(vf a, vf b) /* either is NaN */
-{ return vmvnq_u32(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b))); }
+WORD(vm) vf_is_nan(vf a) { return vmvnq_u32(vceqq_f32(a, a)); }
 WORD(vm) vi_equal(vi a, vi b) { return vceqq_s32(a, b); }
 WORD(vm) vm_or(vm a, vm b) { return vorrq_u32(a, b); }
 WORD(vm) vm_and(vm a, vm b) { return vandq_u32(a, b); }
+WORD(vm) vm_and_ordered(vm m, vf a, vf b) { return vandq_u32(m, vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b))); } /* and neither is NaN */
+WORD(vm) vm_all(void) { return vdupq_n_u32(~0u); }
+WORD(int) vm_is_all(vm m) { return vminvq_u32(m) != 0; }
 WORD(int) vm_any(vm m) { return vmaxvq_u32(m) != 0; }
 WORD(int64_t) vm_count(vm m) { return vaddvq_u32(vshrq_n_u32(m, 31)); }
 WORD(vf) vf_select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }

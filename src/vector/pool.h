@@ -11,7 +11,6 @@
  * Indices are int32 relative to the line's base until they are stored.
  */
 #define POOL_LOWEST (-__FLT_MAX__)
-#define POOL_SECOND_LOWEST (-0x1.fffffcp127f)
 
 struct pool_best {
     vf value;
@@ -86,7 +85,7 @@ STEP void pool_any_step(const struct ups_pool_window *w, vi share, int64_t l, in
         for (int64_t f = 0; f < fast; f++) {
             const int64_t r = column ? f : s, t = column ? s : f;
             const vf v = pool_load(w->rows[r] + at + t * w->dilation, lanes, more, stride, offset);
-            const vm taken = vm_or(vf_less(best.value, v), vm_and(vf_unordered(v, v), last));
+            const vm taken = vm_or(vf_less(best.value, v), vm_and(vf_is_nan(v), last));
             best.value = vf_select(taken, v, best.value);
             if (form != VALUES) best.at = vi_select(taken, pool_code(w, r, t), best.at);
         }
@@ -168,49 +167,47 @@ STEP void pool_load_row(const float *p, int64_t dilation, const int64_t stride, 
     }
 }
 
-/* Windows of `taps` rows of as many taps. */
-STEP int pool_fast_step(const struct ups_pool_window *w, vi share, vf limit, int64_t l, int64_t i, const int64_t stride,
-                        const int64_t taps, float *y, void *index, const enum form form)
+/* One vector of outputs of a window of `taps` rows of as many taps, each row at p[r]. Returns whether it holds: no tap is
+ * NaN, and under skip each maximum is above the lowest float. */
+STEP int pool_fast_step(const float *const *p, const vi *code, int64_t dilation, const int64_t stride,
+                        const int64_t taps, int skip, struct pool_best *best)
 {
-    const int64_t at = l * w->x_stride + i * stride;
-    struct pool_best best = {vf_set(0), vi_set(0)};
-    vm bad = vf_less(limit, limit);
+    vf v[9];
+    vm ordered = vm_all();
 
-    UNROLL for (int64_t r = 0; r < taps; r++)
+    UNROLL for (int64_t r = 0; r < taps; r++) pool_load_row(p[r], dilation, stride, taps, v + r * taps);
+    *best = (struct pool_best){v[0], code[0]};
+    UNROLL for (int64_t t = 1; t < taps * taps; t++)
     {
-        vf v[3];
-        pool_load_row(w->rows[r] + at, w->dilation, stride, taps, v);
-        UNROLL for (int64_t t = 0; t < taps; t++)
-        {
-            const struct pool_best later = {v[t], pool_code(w, r, t)};
-            const vm greater = vf_less(best.value, v[t]);
-            if (r + t > 0) {
-                best.value = vf_max(v[t], best.value);
-                best.at = vi_select(greater, later.at, best.at);
-            } else {
-                best = later;
-            }
-        }
-        bad = vm_or(bad, vf_unordered(v[0], v[1]));
-        if (taps == 3) bad = vm_or(bad, vf_unordered(v[2], v[2]));
+        best->at = vi_select(vf_less(best->value, v[t]), code[t], best->at);
+        best->value = vf_max(v[t], best->value);
     }
-    bad = vm_or(bad, vf_less(best.value, limit));
-    if (vm_any(bad)) return 0;
-    pool_store(w, best, share, l, i, VF_LANES, y, index, form);
-    return 1;
+    UNROLL for (int64_t t = 0; t < taps * taps; t += 2) ordered =
+        vm_and_ordered(ordered, v[t], v[t + (t + 1 < taps * taps)]);
+    if (skip) ordered = vm_and(ordered, vf_less(vf_set(POOL_LOWEST), best->value));
+    return vm_is_all(ordered);
 }
 
-STEP void pool_fast(const struct ups_pool_window *w, int64_t n, float *y, void *index, const int64_t stride,
+/* What the loop needs of *window stands in variables of its own: stores could change the struct. */
+STEP void pool_fast(const struct ups_pool_window *window, int64_t n, float *y, void *index, const int64_t stride,
                     const int64_t taps, const enum form form)
 {
-    const vi share = pool_lanes(w);
-    const vf limit = vf_set(w->nan == UPS_NAN_SKIP ? POOL_SECOND_LOWEST : -__builtin_inff());
+    const struct ups_pool_window w = *window;
+    const vi share = pool_lanes(&w);
+    const float *rows[3], *p[3];
+    vi code[9];
 
-    for (int64_t l = 0; l < w->lines; l++)
+    UNROLL for (int64_t r = 0; r < taps; r++) rows[r] = w.rows[r];
+    UNROLL for (int64_t t = 0; t < taps * taps; t++) code[t] = pool_code(&w, t / taps, t % taps);
+    for (int64_t l = 0; l < w.lines; l++)
         for (int64_t i = 0; i < n; i += VF_LANES) {
+            struct pool_best best;
             if (i > n - VF_LANES) i = n - VF_LANES;
-            if (!pool_fast_step(w, share, limit, l, i, stride, taps, y, index, form))
-                pool_any(w, l, 1, i, VF_LANES, y, index, form);
+            UNROLL for (int64_t r = 0; r < taps; r++) p[r] = rows[r] + l * w.x_stride + i * stride;
+            if (pool_fast_step(p, code, w.dilation, stride, taps, w.nan == UPS_NAN_SKIP, &best))
+                pool_store(&w, best, share, l, i, VF_LANES, y, index, form);
+            else
+                pool_any(window, l, 1, i, VF_LANES, y, index, form);
         }
 }
 

@@ -78,10 +78,13 @@ WORD(vi) vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
 
 /* Masks. select: the lanes of a where m, else those of b. */
 WORD(vm) vf_less(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
-WORD(vm) vf_unordered(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_UNORD_Q); } /* either is NaN */
+WORD(vm) vf_is_nan(vf a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q); }
 WORD(vm) vi_equal(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)); }
 WORD(vm) vm_or(vm a, vm b) { return _mm256_or_ps(a, b); }
 WORD(vm) vm_and(vm a, vm b) { return _mm256_and_ps(a, b); }
+WORD(vm) vm_and_ordered(vm m, vf a, vf b) { return _mm256_and_ps(m, _mm256_cmp_ps(a, b, _CMP_ORD_Q)); } /* and neither is NaN */
+WORD(vm) vm_all(void) { return _mm256_castsi256_ps(vi_set(-1)); }
+WORD(int) vm_is_all(vm m) { return _mm256_movemask_ps(m) == 0xff; }
 WORD(int) vm_any(vm m) { return _mm256_movemask_ps(m) != 0; }
 WORD(int64_t) vm_count(vm m) { return __builtin_popcount((unsigned)_mm256_movemask_ps(m)); }
 WORD(vf) vf_select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }

@@ -69,10 +69,13 @@ WORD(vi) vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
 
 /* Masks. select: the lanes of a where m, else those of b. */
 WORD(vm) vf_less(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
-WORD(vm) vf_unordered(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q); } /* either is NaN */
+WORD(vm) vf_is_nan(vf a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 WORD(vm) vi_equal(vi a, vi b) { return _mm512_cmpeq_epi32_mask(a, b); }
 WORD(vm) vm_or(vm a, vm b) { return _kor_mask16(a, b); }
 WORD(vm) vm_and(vm a, vm b) { return _kand_mask16(a, b); }
+WORD(vm) vm_and_ordered(vm m, vf a, vf b) { return _mm512_mask_cmp_ps_mask(m, a, b, _CMP_ORD_Q); } /* and neither is NaN */
+WORD(vm) vm_all(void) { return 0xffff; }
+WORD(int) vm_is_all(vm m) { return m == 0xffff; }
 WORD(int) vm_any(vm m) { return m != 0; }
 WORD(int64_t) vm_count(vm m) { return __builtin_popcount(m); }
 WORD(vf) vf_select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
