@@ -43,20 +43,14 @@ STEP void pool_store(const struct ups_pool_window *w, struct pool_best best, vi 
     if (form == I64) vi_store_i64((int64_t *)index + to, lanes, best.at, base);
 }
 
-/* Where skip took nothing, at is -1 and so is the index. */
-STEP void pool_store_nothing(const struct ups_pool_window *w, vi at, int64_t l, int64_t i, int64_t lanes, void *index,
-                             const enum form form)
+/* One lane, whose best is `at`; -1: nothing. */
+STEP void pool_store_index(int64_t at, int64_t base, int64_t place, void *index, const enum form form)
 {
-    int32_t each[VF_LANES];
-    const int64_t to = l * w->index_stride + i;
+    const int64_t v = at < 0 ? -1 : base + at;
 
-    vi_store(each, VF_LANES, at);
-    for (int64_t lane = 0; lane < lanes; lane++) {
-        if (each[lane] != -1) continue;
-        if (form == U8) ((uint8_t *)index)[to + lane] = 255;
-        if (form == I32) ((int32_t *)index)[to + lane] = -1;
-        if (form == I64) ((int64_t *)index)[to + lane] = -1;
-    }
+    if (form == U8) ((uint8_t *)index)[place] = (uint8_t)v;
+    if (form == I32) ((int32_t *)index)[place] = (int32_t)v;
+    if (form == I64) ((int64_t *)index)[place] = v;
 }
 
 /* ---- any window ---- */
@@ -70,17 +64,18 @@ STEP vf pool_load(const float *p, int64_t lanes, int more, const int64_t stride,
     return vf_evens(vf_load(p, half), vf_load(p + half, elements - half));
 }
 
-/* But for skip the search begins with the first tap; meeting it once more changes nothing. */
-STEP void pool_any_step(const struct ups_pool_window *w, vi share, int64_t l, int64_t i, int64_t lanes, int more,
-                        const int64_t stride, const int32_t *offset, float *y, void *index, const enum form form)
+/* The best of the windows whose first rows begin at rows[r] + at. But for skip the search begins with the first tap;
+ * meeting it once more changes nothing. */
+STEP struct pool_best pool_any_best(const struct ups_pool_window *w, int64_t at, int64_t lanes, int more,
+                                    const int64_t stride, const int32_t *offset, const enum form form)
 {
-    const int column = w->scan == UPS_SCAN_COLUMN_MAJOR, skip = w->nan == UPS_NAN_SKIP;
+    const int column = w->scan == UPS_SCAN_COLUMN_MAJOR;
     const int64_t slow = column ? w->taps : w->count, fast = column ? w->count : w->taps;
-    const int64_t at = l * w->x_stride + i * w->stride;
     const vm last = vi_equal(vi_set(w->nan), vi_set(UPS_NAN_LAST));
     struct pool_best best = {vf_set(POOL_LOWEST), vi_set(-1)};
 
-    if (!skip) best = (struct pool_best){pool_load(w->rows[0] + at, lanes, more, stride, offset), pool_code(w, 0, 0)};
+    if (w->nan != UPS_NAN_SKIP)
+        best = (struct pool_best){pool_load(w->rows[0] + at, lanes, more, stride, offset), pool_code(w, 0, 0)};
     for (int64_t s = 0; s < slow; s++)
         for (int64_t f = 0; f < fast; f++) {
             const int64_t r = column ? f : s, t = column ? s : f;
@@ -89,11 +84,24 @@ STEP void pool_any_step(const struct ups_pool_window *w, vi share, int64_t l, in
             best.value = vf_select(taken, v, best.value);
             if (form != VALUES) best.at = vi_select(taken, pool_code(w, r, t), best.at);
         }
-    pool_store(w, best, share, l, i, lanes, y, index, form);
-    if (skip && form != VALUES && vm_any(vi_equal(best.at, vi_set(-1))))
-        pool_store_nothing(w, best.at, l, i, lanes, index, form);
+    return best;
 }
 
+STEP void pool_any_step(const struct ups_pool_window *w, vi share, int64_t l, int64_t i, int64_t lanes, int more,
+                        const int64_t stride, const int32_t *offset, float *y, void *index, const enum form form)
+{
+    const int64_t at = l * w->x_stride + i * w->stride, place = l * w->index_stride + i;
+    const struct pool_best best = pool_any_best(w, at, lanes, more, stride, offset, form);
+    int32_t each[VF_LANES];
+
+    pool_store(w, best, share, l, i, lanes, y, index, form);
+    if (form == VALUES || w->nan != UPS_NAN_SKIP || !vm_any(vi_equal(best.at, vi_set(-1)))) return;
+    vi_store(each, VF_LANES, best.at);
+    for (int64_t lane = 0; lane < lanes; lane++)
+        if (each[lane] < 0) pool_store_index(-1, 0, place + lane, index, form);
+}
+
+/* stride: 1, 2, or 0 for any. */
 STEP void pool_any_lines(const struct ups_pool_window *w, int64_t l, int64_t lines, int64_t first, int64_t n, float *y,
                          void *index, const int64_t stride, const enum form form)
 {
@@ -112,33 +120,57 @@ STEP void pool_any_lines(const struct ups_pool_window *w, int64_t l, int64_t lin
     }
 }
 
-STEP void pool_nothing(const struct ups_pool_window *w, int64_t l, int64_t n, float *y, void *index,
-                       const enum form form)
+/* Many lines of one output, as the border has them: lanes are lines. */
+STEP void pool_column(const struct ups_pool_window *w, float *y, void *index, const enum form form)
 {
-    const float value = w->nan == UPS_NAN_LAST ? -__builtin_inff() : POOL_LOWEST;
+    int32_t offset[VF_LANES], at[VF_LANES];
+    float value[VF_LANES];
 
-    for (int64_t i = 0; i < n; i++) {
-        y[l * w->y_stride + i] = value;
-        if (form == U8) ((uint8_t *)index)[l * w->index_stride + i] = 255;
-        if (form == I32) ((int32_t *)index)[l * w->index_stride + i] = -1;
-        if (form == I64) ((int64_t *)index)[l * w->index_stride + i] = -1;
+    for (int64_t lane = 0; lane < VF_LANES; lane++) offset[lane] = (int32_t)(lane * w->x_stride);
+    for (int64_t l = 0; l < w->lines; l += VF_LANES) {
+        const int64_t lanes = w->lines - l < VF_LANES ? w->lines - l : VF_LANES;
+        const struct pool_best best = pool_any_best(w, l * w->x_stride, lanes, 0, 0, offset, form);
+        vf_store(value, VF_LANES, best.value);
+        vi_store(at, VF_LANES, best.at);
+        for (int64_t i = 0; i < lanes; i++) {
+            y[(l + i) * w->y_stride] = value[i];
+            pool_store_index(at[i], w->base + (l + i) * w->line_step, (l + i) * w->index_stride, index, form);
+        }
     }
 }
 
+STEP void pool_nothing(const struct ups_pool_window *w, int64_t n, float *y, void *index, const enum form form)
+{
+    const float value = w->nan == UPS_NAN_LAST ? -__builtin_inff() : POOL_LOWEST;
+
+    for (int64_t l = 0; l < w->lines; l++)
+        for (int64_t i = 0; i < n; i++) {
+            y[l * w->y_stride + i] = value;
+            pool_store_index(-1, 0, l * w->index_stride + i, index, form);
+        }
+}
+
+/* Gathers count in 32 bits: lines, or outputs, that are too far apart come one by one. */
 STEP void pool_any_form(const struct ups_pool_window *w, int64_t l, int64_t lines, int64_t i, int64_t n, float *y,
                         void *index, const enum form form)
 {
+    const int64_t far = INT32_MAX / VF_LANES;
+
     if (w->count == 0 || w->taps == 0)
-        for (; lines > 0; lines--, l++) pool_nothing(w, l, n, y, index, form);
+        pool_nothing(w, n, y, index, form);
+    else if (n == 1 && lines > 1 && w->x_stride < far)
+        pool_column(w, y, index, form);
     else if (w->stride == 1 || n == 1)
         pool_any_lines(w, l, lines, i, n, y, index, 1, form);
     else if (w->stride == 2)
         pool_any_lines(w, l, lines, i, n, y, index, 2, form);
-    else
+    else if (w->stride < far)
         pool_any_lines(w, l, lines, i, n, y, index, 0, form);
+    else
+        for (int64_t end = i + n; i < end; i++) pool_any_lines(w, l, lines, i, 1, y, index, 1, form);
 }
 
-/* Outputs i … i + n - 1 of lines l … l + lines - 1. */
+/* Outputs i … i + n - 1 of lines l … l + lines - 1: all of them, or one vector that pool_fast does not answer for. */
 static __attribute__((noinline)) void pool_any(const struct ups_pool_window *w, int64_t l, int64_t lines, int64_t i,
                                                int64_t n, float *y, void *index, enum form form)
 {
@@ -165,6 +197,15 @@ STEP void pool_load_row(const float *p, int64_t dilation, const int64_t stride, 
     } else {
         UNROLL for (int64_t t = 0; t < taps; t++) v[t] = vf_load(p + t * dilation, VF_LANES);
     }
+}
+
+/* Channels first the rows under a line of outputs are one block of memory, of stride*stride elements for each output, and
+ * the next line's block follows. Read as several streams it came in at 13 GB/s, asked for as one at 24 (Zen 4, beyond the
+ * last cache); hints that let the lines live on in the caches gained half of that. */
+STEP void pool_prefetch(const float *block, int64_t i, const int64_t stride)
+{
+    UNROLL for (int64_t k = 0; k < stride * stride * VF_LANES; k += 16)
+        __builtin_prefetch((const char *)(block + i * stride * stride + k) + 4096, 0, 0);
 }
 
 /* One vector of outputs of a window of `taps` rows of as many taps, each row at p[r]. Returns whether it holds: no tap is
@@ -204,6 +245,7 @@ STEP void pool_fast(const struct ups_pool_window *window, int64_t n, float *y, v
             struct pool_best best;
             if (i > n - VF_LANES) i = n - VF_LANES;
             UNROLL for (int64_t r = 0; r < taps; r++) p[r] = rows[r] + l * w.x_stride + i * stride;
+            if (stride > 1) pool_prefetch(rows[0] + l * w.x_stride, i, stride);
             if (pool_fast_step(p, code, w.dilation, stride, taps, w.nan == UPS_NAN_SKIP, &best))
                 pool_store(&w, best, share, l, i, VF_LANES, y, index, form);
             else
@@ -272,30 +314,35 @@ STEP void avg_step(const struct ups_pool_window *w, int64_t l, int64_t i, int64_
     /* clang-format on */
 }
 
-STEP void avg(const struct ups_pool_window *w, int64_t n, float divisor, float *y, const int64_t stride)
+STEP void avg(const struct ups_pool_window *w, int64_t first, int64_t n, float divisor, float *y, const int64_t stride)
 {
     const vf d = vf_set(divisor);
+    const int64_t end = first + n;
     int32_t offset[VF_LANES];
 
     for (int64_t lane = 0; lane < VF_LANES; lane++) offset[lane] = (int32_t)(lane * w->stride);
     for (int64_t l = 0; l < w->lines; l++) {
-        int64_t i = 0;
-        for (; stride == 1 && i + 4 * VF_LANES <= n; i += 4 * VF_LANES)
+        int64_t i = first;
+        for (; stride == 1 && i + 4 * VF_LANES <= end; i += 4 * VF_LANES)
             avg_step(w, l, i, VF_LANES, 1, stride, 4, offset, d, y);
-        for (; i + VF_LANES < n; i += VF_LANES) avg_step(w, l, i, VF_LANES, 1, stride, 1, offset, d, y);
-        if (i < n && n >= VF_LANES)
-            avg_step(w, l, n - VF_LANES, VF_LANES, 0, stride, 1, offset, d, y);
-        else if (i < n)
-            avg_step(w, l, i, n - i, 0, stride, 1, offset, d, y);
+        for (; i + VF_LANES < end; i += VF_LANES) avg_step(w, l, i, VF_LANES, 1, stride, 1, offset, d, y);
+        if (i < end && n >= VF_LANES)
+            avg_step(w, l, end - VF_LANES, VF_LANES, 0, stride, 1, offset, d, y);
+        else if (i < end)
+            avg_step(w, l, i, end - i, 0, stride, 1, offset, d, y);
     }
 }
 
 static void ISA(avg)(const struct ups_pool_window *w, int64_t n, float divisor, float *y)
 {
-    if (w->stride == 1 || n == 1)
-        avg(w, n, divisor, y, 1);
+    const int64_t far = INT32_MAX / VF_LANES;
+
+    if (n > 1 && w->stride >= far)
+        for (int64_t i = 0; i < n; i++) avg(w, i, 1, divisor, y, 1);
+    else if (w->stride == 1 || n == 1)
+        avg(w, 0, n, divisor, y, 1);
     else if (w->stride == 2)
-        avg(w, n, divisor, y, 2);
+        avg(w, 0, n, divisor, y, 2);
     else
-        avg(w, n, divisor, y, 0);
+        avg(w, 0, n, divisor, y, 0);
 }
