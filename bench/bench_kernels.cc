@@ -217,26 +217,42 @@ void time_ups_avg_fn(benchmark::State &state, ups_avg_fn *run, const Setting &se
     });
 }
 
-// Switches as pooling leaves them: each of its own four.
-void time_ups_unpool_2x2s2_fn(benchmark::State &state, ups_unpool_2x2s2_fn *run, const Setting &setting)
+// The tables that deal a row's inputs out.
+struct Dealt {
+    explicit Dealt(int64_t factor)
+    {
+        for (int64_t p = 0; p < 16 * factor; p++) {
+            quotient.push_back(static_cast<int32_t>(p / factor));
+            remainder.push_back(static_cast<int32_t>(p % factor));
+        }
+        spread = {factor, quotient.data(), remainder.data()};
+    }
+    std::vector<int32_t> quotient, remainder;
+    ups_spread spread;
+};
+
+// 2x2 windows, switches as pooling leaves them: codes for u8, else positions.
+void time_ups_unpool_fn(benchmark::State &state, ups_unpool_fn *run, const Setting &setting)
 {
-    const int64_t index = index_bytes(setting), n = length_of(16 + 4 + index), width = 2 * n;
+    const int64_t index = index_bytes(setting), n = length_of(16 + 4 + index);
+    const Dealt dealt(2);
     Blocks blocks(setting, (16 + 4 + index) * n);
     auto index_of = [&](int64_t i) { return blocks.at(i) + 4 * n; };
+    ups_unpool_window w = {};
+    w.lines = 1, w.rows = w.at_once = 2, w.width = 2 * n, w.n = n, w.spread = dealt.spread, w.row_stride = 2 * n;
+    w.row_step = index == 1 ? 2 : 2 * n, w.step = index > 1, w.tap_step = index == 1;
     for (int64_t i = 0; i < blocks.count(); i++)
         for (int64_t o = 0; o < n; o++) {
-            const int64_t at = 2 * o + (o * 7 + i) % 2 + ((o * 5 + i) / 2 % 2) * width;
-            const int32_t narrow = static_cast<int32_t>(at);
-            std::memcpy(index_of(i) + o * index, index == 4 ? static_cast<const void *>(&narrow) : &at,
-                        static_cast<size_t>(index));
+            const int64_t right = (o * 7 + i) % 2, below = (o * 5 + i) / 2 % 2;
+            const int64_t at = right + below * w.row_step + 2 * o * w.step;
+            std::memcpy(index_of(i) + o * index, &at, static_cast<size_t>(index)); // the low bytes come first
         }
     for (auto _ : state)
         for (int64_t i = 0; i < blocks.count(); i++) {
             Operands o = {blocks.at(i)};
             const float *x = o.floats(n);
             const void *switches = o.bytes(index * n);
-            float *row0 = o.floats(2 * n);
-            benchmark::DoNotOptimize(run(x, switches, n, 0, width, row0, o.floats(2 * n)));
+            benchmark::DoNotOptimize(run(&w, x, switches, o.floats(4 * n)));
         }
     report_bytes(state, setting, static_cast<double>((16 + 4 + index) * n * blocks.count()));
 }
@@ -244,10 +260,11 @@ void time_ups_unpool_2x2s2_fn(benchmark::State &state, ups_unpool_2x2s2_fn *run,
 void time_ups_replicate_fn(benchmark::State &state, ups_replicate_fn *run, const Setting &setting)
 {
     const int64_t n = length_of(16);
+    const Dealt dealt(3);
     time_moves(state, setting, 16 * n, [&](char *block) {
         Operands o = {block};
         const float *x = o.floats(n);
-        run(x, n, 3, o.floats(3 * n));
+        run(x, n, &dealt.spread, o.floats(3 * n));
     });
 }
 
@@ -264,10 +281,11 @@ void time_ups_replicate_x2_fn(benchmark::State &state, ups_replicate_x2_fn *run,
 void time_ups_nails_fn(benchmark::State &state, ups_nails_fn *run, const Setting &setting)
 {
     const int64_t n = length_of(12);
+    const Dealt dealt(2);
     time_moves(state, setting, 12 * n, [&](char *block) {
         Operands o = {block};
         const float *x = o.floats(n);
-        run(x, n, 2, 0, o.floats(2 * n));
+        run(x, n, &dealt.spread, 0, o.floats(2 * n));
     });
 }
 

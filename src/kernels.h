@@ -78,21 +78,38 @@ typedef void ups_pool_fn(const struct ups_pool_window *window, int64_t n, float 
 /* Average pooling: the sum of the taps, from 0, one addition each, r outer, t inner; then one division. Bit-equal. */
 typedef void ups_avg_fn(const struct ups_pool_window *window, int64_t n, float divisor, float *y);
 
-/* ---- max unpooling, in i32 and i64 forms ----
- * Channels first, 2x2 at stride 2: both output rows of one input row, 2n elements each. The positions are base + 2o,
- * base + 2o + 1, and the same plus width for row1 (all below 2^31). x[o] goes where index[o] says if that is one of its own
- * four, every other element is 0. Returns how many of the n indices were. Bit-equal. */
-typedef int64_t ups_unpool_2x2s2_fn(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
-                                    float *row0, float *row1);
+/* ---- rows in which each element has `factor` places: max unpooling, replication, bed of nails ----
+ * quotient[p] = p/factor and remainder[p] = p % factor for p < 16*factor, factor <= UPS_MOST_FACTOR; scalar.c reads neither and
+ * takes any factor, and unpooling by 1 needs neither. */
+#define UPS_MOST_FACTOR 16
+struct ups_spread {
+    int64_t factor;
+    const int32_t *quotient, *remainder;
+};
 
-/* ---- replication and bed of nails; bit-equal ---- */
+/* Max unpooling of windows side by side, from u8, i32 or i64 switches, driven by the outputs. Line l < lines of inputs,
+ * x[l*x_stride + i] with its switch index[l*index_stride + i], i < n, fills `rows` rows of width <= n*factor outputs:
+ *
+ *     y[l*y_stride + r*row_stride + p] = x[p/factor] where its switch is the name of this output, else 0
+ *     name = base + l*line_step + r*row_step + p*step + (p % factor)*tap_step
+ *
+ * Names of a call are 0 or more, agree above their low 32 bits, and fit the type (u8: below 255). Returns how many outputs
+ * have an input. Bit-equal. */
+struct ups_unpool_window {
+    struct ups_spread spread;
+    int64_t lines, rows, n, width;
+    int64_t at_once; /* how many rows to write side by side, a divisor of rows: what is fastest depends on the size of it all */
+    int64_t x_stride, index_stride, y_stride, row_stride;
+    int64_t base, line_step, row_step, step, tap_step;
+};
+typedef int64_t ups_unpool_fn(const struct ups_unpool_window *window, const float *x, const void *index, float *y);
 
-/* y[i] = x[i/factor], i < n*factor. */
-typedef void ups_replicate_fn(const float *x, int64_t n, int64_t factor, float *y);
-/* y[i] = x[i/2], i < 2n. */
+/* y[p] = x[p/factor], p < n*factor. Bit-equal. */
+typedef void ups_replicate_fn(const float *x, int64_t n, const struct ups_spread *spread, float *y);
+/* y[i] = x[i/2], i < 2n. Bit-equal. */
 typedef void ups_replicate_x2_fn(const float *x, int64_t n, float *y);
-/* y[i*factor + offset] = x[i], the rest of the n*factor elements 0. */
-typedef void ups_nails_fn(const float *x, int64_t n, int64_t factor, int64_t offset, float *y);
+/* y[i*factor + offset] = x[i], the rest of the n*factor elements 0. Bit-equal. */
+typedef void ups_nails_fn(const float *x, int64_t n, const struct ups_spread *spread, int64_t offset, float *y);
 
 /* ---- resize ----
  * Tables are tap-major: index[t*n + o], weight[t*n + o] for tap t of output o. Any number of taps, from 1; sums run over t
@@ -122,8 +139,9 @@ typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_
     X(ups_pool_fn, pool_i32)                  \
     X(ups_pool_fn, pool_i64)                  \
     X(ups_avg_fn, avg)                        \
-    X(ups_unpool_2x2s2_fn, unpool_2x2s2_i32)  \
-    X(ups_unpool_2x2s2_fn, unpool_2x2s2_i64)  \
+    X(ups_unpool_fn, unpool_u8)               \
+    X(ups_unpool_fn, unpool_i32)              \
+    X(ups_unpool_fn, unpool_i64)              \
     X(ups_replicate_fn, replicate)            \
     X(ups_replicate_x2_fn, replicate_x2)      \
     X(ups_nails_fn, nails)                    \
@@ -153,10 +171,6 @@ extern const struct ups_kernels ups_kernels_scalar;
 extern const struct ups_kernels ups_kernels_avx2;
 extern const struct ups_kernels ups_kernels_avx512;
 extern const struct ups_kernels ups_kernels_neon;
-
-/* What the vector tiers borrow. */
-ups_replicate_fn ups_replicate_scalar;
-ups_nails_fn ups_nails_scalar;
 
 /* The largest tile of any tier: what a driver reserves for one. */
 #define UPS_MAX_MR 16

@@ -149,38 +149,46 @@ static void ups_avg_scalar(const struct ups_pool_window *w, int64_t n, float div
 
 /* ---- max unpooling ---- */
 
-static inline int64_t unpool_2x2s2(const float *x, const void *index, enum form form, int64_t n, int64_t base,
-                                   int64_t width, float *row0, float *row1)
+static inline int64_t unpool(const struct ups_unpool_window *w, const float *x, const void *index, float *y,
+                             enum form form)
 {
     int64_t found = 0;
 
-    for (int64_t o = 0; o < n; o++) {
-        int64_t at = form == I64 ? ((const int64_t *)index)[o] : ((const int32_t *)index)[o];
-        for (int64_t j = 2 * o; j < 2 * o + 2; j++) {
-            row0[j] = at == base + j ? x[o] : 0;
-            row1[j] = at == base + width + j ? x[o] : 0;
-            found += at == base + j || at == base + width + j;
-        }
-    }
+    for (int64_t l = 0; l < w->lines; l++)
+        for (int64_t r = 0; r < w->rows; r++)
+            for (int64_t p = 0; p < w->width; p++) {
+                int64_t i = p / w->spread.factor, at = l * w->index_stride + i;
+                int64_t tap = p % w->spread.factor * w->tap_step;
+                int64_t name = w->base + l * w->line_step + r * w->row_step + p * w->step + tap;
+                int64_t says = form == U8    ? ((const uint8_t *)index)[at]
+                               : form == I32 ? ((const int32_t *)index)[at]
+                                             : ((const int64_t *)index)[at];
+                y[l * w->y_stride + r * w->row_stride + p] = says == name ? x[l * w->x_stride + i] : 0;
+                found += says == name;
+            }
     return found;
 }
 
-static int64_t ups_unpool_2x2s2_i32_scalar(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
-                                           float *row0, float *row1)
+static int64_t ups_unpool_u8_scalar(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
 {
-    return unpool_2x2s2(x, index, I32, n, base, width, row0, row1);
+    return unpool(w, x, index, y, U8);
 }
 
-static int64_t ups_unpool_2x2s2_i64_scalar(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
-                                           float *row0, float *row1)
+static int64_t ups_unpool_i32_scalar(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
 {
-    return unpool_2x2s2(x, index, I64, n, base, width, row0, row1);
+    return unpool(w, x, index, y, I32);
+}
+
+static int64_t ups_unpool_i64_scalar(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+{
+    return unpool(w, x, index, y, I64);
 }
 
 /* ---- replication and bed of nails ---- */
 
-void ups_replicate_scalar(const float *x, int64_t n, int64_t factor, float *y)
+static void ups_replicate_scalar(const float *x, int64_t n, const struct ups_spread *spread, float *y)
 {
+    const int64_t factor = spread->factor;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < factor; j++) y[i * factor + j] = x[i];
 }
@@ -190,8 +198,9 @@ static void ups_replicate_x2_scalar(const float *x, int64_t n, float *y)
     for (int64_t i = 0; i < n; i++) y[2 * i] = y[2 * i + 1] = x[i];
 }
 
-void ups_nails_scalar(const float *x, int64_t n, int64_t factor, int64_t offset, float *y)
+static void ups_nails_scalar(const float *x, int64_t n, const struct ups_spread *spread, int64_t offset, float *y)
 {
+    const int64_t factor = spread->factor;
     for (int64_t i = 0; i < n * factor; i++) y[i] = 0;
     for (int64_t i = 0; i < n; i++) y[i * factor + offset] = x[i];
 }
@@ -246,8 +255,9 @@ const struct ups_kernels ups_kernels_scalar = {
     .pool_i32 = UPS_KERNEL(pool_i32_scalar),
     .pool_i64 = UPS_KERNEL(pool_i64_scalar),
     .avg = UPS_KERNEL(avg_scalar),
-    .unpool_2x2s2_i32 = UPS_KERNEL(unpool_2x2s2_i32_scalar),
-    .unpool_2x2s2_i64 = UPS_KERNEL(unpool_2x2s2_i64_scalar),
+    .unpool_u8 = UPS_KERNEL(unpool_u8_scalar),
+    .unpool_i32 = UPS_KERNEL(unpool_i32_scalar),
+    .unpool_i64 = UPS_KERNEL(unpool_i64_scalar),
     .replicate = UPS_KERNEL(replicate_scalar),
     .replicate_x2 = UPS_KERNEL(replicate_x2_scalar),
     .nails = UPS_KERNEL(nails_scalar),

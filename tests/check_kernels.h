@@ -476,11 +476,36 @@ static const char *check_avg(ups_avg_fn *run, const struct ups_kernels *table)
 
 /* ---- max unpooling ---- */
 
-/* Two of three switches name one of their own four; the others a neighbour's, nothing, or a number whose low half would
- * do. */
-static int64_t some_switch(int64_t own, int64_t width, size_t index_bytes)
+/* Its tables in guarded memory. */
+static struct ups_spread some_spread(const struct trial *t, int64_t factor)
 {
-    const int64_t right = own + check_between(0, 1) + (check_random() & 1 ? width : 0);
+    int32_t *quotient = operand(t, 16 * factor, sizeof *quotient),
+            *remainder = operand(t, 16 * factor, sizeof *quotient);
+
+    for (int64_t p = 0; p < 16 * factor; p++) {
+        quotient[p] = (int32_t)(p / factor);
+        remainder[p] = (int32_t)(p % factor);
+    }
+    return (struct ups_spread){factor, quotient, remainder};
+}
+
+static int64_t some_factor(const struct trial *t)
+{
+    return t->number % 5 ? check_between(1, 5) : check_between(6, UPS_MOST_FACTOR);
+}
+
+/* The name of output p of row r of line l. */
+static int64_t name_of(const struct ups_unpool_window *w, int64_t l, int64_t r, int64_t p)
+{
+    return w->base + l * w->line_step + r * w->row_step + p * w->step + p % w->spread.factor * w->tap_step;
+}
+
+/* Two of three switches name an output of their window; the others a neighbour, nothing, or a number whose low half would
+ * do. */
+static int64_t some_switch(const struct ups_unpool_window *w, int64_t l, int64_t i, size_t index_bytes)
+{
+    const int64_t p = i * w->spread.factor + check_between(0, w->spread.factor - 1);
+    const int64_t right = p < w->width ? name_of(w, l, check_between(0, w->rows - 1), p) : w->base;
 
     switch (check_between(0, 8)) {
     case 0: return right + 2;
@@ -490,41 +515,69 @@ static int64_t some_switch(int64_t own, int64_t width, size_t index_bytes)
     }
 }
 
-static const char *check_unpool(ups_unpool_2x2s2_fn *run, size_t index_bytes)
+/* Positions of a plane, codes of a window, or channels with steps of their own. */
+static struct ups_unpool_window some_unpool(const struct trial *t, size_t index_bytes)
+{
+    const int codes = index_bytes == 1 || check_between(0, 1);
+    const int64_t factor = index_bytes == 1 ? check_between(1, 9) : some_factor(t);
+    struct ups_unpool_window w = {
+        .spread = some_spread(t, factor), .lines = check_between(1, 2), .rows = check_between(1, 3), .n = t->n};
+
+    w.at_once = check_random() & 1 ? 1 : w.rows;
+    w.width = w.n * factor - check_between(0, factor - 1);
+    w.x_stride = w.n + check_between(0, 2);
+    w.index_stride = w.n + check_between(0, 2);
+    w.row_stride = w.width + check_between(0, 2);
+    w.y_stride = w.rows * w.row_stride + check_between(0, 2);
+    w.row_step = codes ? factor : w.width + check_between(0, 3);
+    w.step = codes ? 0 : check_between(0, 2);
+    w.tap_step = codes;
+    w.line_step = codes ? 0 : w.rows * w.row_step;
+    const int64_t reach = w.lines * w.line_step + w.rows * w.row_step + w.width * w.step + factor;
+    w.base = check_between(0, 3);
+    if (index_bytes >= 4 && check_random() & 1) w.base = INT32_MAX - reach;
+    if (index_bytes == 8 && check_random() & 1) w.base += (int64_t)check_between(1, 1000) << 32;
+    return w;
+}
+
+static const char *check_unpool(ups_unpool_fn *run, size_t index_bytes)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t width = 2 * t.n + check_between(0, 5);
-        const int64_t last = INT32_MAX - width - 2 * t.n + 1;
-        const int64_t bases[] = {0, last, check_between(0, 100000)}, base = bases[check_between(0, 2)];
-        const float *x = values(&t, t.n);
-        void *index = operand(&t, t.n, index_bytes);
-        float *row[2] = {result(&t, 2 * t.n), result(&t, 2 * t.n)};
-        int64_t found = 0;
+        const struct ups_unpool_window w = some_unpool(&t, index_bytes);
+        const float *x = values(&t, (w.lines - 1) * w.x_stride + w.n);
+        const int64_t count = (w.lines - 1) * w.index_stride + w.n;
+        char *index = operand(&t, count, index_bytes);
+        float *y = result(&t, (w.lines - 1) * w.y_stride + (w.rows - 1) * w.row_stride + w.width);
+        int64_t found = 0, says[2 * 80] = {0};
 
-        for (int64_t o = 0; o < t.n; o++) {
-            const int64_t at = some_switch(base + 2 * o, width, index_bytes);
-            if (index_bytes == 4) ((int32_t *)index)[o] = (int32_t)at;
-            if (index_bytes == 8) ((int64_t *)index)[o] = at;
+        for (int64_t at = 0; at < count; at++) {
+            const int64_t l = at / w.index_stride, i = at % w.index_stride;
+            int64_t name = i < w.n ? some_switch(&w, l, i, index_bytes) : -1;
+            if (index_bytes == 1) ((uint8_t *)index)[at] = (uint8_t)name, name = (uint8_t)name;
+            if (index_bytes == 4) ((int32_t *)(void *)index)[at] = (int32_t)name;
+            if (index_bytes == 8) ((int64_t *)(void *)index)[at] = name;
+            says[at] = name;
         }
         ready();
-        for (int r = 0; r < 2; r++) memset(want(row[r]), 0, sizeof(float) * 2 * (size_t)t.n);
-        for (int64_t o = 0; o < t.n; o++) {
-            const int64_t at = index_bytes == 4 ? ((int32_t *)index)[o] : ((int64_t *)index)[o];
-            for (int64_t tap = 0; tap < 4; tap++)
-                if (at == base + 2 * o + tap / 2 * width + tap % 2) {
-                    memcpy((float *)want(row[tap / 2]) + 2 * o + tap % 2, &x[o], sizeof *x);
-                    found++;
-                }
+        for (int64_t o = 0; o < w.lines * w.rows * w.width; o++) {
+            const int64_t l = o / w.width / w.rows, r = o / w.width % w.rows, p = o % w.width;
+            const int64_t i = p / w.spread.factor;
+            const int named = says[l * w.index_stride + i] == name_of(&w, l, r, p);
+            float *to = (float *)want(y) + l * w.y_stride + r * w.row_stride + p;
+            *to = 0;
+            if (named) memcpy(to, &x[l * w.x_stride + i], sizeof *to);
+            found += named;
         }
-        const int64_t got = run(x, index, t.n, base, width, row[0], row[1]);
+        const int64_t got = run(&w, x, index, y);
         if (verdict(&t)) return complaint;
         if (got != found) return complain(&t, "returns %lld, not %lld", (long long)got, (long long)found);
     }
     return NULL;
 }
 
-CHECK_POOL(unpool_2x2s2_i32, ups_unpool_2x2s2_fn, check_unpool, 4)
-CHECK_POOL(unpool_2x2s2_i64, ups_unpool_2x2s2_fn, check_unpool, 8)
+CHECK_POOL(unpool_u8, ups_unpool_fn, check_unpool, 1)
+CHECK_POOL(unpool_i32, ups_unpool_fn, check_unpool, 4)
+CHECK_POOL(unpool_i64, ups_unpool_fn, check_unpool, 8)
 
 /* ---- replication and bed of nails ---- */
 
@@ -533,14 +586,15 @@ static const char *check_replicate(ups_replicate_fn *run, const struct ups_kerne
     (void)table;
 
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t factor = check_between(1, 5);
+        const int64_t factor = some_factor(&t);
+        const struct ups_spread spread = some_spread(&t, factor);
         const float *x = values(&t, t.n);
         float *y = result(&t, t.n * factor);
         ready();
 
         float *w = want(y);
         for (int64_t i = 0; i < t.n * factor; i++) memcpy(&w[i], &x[i / factor], sizeof *w);
-        run(x, t.n, factor, y);
+        run(x, t.n, &spread, y);
         if (verdict(&t)) return complaint;
     }
     return NULL;
@@ -568,7 +622,8 @@ static const char *check_nails(ups_nails_fn *run, const struct ups_kernels *tabl
     (void)table;
 
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t factor = check_between(1, 4), offset = check_between(0, factor - 1);
+        const int64_t factor = some_factor(&t), offset = check_between(0, factor - 1);
+        const struct ups_spread spread = some_spread(&t, factor);
         const float *x = values(&t, t.n);
         float *y = result(&t, t.n * factor);
         ready();
@@ -578,7 +633,7 @@ static const char *check_nails(ups_nails_fn *run, const struct ups_kernels *tabl
             w[i] = 0;
             if (i % factor == offset) memcpy(&w[i], &x[i / factor], sizeof *w);
         }
-        run(x, t.n, factor, offset, y);
+        run(x, t.n, &spread, offset, y);
         if (verdict(&t)) return complaint;
     }
     return NULL;

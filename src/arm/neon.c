@@ -11,8 +11,8 @@
 #include "../vector/axpy.h"
 #include "../vector/transpose.h"
 #include "../vector/pool.h"
-#include "../vector/unpool.h"
 #include "../vector/expand.h"
+#include "../vector/unpool.h"
 #include "../vector/resize.h"
 
 const struct ups_kernels ups_kernels_neon = {
@@ -28,11 +28,12 @@ const struct ups_kernels ups_kernels_neon = {
     .pool_i32 = UPS_KERNEL(pool_i32_neon),
     .pool_i64 = UPS_KERNEL(pool_i64_neon),
     .avg = UPS_KERNEL(avg_neon),
-    .unpool_2x2s2_i32 = UPS_KERNEL(unpool_2x2s2_i32_neon),
-    .unpool_2x2s2_i64 = UPS_KERNEL(unpool_2x2s2_i64_neon),
-    .replicate = UPS_KERNEL(replicate_scalar),
+    .unpool_u8 = UPS_KERNEL(unpool_u8_neon),
+    .unpool_i32 = UPS_KERNEL(unpool_i32_neon),
+    .unpool_i64 = UPS_KERNEL(unpool_i64_neon),
+    .replicate = UPS_KERNEL(replicate_neon),
     .replicate_x2 = UPS_KERNEL(replicate_x2_neon),
-    .nails = UPS_KERNEL(nails_scalar),
+    .nails = UPS_KERNEL(nails_neon),
     .nearest_row = UPS_KERNEL(nearest_row_neon),
     .filter_row = UPS_KERNEL(filter_row_neon),
     .filter_rows = UPS_KERNEL(filter_rows_neon),

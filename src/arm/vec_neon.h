@@ -64,6 +64,12 @@ WORD(void) vi_store(int32_t *p, int64_t lanes, vi a)
     if (lanes > 1) vst1q_lane_s32(p + 1, a, 1);
     if (lanes > 2) vst1q_lane_s32(p + 2, a, 2);
 }
+WORD(vi) vi_load_u8(const uint8_t *p, int64_t lanes)
+{
+    uint32_t all = 0;
+    for (int64_t i = lanes; i-- > 0;) all = all << 8 | p[i];
+    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(all)))));
+}
 /* The low bytes; base + a in 64 bits. */
 WORD(void) vi_store_u8(uint8_t *p, int64_t lanes, vi a)
 {
@@ -112,6 +118,7 @@ WORD(vm) vf_less(vf a, vf b) { return vcltq_f32(a, b); }
 WORD(vm) vf_is_nan(vf a) { return vmvnq_u32(vceqq_f32(a, a)); }
 WORD(vm) vi_equal(vi a, vi b) { return vceqq_s32(a, b); }
 WORD(vm) vm_or(vm a, vm b) { return vorrq_u32(a, b); }
+WORD(vm) vm_first(int64_t lanes) { return vcltq_s32(vi_iota(), vi_set((int32_t)lanes)); }
 WORD(vm) vm_and(vm a, vm b) { return vandq_u32(a, b); }
 WORD(vm) vm_and_ordered(vm m, vf a, vf b) { return vandq_u32(m, vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b))); } /* and neither is NaN */
 WORD(vm) vm_all(void) { return vdupq_n_u32(~0u); }
@@ -126,6 +133,12 @@ WORD(vf) vf_evens(vf a, vf b) { return vuzp1q_f32(a, b); }
 WORD(vf) vf_odds(vf a, vf b) { return vuzp2q_f32(a, b); }
 WORD(vf) vf_zip_low(vf a, vf b) { return vzip1q_f32(a, b); }
 WORD(vf) vf_zip_high(vf a, vf b) { return vzip2q_f32(a, b); }
+/* a[order[i]]: bytes 4*order to 4*order + 3. */
+WORD(vf) vf_permute(vf a, vi order)
+{
+    const vi bytes = vaddq_s32(vmulq_n_s32(order, 0x04040404), vi_set(0x03020100));
+    return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(a), vreinterpretq_u8_s32(bytes)));
+}
 /* Lanes 1, 2, 3 of a, then *p. */
 WORD(vf) vf_shift_in(vf a, const float *p) { return vextq_f32(a, vld1q_dup_f32(p), 1); }
 /* Every third element from p, p + 1, p + 2 on. */

@@ -11,8 +11,8 @@
 #include "../vector/axpy.h"
 #include "../vector/transpose.h"
 #include "../vector/pool.h"
-#include "../vector/unpool.h"
 #include "../vector/expand.h"
+#include "../vector/unpool.h"
 #include "../vector/resize.h"
 
 const struct ups_kernels ups_kernels_avx2 = {
@@ -28,11 +28,12 @@ const struct ups_kernels ups_kernels_avx2 = {
     .pool_i32 = UPS_KERNEL(pool_i32_avx2),
     .pool_i64 = UPS_KERNEL(pool_i64_avx2),
     .avg = UPS_KERNEL(avg_avx2),
-    .unpool_2x2s2_i32 = UPS_KERNEL(unpool_2x2s2_i32_avx2),
-    .unpool_2x2s2_i64 = UPS_KERNEL(unpool_2x2s2_i64_avx2),
-    .replicate = UPS_KERNEL(replicate_scalar),
+    .unpool_u8 = UPS_KERNEL(unpool_u8_avx2),
+    .unpool_i32 = UPS_KERNEL(unpool_i32_avx2),
+    .unpool_i64 = UPS_KERNEL(unpool_i64_avx2),
+    .replicate = UPS_KERNEL(replicate_avx2),
     .replicate_x2 = UPS_KERNEL(replicate_x2_avx2),
-    .nails = UPS_KERNEL(nails_scalar),
+    .nails = UPS_KERNEL(nails_avx2),
     .nearest_row = UPS_KERNEL(nearest_row_avx2),
     .filter_row = UPS_KERNEL(filter_row_avx2),
     .filter_rows = UPS_KERNEL(filter_rows_avx2),

@@ -45,6 +45,13 @@ WORD(void) vf_store(float *p, int64_t lanes, vf a)
     if (lanes & 1) _mm_store_ss(p, half);
 }
 WORD(void) vi_store(int32_t *p, int64_t lanes, vi a) { vf_store((void *)p, lanes, _mm256_castsi256_ps(a)); }
+WORD(vi) vi_load_u8(const uint8_t *p, int64_t lanes)
+{
+    if (lanes == VF_LANES) return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p));
+    uint64_t all = 0;
+    for (int64_t i = lanes; i-- > 0;) all = all << 8 | p[i];
+    return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((int64_t)all));
+}
 /* The low bytes; base + a in 64 bits. */
 WORD(void) vi_store_u8(uint8_t *p, int64_t lanes, vi a)
 {
@@ -81,6 +88,7 @@ WORD(vm) vf_less(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 WORD(vm) vf_is_nan(vf a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q); }
 WORD(vm) vi_equal(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)); }
 WORD(vm) vm_or(vm a, vm b) { return _mm256_or_ps(a, b); }
+WORD(vm) vm_first(int64_t lanes) { return _mm256_castsi256_ps(vi_first(lanes)); }
 WORD(vm) vm_and(vm a, vm b) { return _mm256_and_ps(a, b); }
 WORD(vm) vm_and_ordered(vm m, vf a, vf b) { return _mm256_and_ps(m, _mm256_cmp_ps(a, b, _CMP_ORD_Q)); } /* and neither is NaN */
 WORD(vm) vm_all(void) { return _mm256_castsi256_ps(vi_set(-1)); }
@@ -98,6 +106,8 @@ WORD(vf) vf_evens(vf a, vf b) { return vf_order(_mm256_shuffle_ps(a, b, 0x88)); 
 WORD(vf) vf_odds(vf a, vf b) { return vf_order(_mm256_shuffle_ps(a, b, 0xdd)); }
 WORD(vf) vf_zip_low(vf a, vf b) { return vf_join(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0); }
 WORD(vf) vf_zip_high(vf a, vf b) { return vf_join(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 1); }
+/* a[order[i]] */
+WORD(vf) vf_permute(vf a, vi order) { return _mm256_permutevar8x32_ps(a, order); }
 /* Lanes 1, 2, 3 … of a, then *p. */
 WORD(vf) vf_shift_in(vf a, const float *p)
 { return _mm256_blend_ps(_mm256_permutevar8x32_ps(a, _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 0)), vf_broadcast(p), 0x80); }

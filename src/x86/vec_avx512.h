@@ -39,6 +39,10 @@ WORD(void) vf_store(float *p, int64_t lanes, vf a)
 { if (lanes == VF_LANES) _mm512_storeu_ps(p, a); else _mm512_mask_storeu_ps(p, vm_first(lanes), a); }
 WORD(void) vi_store(int32_t *p, int64_t lanes, vi a)
 { if (lanes == VF_LANES) _mm512_storeu_si512(p, a); else _mm512_mask_storeu_epi32(p, vm_first(lanes), a); }
+WORD(vi) vi_load_u8(const uint8_t *p, int64_t lanes)
+{
+    return _mm512_cvtepu8_epi32(lanes == VF_LANES ? _mm_loadu_si128((const void *)p) : _mm_maskz_loadu_epi8(vm_first(lanes), p));
+}
 /* The low bytes; base + a in 64 bits. */
 WORD(void) vi_store_u8(uint8_t *p, int64_t lanes, vi a)
 {
@@ -88,6 +92,8 @@ WORD(vf) vf_evens(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_evens_of_32(
 WORD(vf) vf_odds(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_add(vi_evens_of_32(), vi_set(1)), b); }
 WORD(vf) vf_zip_low(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_zip_of_32(), b); }
 WORD(vf) vf_zip_high(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_add(vi_zip_of_32(), vi_set(8)), b); }
+/* a[order[i]] */
+WORD(vf) vf_permute(vf a, vi order) { return _mm512_permutexvar_ps(order, a); }
 /* Lanes 1, 2, 3 … of a, then *p. */
 WORD(vf) vf_shift_in(vf a, const float *p)
 { return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(vf_broadcast(p)), _mm512_castps_si512(a), 1)); }
