@@ -235,17 +235,6 @@ static inline bool locate(const ups_plan *plan, int64_t i, int64_t index, struct
     return inside(at, size);
 }
 
-/* A position in the slab that source element i belongs to. */
-static int64_t home_of(const ups_plan *plan, int64_t i)
-{
-    const struct unpool *u = plan->state;
-    const int64_t *size = plan->y.size;
-    int64_t at[3], s;
-    at_position(plan->x.size, i, at);
-    s = ups_min(ups_max(at[u->axis] * u->kernel[u->axis] - plan->pad[u->axis], 0), size[u->axis] - 1);
-    return s * size[2] * (u->axis == 0 ? size[1] : 1);
-}
-
 static int64_t units_per_image(const ups_plan *plan)
 {
     return plan->units / plan->y.n;
@@ -260,15 +249,31 @@ static int64_t slab_of(const ups_plan *plan, int64_t position)
     return ups_min((at[u->axis] + plan->pad[u->axis]) / u->kernel[u->axis], u->slabs - 1);
 }
 
+/* Whether the unit of plane (n, c) and, where there are slabs, of this one is the part's. */
+static bool owns_slab(const struct part *p, int64_t n, int64_t c, int64_t slab)
+{
+    const struct unpool *u = p->plan->state;
+    int64_t unit = n * units_per_image(p->plan);
+    if (u->gather)
+        unit += (ups_is_first(p->plan) ? c * u->slabs : 0) + slab;
+    else
+        unit += c / u->block;
+    return unit >= p->first && unit < p->last;
+}
+
 static bool owns(const struct part *p, const struct place *at)
 {
     const struct unpool *u = p->plan->state;
-    int64_t unit = at->n * units_per_image(p->plan);
-    if (u->gather)
-        unit += (ups_is_first(p->plan) ? at->c * u->slabs : 0) + slab_of(p->plan, at->position);
-    else
-        unit += at->c / u->block;
-    return unit >= p->first && unit < p->last;
+    return owns_slab(p, at->n, at->c, u->gather ? slab_of(p->plan, at->position) : 0);
+}
+
+/* Whether source element i of plane (n, c) is the part's to report. */
+static bool owns_source(const struct part *p, int64_t n, int64_t c, int64_t i)
+{
+    const struct unpool *u = p->plan->state;
+    int64_t at[3];
+    at_position(p->plan->x.size, i, at);
+    return owns_slab(p, n, c, at[u->axis]);
 }
 
 /* Place of source element i of (n, c) in the index tensor. */
@@ -293,15 +298,19 @@ struct box {
 static void clear(const ups_plan *plan, float *dst, const struct box *b)
 {
     const struct ups_view *y = &plan->y;
+    const bool first = ups_is_first(plan), dense = b->c1 - b->c0 == y->stride[2];
     const int64_t columns = b->hi[2] - b->lo[2];
     for (int64_t d = b->lo[0]; d < b->hi[0] && columns > 0; d++)
         for (int64_t h = b->lo[1]; h < b->hi[1]; h++) {
-            if (ups_is_first(plan))
-                for (int64_t c = b->c0; c < b->c1; c++)
-                    memset(dst + ups_row_offset(y, b->n, c, d, h) + b->lo[2], 0, (size_t)columns * sizeof *dst);
-            for (int64_t w = b->lo[2]; !ups_is_first(plan) && w < b->hi[2]; w++)
-                memset(dst + ups_row_offset(y, b->n, b->c0, d, h) + w * y->stride[2], 0,
-                       (size_t)(b->c1 - b->c0) * sizeof *dst);
+            float *row = dst + ups_row_offset(y, b->n, b->c0, d, h) + b->lo[2] * y->stride[2];
+            for (int64_t c = 0; c < b->c1 - b->c0 && first; c++)
+                memset(row + c * y->c_stride, 0, (size_t)columns * sizeof *row);
+            if (first) continue;
+            if (dense)
+                memset(row, 0, (size_t)(columns * y->stride[2]) * sizeof *row);
+            else
+                for (int64_t w = 0; w < columns; w++)
+                    memset(row + w * y->stride[2], 0, (size_t)(b->c1 - b->c0) * sizeof *row);
         }
 }
 
@@ -366,32 +375,99 @@ static inline void put(const struct part *p, const float *from, int64_t position
 /* ---- planes by themselves ---- */
 
 /* The usual case of scatter below: planes are numbered row by row and the last of several stays, which needs neither
- * division nor bits. What a loop over few channels needs is taken out of it by hand. */
-static void scatter_plain(const struct part *p, int64_t n, int64_t c0, int64_t channels)
+ * division nor bits. Type, and whether planes are regular runs (x_run and y_run are not 0), are constants where it is called. */
+static inline __attribute__((always_inline)) void scatter_plain(const struct part *p, int64_t n, int64_t c0,
+                                                                int64_t channels, int32_t type, bool runs)
 {
     const ups_plan *plan = p->plan;
     const struct unpool *u = plan->state;
     const struct ups_view *x = &plan->x, *y = &plan->y;
     const bool first = ups_is_first(plan);
-    const int32_t type = plan->indices.dtype;
     const int64_t elements = ups_volume(x->size), i_step = first ? 1 : x->c, c_step = first ? elements : 1;
     const int64_t start = index_place(plan, n, c0, 0), position = (n * x->c + c0) * elements;
     const uint64_t limit = (uint64_t)u->elements, base = (uint64_t)(n * u->steps.n + c0 * u->steps.c);
     const uint64_t base_step = (uint64_t)u->steps.c;
-    const int64_t x_step = x->c_stride, y_step = y->c_stride;
+    const int64_t x_step = x->c_stride, y_step = y->c_stride, x_run = u->x_run, y_run = u->y_run;
     const void *indices = p->b->indices_in;
     const float *from = p->b->src + n * x->n_stride + c0 * x->c_stride;
     float *into = p->b->dst + n * y->n_stride + c0 * y->c_stride;
     for (int64_t i = 0; i < elements; i++) {
-        const float *pixel = from + plane_offset(x, i, u->x_run);
+        const float *pixel = from + (runs ? i * x_run : plane_offset(x, i, x_run));
         for (int64_t c = 0; c < channels; c++) {
             uint64_t index = (uint64_t)ups_index_load(indices, type, start + i * i_step + c * c_step);
             uint64_t own = index - (base + (uint64_t)c * base_step); /* of a negative one: very large */
             if (own < limit)
-                into[c * y_step + plane_offset(y, (int64_t)own, u->y_run)] = pixel[c * x_step];
+                into[c * y_step + (runs ? (int64_t)own * y_run : plane_offset(y, (int64_t)own, y_run))] =
+                    pixel[c * x_step];
             else
                 bad_index(p->b, position + c * elements + i);
         }
+    }
+}
+
+static void scatter_typed(const struct part *p, int64_t n, int64_t c0, int64_t channels)
+{
+    const struct unpool *u = p->plan->state;
+    const int32_t type = p->plan->indices.dtype;
+    const bool runs = u->x_run && u->y_run;
+    if (runs && type == UPS_I64 && channels == 1)
+        scatter_plain(p, n, c0, 1, UPS_I64, true);
+    else if (runs && type == UPS_I32 && channels == 1)
+        scatter_plain(p, n, c0, 1, UPS_I32, true);
+    else if (runs && type == UPS_I64)
+        scatter_plain(p, n, c0, channels, UPS_I64, true);
+    else if (runs && type == UPS_I32)
+        scatter_plain(p, n, c0, channels, UPS_I32, true);
+    else
+        scatter_plain(p, n, c0, channels, type, false);
+}
+
+enum { TAPS = 256 }; /* of the windows whose places scatter_windows tabulates */
+
+/* Where the taps of a window lie from its first on. */
+static void tap_places(const ups_plan *plan, int64_t place[TAPS])
+{
+    const struct unpool *u = plan->state;
+    int64_t tap[3];
+    for (int64_t i = 0; i < ups_volume(u->kernel); i++) {
+        ups_index_tap(u->space.convention, u->kernel, i, tap);
+        place[i] = 0;
+        for (int a = 0; a < 3; a++) place[i] += tap[a] * u->dilation[a] * plan->y.stride[a];
+    }
+}
+
+/* The same for windows of up to TAPS taps: the indices of those that are whole need no division. */
+static void scatter_windows(const struct part *p, int64_t n, int64_t c0, int64_t c1)
+{
+    const ups_plan *plan = p->plan;
+    const struct unpool *u = plan->state;
+    const struct ups_view *x = &plan->x, *y = &plan->y;
+    const int32_t type = plan->indices.dtype;
+    const int64_t elements = ups_volume(x->size), taps = ups_volume(u->kernel);
+    const int64_t c_step = ups_is_first(plan) ? elements : 1;
+    int64_t place[TAPS], at[3] = {0, 0, 0};
+    tap_places(plan, place);
+    for (int64_t i = 0; i < elements; i++) {
+        const int64_t where = index_place(plan, n, c0, i);
+        const float *from = p->b->src + n * x->n_stride + plane_offset(x, i, u->x_run);
+        float *into = p->b->dst + n * y->n_stride;
+        bool whole = true;
+        for (int a = 0; a < 3; a++) {
+            const int64_t start = at[a] * u->stride[a] - plan->pad[a];
+            whole = whole && start >= 0 && start + ups_extent(u->kernel[a], u->dilation[a]) <= y->size[a];
+            into += start * y->stride[a];
+        }
+        for (int64_t c = c0; c < c1; c++) {
+            const int64_t index = ups_index_load(p->b->indices_in, type, where + (c - c0) * c_step);
+            struct place to = {n, c, 0};
+            if (whole && index >= 0 && index < taps)
+                into[c * y->c_stride + place[index]] = from[c * x->c_stride];
+            else if (locate(plan, i, index, &to))
+                put(p, from + c * x->c_stride, 0, &to, 0);
+            else
+                bad_index(p->b, (n * x->c + c) * elements + i);
+        }
+        for (int a = 2; a >= 0 && ++at[a] == x->size[a]; a--) at[a] = 0;
     }
 }
 
@@ -405,7 +481,11 @@ static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
     const struct box all = whole_box(plan, n, c0, c1);
     clear(plan, p->b->dst, &all);
     if (u->rows && !p->taken) {
-        scatter_plain(p, n, c0, c1 - c0);
+        scatter_typed(p, n, c0, c1 - c0);
+        return;
+    }
+    if (u->window && u->whole && !p->taken && ups_volume(u->kernel) <= TAPS) {
+        scatter_windows(p, n, c0, c1);
         return;
     }
     clear_taken(p, c1 - c0);
@@ -469,10 +549,10 @@ static void scatter_plane(const struct part *p, int64_t n, int64_t c, int64_t fi
     const float *from = p->b->src + n * x->n_stride + c * x->c_stride;
     int64_t elements = ups_volume(x->size), position = (n * x->c + c) * elements;
     for (int64_t i = 0; i < elements; i++) {
-        struct place to = {n, c, 0}, home = {n, c, u->gather ? home_of(plan, i) : 0};
+        struct place to = {n, c, 0};
         int64_t index = ups_index_load(p->b->indices_in, plan->indices.dtype, index_place(plan, n, c, i));
         if (!locate(plan, i, index, &to)) {
-            if (owns(p, &home)) bad_index(p->b, position + i);
+            if (owns_source(p, n, c, i)) bad_index(p->b, position + i);
         } else if (owns(p, &to)) {
             int64_t plane = u->reach == PLANE ? 0 : (to.n - first_image) * x->c + to.c;
             put(p, from + plane_offset(x, i, u->x_run), position + i, &to, plane);
@@ -632,9 +712,10 @@ static void run_unpool(const ups_plan *plan, ups_buffers *b, void *workspace, in
         scatter_all(&p);
         return;
     }
-    for (int64_t unit = first; unit < last; unit++) {
-        int64_t n = unit / blocks, c = unit % blocks * u->block;
-        scatter(&p, n, c, ups_min(c + u->block, plan->y.c));
+    for (int64_t unit = first, some; unit < last; unit += some) {
+        int64_t n = unit / blocks, block = unit % blocks;
+        some = p.taken || ups_is_first(plan) ? 1 : ups_min(blocks - block, last - unit); /* bits are there for one */
+        scatter(&p, n, block * u->block, ups_min((block + some) * u->block, plan->y.c));
     }
 }
 

@@ -208,6 +208,13 @@ STEP void pool_prefetch(const float *block, int64_t i, const int64_t stride)
         __builtin_prefetch((const char *)(block + i * stride * stride + k) + 4096, 0, 0);
 }
 
+/* The greater of two, neither of them NaN, and the earlier one of equals. */
+STEP struct pool_best pool_later(struct pool_best best, struct pool_best later)
+{
+    const vm greater = vf_less(best.value, later.value);
+    return (struct pool_best){vf_max(later.value, best.value), vi_select(greater, later.at, best.at)};
+}
+
 /* One vector of outputs of a window of `taps` rows of as many taps, each row at p[r]. Returns whether it holds: no tap is
  * NaN, and under skip each maximum is above the lowest float. */
 STEP int pool_fast_step(const float *const *p, const vi *code, int64_t dilation, const int64_t stride,
@@ -217,11 +224,12 @@ STEP int pool_fast_step(const float *const *p, const vi *code, int64_t dilation,
     vm ordered = vm_all();
 
     UNROLL for (int64_t r = 0; r < taps; r++) pool_load_row(p[r], dilation, stride, taps, v + r * taps);
-    *best = (struct pool_best){v[0], code[0]};
-    UNROLL for (int64_t t = 1; t < taps * taps; t++)
+    UNROLL for (int64_t r = 0; r < taps; r++)
     {
-        best->at = vi_select(vf_less(best->value, v[t]), code[t], best->at);
-        best->value = vf_max(v[t], best->value);
+        struct pool_best row = {v[r * taps], code[r * taps]};
+        UNROLL for (int64_t t = r * taps + 1; t < (r + 1) * taps; t++) row =
+            pool_later(row, (struct pool_best){v[t], code[t]});
+        *best = r == 0 ? row : pool_later(*best, row);
     }
     UNROLL for (int64_t t = 0; t < taps * taps; t += 2) ordered =
         vm_and_ordered(ordered, v[t], v[t + (t + 1 < taps * taps)]);
