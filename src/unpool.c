@@ -436,38 +436,82 @@ static void tap_places(const ups_plan *plan, int64_t place[TAPS])
     }
 }
 
-/* The same for windows of up to TAPS taps: the indices of those that are whole need no division. */
+/* Whether window o lies inside the output along an axis. */
+static bool is_whole(const ups_plan *plan, int axis, int64_t o)
+{
+    const struct unpool *u = plan->state;
+    const int64_t start = o * u->stride[axis] - plan->pad[axis];
+    return start >= 0 && start + ups_extent(u->kernel[axis], u->dilation[axis]) <= plan->y.size[axis];
+}
+
+/* Elements whose indices, one after the other, name taps of whole windows; into: the first's first tap. */
+struct taps_run {
+    int64_t count, index, position; /* of the first, in the index tensor and in N, C, spatial order */
+    const float *from;
+    float *into;
+    int64_t x_step, y_step, position_step;
+};
+
+static inline void scatter_run(const struct part *p, const struct taps_run *r, const int64_t *place, int64_t taps,
+                               int32_t type)
+{
+    const struct taps_run run = *r;
+    const void *indices = p->b->indices_in;
+    for (int64_t k = 0; k < run.count; k++) {
+        const int64_t index = ups_index_load(indices, type, run.index + k);
+        if (index >= 0 && index < taps)
+            run.into[k * run.y_step + place[index]] = run.from[k * run.x_step];
+        else
+            bad_index(p->b, run.position + k * run.position_step);
+    }
+}
+
+static void scatter_one(const struct part *p, int64_t n, int64_t c, int64_t i, const float *from)
+{
+    const ups_plan *plan = p->plan;
+    struct place to = {n, c, 0};
+    int64_t index = ups_index_load(p->b->indices_in, plan->indices.dtype, index_place(plan, n, c, i));
+    if (locate(plan, i, index, &to))
+        put(p, from, 0, &to, 0);
+    else
+        bad_index(p->b, (n * plan->x.c + c) * ups_volume(plan->x.size) + i);
+}
+
+/* The same for windows of up to TAPS taps: what names a tap of a whole window needs no division. Runs go along W (channels
+ * first) or C. */
 static void scatter_windows(const struct part *p, int64_t n, int64_t c0, int64_t c1)
 {
     const ups_plan *plan = p->plan;
     const struct unpool *u = plan->state;
     const struct ups_view *x = &plan->x, *y = &plan->y;
-    const int32_t type = plan->indices.dtype;
+    const bool first = ups_is_first(plan);
     const int64_t elements = ups_volume(x->size), taps = ups_volume(u->kernel);
-    const int64_t c_step = ups_is_first(plan) ? elements : 1;
-    int64_t place[TAPS], at[3] = {0, 0, 0};
+    int64_t place[TAPS];
     tap_places(plan, place);
-    for (int64_t i = 0; i < elements; i++) {
-        const int64_t where = index_place(plan, n, c0, i);
-        const float *from = p->b->src + n * x->n_stride + plane_offset(x, i, u->x_run);
-        float *into = p->b->dst + n * y->n_stride;
-        bool whole = true;
-        for (int a = 0; a < 3; a++) {
-            const int64_t start = at[a] * u->stride[a] - plan->pad[a];
-            whole = whole && start >= 0 && start + ups_extent(u->kernel[a], u->dilation[a]) <= y->size[a];
-            into += start * y->stride[a];
+    for (int64_t i = 0, n_run; i < elements; i += n_run) {
+        const int64_t w = i % x->size[2], line = i / x->size[2], h = line % x->size[1], d = line / x->size[1];
+        const int64_t o[3] = {d, h, w};
+        const float *from = p->b->src + ups_row_offset(x, n, c0, d, h) + w * x->stride[2];
+        float *into = p->b->dst + n * y->n_stride + c0 * y->c_stride;
+        n_run = 1;
+        if (!is_whole(plan, 0, d) || !is_whole(plan, 1, h) || !is_whole(plan, 2, w)) {
+            for (int64_t c = c0; c < c1; c++) scatter_one(p, n, c, i, from + (c - c0) * x->c_stride);
+            continue;
         }
-        for (int64_t c = c0; c < c1; c++) {
-            const int64_t index = ups_index_load(p->b->indices_in, type, where + (c - c0) * c_step);
-            struct place to = {n, c, 0};
-            if (whole && index >= 0 && index < taps)
-                into[c * y->c_stride + place[index]] = from[c * x->c_stride];
-            else if (locate(plan, i, index, &to))
-                put(p, from + c * x->c_stride, 0, &to, 0);
-            else
-                bad_index(p->b, (n * x->c + c) * elements + i);
-        }
-        for (int a = 2; a >= 0 && ++at[a] == x->size[a]; a--) at[a] = 0;
+        for (int a = 0; a < 3; a++) into += (o[a] * u->stride[a] - plan->pad[a]) * y->stride[a];
+        while (first && w + n_run < x->size[2] && is_whole(plan, 2, w + n_run)) n_run++;
+        const struct taps_run run = {first ? n_run : c1 - c0,
+                                     index_place(plan, n, c0, i),
+                                     (n * x->c + c0) * elements + i,
+                                     from,
+                                     into,
+                                     first ? x->stride[2] : x->c_stride,
+                                     first ? u->stride[2] * y->stride[2] : y->c_stride,
+                                     first ? 1 : elements};
+        if (plan->indices.dtype == UPS_U8)
+            scatter_run(p, &run, place, taps, UPS_U8);
+        else
+            scatter_run(p, &run, place, taps, plan->indices.dtype);
     }
 }
 
