@@ -62,6 +62,7 @@ struct ups_pool_window {
     int64_t lines, x_stride, y_stride, index_stride;
     int64_t base, line_step, lane_step, tap_step;
     int32_t nan, scan;
+    int32_t beyond; /* max_pool: 1 where results will not stay in the caches: whole lines then go past them */
 };
 
 /* Max pooling: values only (index NULL), or with u8, i32 or i64 switches. Scan row_major: r outer, t inner; column_major:
@@ -98,6 +99,7 @@ struct ups_spread {
 struct ups_unpool_window {
     struct ups_spread spread;
     int64_t lines, rows, n, width;
+    int64_t beyond; /* 1 where results will not stay in the caches: whole lines then go past them */
     int64_t at_once; /* how many rows to write side by side, a divisor of rows: what is fastest depends on the size of it all */
     int64_t x_stride, index_stride, y_stride, row_stride;
     int64_t base, line_step, row_step, step, tap_step;

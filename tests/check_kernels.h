@@ -366,8 +366,9 @@ static struct ups_pool_window some_window(int64_t n)
         w.scan = UPS_SCAN_ROW_MAJOR;
     }
     w.x_stride = check_between(0, 5);
-    w.y_stride = n + check_between(0, 2);
-    w.index_stride = n + check_between(0, 2);
+    w.beyond = check_between(0, 1);
+    w.y_stride = n + (check_between(0, 1) ? (64 - n % 64) % 64 : check_between(0, 2)); /* whole cache lines, or not */
+    w.index_stride = n + (check_between(0, 1) ? (64 - n % 64) % 64 : check_between(0, 2));
     return w;
 }
 
@@ -527,8 +528,9 @@ static struct ups_unpool_window some_unpool(const struct trial *t, size_t index_
     w.width = w.n * factor - check_between(0, factor - 1);
     w.x_stride = w.n + check_between(0, 2);
     w.index_stride = w.n + check_between(0, 2);
-    w.row_stride = w.width + check_between(0, 2);
-    w.y_stride = w.rows * w.row_stride + check_between(0, 2);
+    w.beyond = check_between(0, 1);
+    w.row_stride = w.width + (w.beyond ? (16 - w.width % 16) % 16 : check_between(0, 2));
+    w.y_stride = w.rows * w.row_stride + (w.beyond ? 0 : check_between(0, 2));
     w.row_step = codes ? factor : w.width + check_between(0, 3);
     w.step = codes ? 0 : check_between(0, 2);
     w.tap_step = codes;

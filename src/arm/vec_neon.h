@@ -85,6 +85,11 @@ WORD(void) vi_store_i64(int64_t *p, int64_t lanes, vi a, int64_t base)
     if (lanes > 1) vst1q_s64(p, low); else if (lanes) vst1q_lane_s64(p, low, 0);
     if (lanes > 3) vst1q_s64(p + 2, high); else if (lanes > 2) vst1q_lane_s64(p + 2, high, 0);
 }
+/* Past the caches on other tiers. */
+WORD(void) vf_stream(float *p, vf a) { vst1q_f32(p, a); }
+WORD(void) vi_stream_i64(int64_t *p, vi a, int64_t base)
+{ vi_store_i64(p, VF_LANES, a, base); }
+WORD(void) stream_end(void) { (void)0; }
 /* The asm emits nothing; it keeps a row of loads where they stand. gcc 12 would lift all eight of the gemm tile to the top
  * of its loop and spill accumulators for them. */
 WORD(vf) vf_broadcast(const float *p)

@@ -74,3 +74,9 @@ STEP struct vi_pair vi_unzip(struct vi_pair a)
 
 /* The switches of a kernel: none, or of a type. */
 enum form { VALUES, U8, I32, I64 };
+
+/* Whether rows from p on, `stride` elements apart, begin with cache lines. */
+STEP int is_aligned(const void *p, int64_t stride, int64_t element_bytes)
+{
+    return (uintptr_t)p % 64 == 0 && stride * element_bytes % 64 == 0;
+}

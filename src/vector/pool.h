@@ -43,6 +43,27 @@ STEP void pool_store(const struct ups_pool_window *w, struct pool_best best, vi 
     if (form == I64) vi_store_i64((int64_t *)index + to, lanes, best.at, base);
 }
 
+/* The same for a whole vector that goes past the caches; u8 codes, a quarter of a line, do not. */
+STEP void pool_stream(const struct ups_pool_window *w, struct pool_best best, vi share, int64_t l, int64_t i, float *y,
+                      void *index, const enum form form)
+{
+    const int64_t base = w->base + l * w->line_step, first = i * w->lane_step, to = l * w->index_stride + i;
+
+    vf_stream(y + l * w->y_stride + i, best.value);
+    best.at = vi_add(best.at, vi_add(share, vi_set((int32_t)(form == I64 ? first : base + first))));
+    if (form == U8) vi_store_u8((uint8_t *)index + to, VF_LANES, best.at);
+    if (form == I32) vf_stream((float *)index + to, vi_as_vf(best.at));
+    if (form == I64) vi_stream_i64((int64_t *)index + to, best.at, base);
+}
+
+STEP int pool_streams(const struct ups_pool_window *w, int64_t n, const float *y, const void *index,
+                      const enum form form)
+{
+    const int64_t bytes = form == I64 ? 8 : form == I32 ? 4 : 0;
+    return w->beyond && n % VF_LANES == 0 && is_aligned(y, w->y_stride, 4) &&
+           (!bytes || is_aligned(index, w->index_stride, bytes));
+}
+
 /* One lane, whose best is `at`; -1: nothing. */
 STEP void pool_store_index(int64_t at, int64_t base, int64_t place, void *index, const enum form form)
 {
@@ -242,6 +263,7 @@ STEP void pool_fast(const struct ups_pool_window *window, int64_t n, float *y, v
                     const int64_t taps, const enum form form)
 {
     const struct ups_pool_window w = *window;
+    const int stream = pool_streams(&w, n, y, index, form);
     const vi share = pool_lanes(&w);
     const float *rows[3], *p[3];
     vi code[9];
@@ -255,10 +277,12 @@ STEP void pool_fast(const struct ups_pool_window *window, int64_t n, float *y, v
             UNROLL for (int64_t r = 0; r < taps; r++) p[r] = rows[r] + l * w.x_stride + i * stride;
             if (stride > 1) pool_prefetch(rows[0] + l * w.x_stride, i, stride);
             if (pool_fast_step(p, code, w.dilation, stride, taps, w.nan == UPS_NAN_SKIP, &best))
-                pool_store(&w, best, share, l, i, VF_LANES, y, index, form);
+                stream ? pool_stream(&w, best, share, l, i, y, index, form)
+                       : pool_store(&w, best, share, l, i, VF_LANES, y, index, form);
             else
                 pool_any(window, l, 1, i, VF_LANES, y, index, form);
         }
+    if (stream) stream_end();
 }
 
 STEP void pool(const struct ups_pool_window *w, int64_t n, float *y, void *index, const enum form form)

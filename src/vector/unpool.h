@@ -17,7 +17,8 @@ STEP vi unpool_switches(const void *index, int64_t at, int64_t lanes, vi upper, 
 }
 
 /* One vector of outputs in some rows: those of row r are named name + r*row_step. */
-STEP int64_t unpool_store(const struct ups_unpool_window *w, vf x, vi said, vi name, int64_t lanes, float *y)
+STEP int64_t unpool_store(const struct ups_unpool_window *w, vf x, vi said, vi name, int64_t lanes, int stream,
+                          float *y)
 {
     const vi down = vi_set((int32_t)w->row_step);
     int64_t found = 0;
@@ -25,7 +26,10 @@ STEP int64_t unpool_store(const struct ups_unpool_window *w, vf x, vi said, vi n
     for (int64_t r = 0; r < w->at_once; r++, y += w->row_stride) {
         vm own = vi_equal(said, name);
         if (lanes < VF_LANES) own = vm_and(own, vm_first(lanes));
-        vf_store(y, lanes, vf_select(own, x, vf_set(0)));
+        if (lanes == VF_LANES && stream)
+            vf_stream(y, vf_select(own, x, vf_set(0)));
+        else
+            vf_store(y, lanes, vf_select(own, x, vf_set(0)));
         found += vm_count(own);
         name = vi_add(name, down);
     }
@@ -34,7 +38,7 @@ STEP int64_t unpool_store(const struct ups_unpool_window *w, vf x, vi said, vi n
 
 /* The first `elements` outputs of one vector of inputs; share: what each adds to `name`. */
 STEP int64_t unpool_step(const struct ups_unpool_window *w, vf x, vi said, const int32_t *share, int64_t name,
-                         int64_t elements, float *y, const int64_t factor)
+                         int64_t elements, int stream, float *y, const int64_t factor)
 {
     int64_t found = 0;
 
@@ -48,9 +52,9 @@ STEP int64_t unpool_step(const struct ups_unpool_window *w, vf x, vi said, const
             s = vf_as_vi(vf_permute(vi_as_vf(said), order));
         }
         if (p + VF_LANES <= elements)
-            found += unpool_store(w, v, s, names, VF_LANES, y + p);
+            found += unpool_store(w, v, s, names, VF_LANES, stream, y + p);
         else
-            found += unpool_store(w, v, s, names, elements - p, y + p);
+            found += unpool_store(w, v, s, names, elements - p, stream, y + p);
     }
     return found;
 }
@@ -62,6 +66,7 @@ STEP int64_t unpool_lines(const struct ups_unpool_window *window, const float *x
     const int64_t end = w.width / factor; /* of the inputs all of whose outputs are in the row */
     const vi upper = vi_set((int32_t)(w.base >> 32)), no = vi_set((int32_t)(w.base - 1));
     int32_t share[VF_LANES * UPS_MOST_FACTOR];
+    const int stream = w.beyond && is_aligned(y, w.y_stride, 4) && is_aligned(y, w.row_stride, 4);
     int64_t found = 0;
 
     for (int64_t p = 0; p < VF_LANES * factor; p++)
@@ -74,13 +79,15 @@ STEP int64_t unpool_lines(const struct ups_unpool_window *window, const float *x
             for (; i + VF_LANES <= end; i += VF_LANES)
                 found +=
                     unpool_step(&w, vf_load(x + i, VF_LANES), unpool_switches(index, at + i, VF_LANES, upper, no, form),
-                                share, name + i * factor * w.step, VF_LANES * factor, to + i * factor, factor);
+                                share, name + i * factor * w.step, VF_LANES * factor, stream, to + i * factor, factor);
             if (i * factor < w.width) {
                 const int64_t lanes = w.n - i < VF_LANES ? w.n - i : VF_LANES;
                 found += unpool_step(&w, vf_load(x + i, lanes), unpool_switches(index, at + i, lanes, upper, no, form),
-                                     share, name + i * factor * w.step, w.width - i * factor, to + i * factor, factor);
+                                     share, name + i * factor * w.step, w.width - i * factor, stream, to + i * factor,
+                                     factor);
             }
         }
+    if (stream) stream_end();
     return found;
 }
 

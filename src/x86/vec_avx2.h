@@ -69,6 +69,15 @@ WORD(void) vi_store_i64(int64_t *p, int64_t lanes, vi a, int64_t base)
     vf_store((float *)p, 2 * half, _mm256_castsi256_ps(low));
     vf_store((float *)(p + half), 2 * (lanes - half), _mm256_castsi256_ps(high));
 }
+/* Past the caches, to multiples of 64 bytes; stream_end before anyone else may look. */
+WORD(void) vf_stream(float *p, vf a) { _mm256_stream_ps(p, a); }
+WORD(void) vi_stream_i64(int64_t *p, vi a, int64_t base)
+{
+    const __m256i low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(a)), high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(a, 1));
+    _mm256_stream_si256((void *)p, _mm256_add_epi64(low, _mm256_set1_epi64x(base)));
+    _mm256_stream_si256((void *)(p + 4), _mm256_add_epi64(high, _mm256_set1_epi64x(base)));
+}
+WORD(void) stream_end(void) { _mm_sfence(); }
 WORD(vf) vf_broadcast(const float *p) { return _mm256_broadcast_ss(p); }
 /* x[index[i]] */
 WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)

@@ -57,6 +57,15 @@ WORD(void) vi_store_i64(int64_t *p, int64_t lanes, vi a, int64_t base)
     _mm512_mask_storeu_epi64(p, (__mmask8)vm_first(lanes), low);
     _mm512_mask_storeu_epi64(p + 8, (__mmask8)(vm_first(lanes) >> 8), high);
 }
+/* Past the caches, to multiples of 64 bytes; stream_end before anyone else may look. */
+WORD(void) vf_stream(float *p, vf a) { _mm512_stream_ps(p, a); }
+WORD(void) vi_stream_i64(int64_t *p, vi a, int64_t base)
+{
+    const __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(a)), high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(a, 1));
+    _mm512_stream_si512((void *)p, _mm512_add_epi64(low, _mm512_set1_epi64(base)));
+    _mm512_stream_si512((void *)(p + 8), _mm512_add_epi64(high, _mm512_set1_epi64(base)));
+}
+WORD(void) stream_end(void) { _mm_sfence(); }
 WORD(vf) vf_broadcast(const float *p) { return _mm512_set1_ps(*p); }
 /* x[index[i]] */
 WORD(vf) vf_gather(const float *x, const int32_t *index, int64_t lanes)
