@@ -236,6 +236,13 @@ STEP struct pool_best pool_later(struct pool_best best, struct pool_best later)
     return (struct pool_best){vf_max(later.value, best.value), vi_select(greater, later.at, best.at)};
 }
 
+/* Channels last each tap is a stream of its own, which the hardware mostly foresees; not so 128x180x240, which took 1.6 ms
+ * without and 0.9 with this. */
+STEP void pool_prefetch_taps(const float *p, int64_t dilation, const int64_t taps)
+{
+    UNROLL for (int64_t t = 0; t < taps; t++) __builtin_prefetch((const char *)(p + t * dilation) + 4096);
+}
+
 /* One vector of outputs of a window of `taps` rows of as many taps, each row at p[r]. Returns whether it holds: no tap is
  * NaN, and under skip each maximum is above the lowest float. */
 STEP int pool_fast_step(const float *const *p, const vi *code, int64_t dilation, const int64_t stride,
@@ -275,6 +282,8 @@ STEP void pool_fast(const struct ups_pool_window *window, int64_t n, float *y, v
             struct pool_best best;
             if (i > n - VF_LANES) i = n - VF_LANES;
             UNROLL for (int64_t r = 0; r < taps; r++) p[r] = rows[r] + l * w.x_stride + i * stride;
+            if (stride == 1 && w.beyond)
+                UNROLL for (int64_t r = 0; r < taps; r++) pool_prefetch_taps(p[r], w.dilation, taps);
             if (stride > 1) pool_prefetch(rows[0] + l * w.x_stride, i, stride);
             if (pool_fast_step(p, code, w.dilation, stride, taps, w.nan == UPS_NAN_SKIP, &best))
                 stream ? pool_stream(&w, best, share, l, i, y, index, form)
