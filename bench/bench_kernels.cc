@@ -48,7 +48,7 @@ struct Rehearsal {
 // One row: which kernel, and where its operands lie.
 struct Setting {
     const ups_kernels *table;
-    std::string member; // "pool_row_i32"
+    std::string member; // "pool_i32"
     Place place;
     const Machine *machine;
     Rehearsal *rehearsal; // NULL: it is timed
@@ -141,12 +141,11 @@ struct Operands {
     }
 };
 
-// 4 or 8 by the ending of the member's name, 0 without: the switches a pooling kernel writes.
+// 1, 4 or 8 by the ending of the member's name, 0 without: the switches a pooling kernel writes.
 int64_t index_bytes(const Setting &setting)
 {
-    const std::string &m = setting.member;
-    auto ends = [&](const char *word) { return m.size() > 4 && m.compare(m.size() - 4, 4, word) == 0; };
-    return ends("_i32") ? 4 : ends("_i64") ? 8 : 0;
+    const std::string type = setting.member.substr(setting.member.rfind('_') + 1);
+    return type == "u8" ? 1 : type == "i32" ? 4 : type == "i64" ? 8 : 0;
 }
 
 // ---- one adapter for each function type of kernels.h ----
@@ -272,92 +271,83 @@ void time_ups_depthwise_pixels_fn(benchmark::State &state, ups_depthwise_pixels_
     });
 }
 
-// 3x3 at stride 2 with a pad: ResNet's first pooling.
-void time_ups_pool_row_fn(benchmark::State &state, ups_pool_row_fn *run, const Setting &setting)
+// A row of windows at stride 2, of `taps` rows of as many taps.
+struct Windows {
+    Windows(Operands &o, int64_t taps, int64_t n)
+    {
+        const int64_t width = 2 * n + taps - 2;
+        for (int64_t r = 0; r < taps; r++) {
+            rows[r] = o.floats(width);
+            code[r] = r * width;
+        }
+        window.rows = rows, window.code = code;
+        window.count = window.taps = taps, window.stride = 2, window.dilation = window.lines = 1;
+        window.lane_step = 2, window.tap_step = 1; // a switch is a position in the plane
+        window.nan = UPS_NAN_LAST, window.scan = UPS_SCAN_ROW_MAJOR;
+    }
+    const float *rows[3];
+    int64_t code[3];
+    ups_pool_window window = {};
+};
+
+// 3x3: ResNet's first pooling.
+void time_ups_pool_fn(benchmark::State &state, ups_pool_fn *run, const Setting &setting)
 {
     const int64_t index = index_bytes(setting), n = length_of(3 * 8 + 4 + index);
-    time_moves(state, setting, (3 * 8 + 4 + index) * n, [&](char *block) {
+    time_moves(state, setting, (3 * 8 + 4 + index) * n + 3 * 4, [&](char *block) {
         Operands o = {block};
         float *y = o.floats(n);
-        const float *rows[] = {o.floats(2 * n), o.floats(2 * n), o.floats(2 * n)};
-        const int64_t base[] = {0, 2 * n, 4 * n};
-        ups_pool_window window = {};
-        window.rows = rows, window.base = base, window.count = 3, window.width = 2 * n;
-        window.taps = 3, window.stride = 2, window.dilation = 1, window.pad = 1;
-        window.position_step = 1, window.tap_step = 0; // a switch is a position in the plane
-        window.nan = UPS_NAN_LAST, window.scan = UPS_SCAN_ROW_MAJOR;
-        run(&window, 0, n, y, index ? o.bytes(index * n) : nullptr);
+        const Windows w(o, 3, n);
+        run(&w.window, n, y, index ? o.bytes(index * n) : nullptr);
     });
 }
 
-void time_ups_pool_2x2s2_fn(benchmark::State &state, ups_pool_2x2s2_fn *run, const Setting &setting)
-{
-    const int64_t index = index_bytes(setting), n = length_of(16 + 4 + index);
-    time_moves(state, setting, (16 + 4 + index) * n, [&](char *block) {
-        Operands o = {block};
-        const float *row0 = o.floats(2 * n), *row1 = o.floats(2 * n);
-        float *y = o.floats(n);
-        const ups_pool_quad quad = {0, 2, 1, 2 * n};
-        run(row0, row1, n, UPS_NAN_LAST, &quad, y, index ? o.bytes(index * n) : nullptr);
-    });
-}
-
-// A 2x2 window of pixels with all their channels.
-void time_ups_pool_pixel_fn(benchmark::State &state, ups_pool_pixel_fn *run, const Setting &setting)
-{
-    const int64_t index = index_bytes(setting), n = length_of(16 + 4 + index);
-    time_moves(state, setting, (16 + 4 + index) * n, [&](char *block) {
-        Operands o = {block};
-        const float *tap[] = {o.floats(n), o.floats(n), o.floats(n), o.floats(n)};
-        const int64_t position[] = {0, 1, 100, 101};
-        float *y = o.floats(n);
-        run(tap, position, 4, n, UPS_NAN_LAST, y, index ? o.bytes(index * n) : nullptr);
-    });
-}
-
-// A 2x2 window at stride 2, as ResNet-D's shortcut has it.
-void time_ups_avg_row_fn(benchmark::State &state, ups_avg_row_fn *run, const Setting &setting)
+// 2x2, as ResNet-D's shortcut has it.
+void time_ups_avg_fn(benchmark::State &state, ups_avg_fn *run, const Setting &setting)
 {
     const int64_t n = length_of(16 + 4);
     time_moves(state, setting, (16 + 4) * n, [&](char *block) {
         Operands o = {block};
-        const float *rows[] = {o.floats(2 * n), o.floats(2 * n)};
-        ups_avg_window window = {};
-        window.rows = rows, window.count = 2, window.start = 0;
-        window.taps = 2, window.stride = 2, window.dilation = 1;
-        run(&window, n, 4, o.floats(n));
+        const Windows w(o, 2, n);
+        run(&w.window, n, 4, o.floats(n));
     });
 }
 
-void time_ups_avg_pixel_fn(benchmark::State &state, ups_avg_pixel_fn *run, const Setting &setting)
-{
-    const int64_t n = length_of(16 + 4);
-    time_moves(state, setting, (16 + 4) * n, [&](char *block) {
-        Operands o = {block};
-        const float *tap[] = {o.floats(n), o.floats(n), o.floats(n), o.floats(n)};
-        run(tap, 4, n, 4, o.floats(n));
-    });
-}
+// The tables that deal a row's inputs out.
+struct Dealt {
+    explicit Dealt(int64_t factor)
+    {
+        for (int64_t p = 0; p < 16 * factor; p++) {
+            quotient.push_back(static_cast<int32_t>(p / factor));
+            remainder.push_back(static_cast<int32_t>(p % factor));
+        }
+        spread = {factor, quotient.data(), remainder.data()};
+    }
+    std::vector<int32_t> quotient, remainder;
+    ups_spread spread;
+};
 
-// Switches as pooling leaves them: each of its own four.
-void time_ups_unpool_2x2s2_fn(benchmark::State &state, ups_unpool_2x2s2_fn *run, const Setting &setting)
+// 2x2 windows, switches as pooling leaves them: codes for u8, else positions.
+void time_ups_unpool_fn(benchmark::State &state, ups_unpool_fn *run, const Setting &setting)
 {
-    const int64_t index = index_bytes(setting), n = length_of(16 + 4 + index), width = 2 * n;
+    const int64_t index = index_bytes(setting), n = length_of(16 + 4 + index);
+    const Dealt dealt(2);
     Blocks blocks(setting, (16 + 4 + index) * n);
     auto index_of = [&](int64_t i) { return blocks.at(i) + 4 * n; };
+    ups_unpool_window w = {};
+    w.lines = 1, w.rows = w.at_once = 2, w.width = 2 * n, w.n = n, w.spread = dealt.spread, w.row_stride = 2 * n;
+    w.row_step = index == 1 ? 2 : 2 * n, w.step = index > 1, w.tap_step = index == 1;
     for (int64_t i = 0; i < blocks.count(); i++)
         for (int64_t o = 0; o < n; o++) {
-            const int64_t at = 2 * o + (o * 7 + i) % 2 + ((o * 5 + i) / 2 % 2) * width;
-            const int32_t narrow = static_cast<int32_t>(at);
-            std::memcpy(index_of(i) + o * index, index == 4 ? static_cast<const void *>(&narrow) : &at,
-                        static_cast<size_t>(index));
+            const int64_t right = (o * 7 + i) % 2, below = (o * 5 + i) / 2 % 2;
+            const int64_t at = right + below * w.row_step + 2 * o * w.step;
+            std::memcpy(index_of(i) + o * index, &at, static_cast<size_t>(index)); // the low bytes come first
         }
     auto call = [&](char *block) {
         Operands o = {block};
         const float *x = o.floats(n);
         const void *switches = o.bytes(index * n);
-        float *row0 = o.floats(2 * n);
-        benchmark::DoNotOptimize(run(x, switches, n, 0, width, row0, o.floats(2 * n)));
+        benchmark::DoNotOptimize(run(&w, x, switches, o.floats(4 * n)));
     };
     if (time_calls(state, setting, blocks, call))
         report_bytes(state, setting, static_cast<double>((16 + 4 + index) * n * blocks.count()));
@@ -366,10 +356,11 @@ void time_ups_unpool_2x2s2_fn(benchmark::State &state, ups_unpool_2x2s2_fn *run,
 void time_ups_replicate_fn(benchmark::State &state, ups_replicate_fn *run, const Setting &setting)
 {
     const int64_t n = length_of(16);
+    const Dealt dealt(3);
     time_moves(state, setting, 16 * n, [&](char *block) {
         Operands o = {block};
         const float *x = o.floats(n);
-        run(x, n, 3, o.floats(3 * n));
+        run(x, n, &dealt.spread, o.floats(3 * n));
     });
 }
 
@@ -386,10 +377,11 @@ void time_ups_replicate_x2_fn(benchmark::State &state, ups_replicate_x2_fn *run,
 void time_ups_nails_fn(benchmark::State &state, ups_nails_fn *run, const Setting &setting)
 {
     const int64_t n = length_of(12);
+    const Dealt dealt(2);
     time_moves(state, setting, 12 * n, [&](char *block) {
         Operands o = {block};
         const float *x = o.floats(n);
-        run(x, n, 2, 0, o.floats(2 * n));
+        run(x, n, &dealt.spread, 0, o.floats(2 * n));
     });
 }
 

@@ -11,6 +11,9 @@
 struct expand {
     int64_t factor[3], offset[3];
     bool nails;
+    const struct ups_kernels *kernels;
+    struct ups_spread spread; /* along W */
+    int32_t quotient[16 * UPS_MOST_FACTOR], remainder[16 * UPS_MOST_FACTOR];
 };
 
 static int32_t plan_expand(ups_plan *plan)
@@ -21,6 +24,13 @@ static int32_t plan_expand(ups_plan *plan)
     ups_axes3(e->factor, d->factor, d->rank, 1);
     ups_axes3(e->offset, d->offset, d->rank, 0);
     e->nails = d->op == UPS_BED_OF_NAILS;
+    e->spread = (struct ups_spread){e->factor[2], e->quotient, e->remainder};
+    e->kernels =
+        e->factor[2] <= UPS_MOST_FACTOR ? plan->op->kernels : &ups_kernels_scalar; /* long runs: no vectors needed */
+    for (int64_t p = 0; p < 16 * e->factor[2] && e->factor[2] <= UPS_MOST_FACTOR; p++) {
+        e->quotient[p] = (int32_t)(p / e->factor[2]);
+        e->remainder[p] = (int32_t)(p % e->factor[2]);
+    }
     plan->units = plan->y.n * (ups_is_first(plan) ? plan->y.c : 1) * plan->y.size[0] * plan->y.size[1];
     return UPS_OK;
 }
@@ -29,18 +39,18 @@ static int32_t plan_expand(ups_plan *plan)
 static void row_first(const ups_plan *plan, const float *src, float *dst)
 {
     const struct expand *e = plan->state;
-    const struct ups_kernels *k = plan->op->kernels;
+    const struct ups_kernels *k = e->kernels;
     int64_t n = plan->x.size[2], factor = e->factor[2];
     if (!src)
         memset(dst, 0, (size_t)(n * factor) * sizeof *dst);
     else if (factor == 1)
         memcpy(dst, src, (size_t)n * sizeof *dst);
     else if (e->nails)
-        k->nails.run(src, n, factor, e->offset[2], dst);
+        k->nails.run(src, n, &e->spread, e->offset[2], dst);
     else if (factor == 2)
         k->replicate_x2.run(src, n, dst);
     else
-        k->replicate.run(src, n, factor, dst);
+        k->replicate.run(src, n, &e->spread, dst);
 }
 
 /* One row of pixels. */
@@ -74,7 +84,7 @@ static void run_expand(const ups_plan *plan, ups_buffers *b, void *workspace, in
 static void describe_expand(const ups_plan *plan, struct ups_report *r)
 {
     const struct expand *e = plan->state;
-    const struct ups_kernels *k = plan->op->kernels;
+    const struct ups_kernels *k = e->kernels;
     const char *kernel = e->nails ? k->nails.name : e->factor[2] == 2 ? k->replicate_x2.name : k->replicate.name;
     ups_report_direct(r, "the only one; each output row is built once from its source row", &kernel,
                       ups_is_first(plan) && e->factor[2] > 1);

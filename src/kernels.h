@@ -142,67 +142,70 @@ struct ups_depthwise_pixels {
 };
 typedef void ups_depthwise_pixels_fn(const struct ups_depthwise_pixels *d, float *y);
 
-/* ---- max pooling ----
- * Each in three forms: values only (index unused, NULL), i32 and i64 switches. Taps in scan order; `nan` is the
- * descriptor's rule. last: the first tap is taken, then each with v > best or v NaN. seed: the first tap, then each with
- * v > best. skip: each with v > best, from the lowest float. So the first of equal values wins, and -0 and +0 are equal.
- * A window in which nothing is taken gives -inf (last) or the lowest float, and -1. Bit-equal, index and value. */
-
-/* Channels first, any window, one output row: outputs first ... first + n - 1 (n >= 0). rows[r]: the count source rows
- * under the window that lie inside the image, in scan order. Output o, which is y[o - first] and index[o - first], takes
- * rows[r][p], p = o*stride - pad + t*dilation for t in [0, taps), where 0 <= p < width; the index of that tap is
- * base[r] + p*position_step + t*tap_step. Scan row_major: r outer, t inner; column_major: t outer, r inner. */
+/* ---- pooling ----
+ * One kernel for both layouts. Channels first: lines are rows of outputs, lanes the outputs of one. Channels last: lines
+ * are pixels, lanes their channels. Output (l, i), l < lines, i < n, is y[l*y_stride + i]; its taps are
+ *
+ *     rows[r][l*x_stride + i*stride + t*dilation]        r < count, t < taps
+ *
+ * all inside the image: windows that the border cuts are calls of their own, with fewer taps. count or taps may be 0. */
 struct ups_pool_window {
     const float *const *rows;
-    const int64_t *base;
-    int64_t count, width, taps, stride, dilation, pad;
-    int64_t position_step, tap_step;
+    const int64_t *code; /* max_pool: of each row */
+    int64_t count, taps, stride, dilation;
+    int64_t lines, x_stride, y_stride, index_stride;
+    int64_t base, line_step, lane_step, tap_step;
     int32_t nan, scan;
+    int32_t beyond; /* max_pool: 1 where results will not stay in the caches: whole lines then go past them */
 };
-typedef void ups_pool_row_fn(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index);
 
-/* Channels first, 2x2 at stride 2 without pads, row-major: y[o] from row0[2o], row0[2o+1], row1[2o], row1[2o+1]; their
- * indices are base + o*step, that plus right, plus below, plus both: all below 2^31. */
-struct ups_pool_quad {
-    int64_t base, step, right, below;
+/* Max pooling: values only (index NULL), or with u8, i32 or i64 switches. Scan row_major: r outer, t inner; column_major:
+ * t outer, r inner. `nan` is the descriptor's rule. last: the first tap is taken, then each with v > best or v NaN. seed:
+ * the first tap, then each with v > best. skip: each with v > best, from the lowest float. So the first of equal values
+ * wins, and -0 and +0 are equal. index[l*index_stride + i] is
+ *
+ *     base + l*line_step + i*lane_step + code[r] + t*tap_step
+ *
+ * of the tap taken. The last three together are 0 or more and, but for scalar.c, below 2^31. Where nothing is taken the value
+ * is -inf (last) or the lowest float, the index -1 (u8: 255). Bit-equal, index and value. */
+typedef void ups_pool_fn(const struct ups_pool_window *window, int64_t n, float *y, void *index);
+
+/* Average pooling: the sum of the taps, from 0, one addition each, r outer, t inner; then one division. Bit-equal. */
+typedef void ups_avg_fn(const struct ups_pool_window *window, int64_t n, float divisor, float *y);
+
+/* ---- rows in which each element has `factor` places: max unpooling, replication, bed of nails ----
+ * quotient[p] = p/factor and remainder[p] = p % factor for p < 16*factor, factor <= UPS_MOST_FACTOR; scalar.c reads neither and
+ * takes any factor, and unpooling by 1 needs neither. */
+#define UPS_MOST_FACTOR 16
+struct ups_spread {
+    int64_t factor;
+    const int32_t *quotient, *remainder;
 };
-typedef void ups_pool_2x2s2_fn(const float *row0, const float *row1, int64_t n, int32_t nan,
-                               const struct ups_pool_quad *quad, float *y, void *index);
 
-/* Channels last, any window, one output pixel: count taps in scan order (count >= 0), tap[t] points at n channels,
- * position[t] is its index, the same for every channel. */
-typedef void ups_pool_pixel_fn(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
-                               float *y, void *index);
-
-/* ---- average pooling ----
- * The sum of the taps, from 0, one addition each in the order given, then one division. No taps: 0. Bit-equal. */
-
-/* Channels first, whole windows: y[o] = sum over r < count, then t < taps, of rows[r][start + o*stride + t*dilation],
- * divided by divisor, o < n (n >= 0). count and taps may be 0. */
-struct ups_avg_window {
-    const float *const *rows;
-    int64_t count, start, taps, stride, dilation;
+/* Max unpooling of windows side by side, from u8, i32 or i64 switches, driven by the outputs. Line l < lines of inputs,
+ * x[l*x_stride + i] with its switch index[l*index_stride + i], i < n, fills `rows` rows of width <= n*factor outputs:
+ *
+ *     y[l*y_stride + r*row_stride + p] = x[p/factor] where its switch is the name of this output, else 0
+ *     name = base + l*line_step + r*row_step + p*step + (p % factor)*tap_step
+ *
+ * Names of a call are 0 or more, agree above their low 32 bits, and fit the type (u8: below 255). Returns how many outputs
+ * have an input. Bit-equal. */
+struct ups_unpool_window {
+    struct ups_spread spread;
+    int64_t lines, rows, n, width;
+    int64_t beyond; /* 1 where results will not stay in the caches: whole lines then go past them */
+    int64_t at_once; /* how many rows to write side by side, a divisor of rows: what is fastest depends on the size of it all */
+    int64_t x_stride, index_stride, y_stride, row_stride;
+    int64_t base, line_step, row_step, step, tap_step;
 };
-typedef void ups_avg_row_fn(const struct ups_avg_window *window, int64_t n, float divisor, float *y);
+typedef int64_t ups_unpool_fn(const struct ups_unpool_window *window, const float *x, const void *index, float *y);
 
-/* Channels last, one output pixel: y[i] = sum over t < count of tap[t][i], divided by divisor, i < n. */
-typedef void ups_avg_pixel_fn(const float *const *tap, int64_t count, int64_t n, float divisor, float *y);
-
-/* ---- max unpooling, in i32 and i64 forms ----
- * Channels first, 2x2 at stride 2: both output rows of one input row, 2n elements each. The positions are base + 2o,
- * base + 2o + 1, and the same plus width for row1 (all below 2^31). x[o] goes where index[o] says if that is one of its own
- * four, every other element is 0. Returns how many of the n indices were. Bit-equal. */
-typedef int64_t ups_unpool_2x2s2_fn(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
-                                    float *row0, float *row1);
-
-/* ---- replication and bed of nails; bit-equal ---- */
-
-/* y[i] = x[i/factor], i < n*factor. */
-typedef void ups_replicate_fn(const float *x, int64_t n, int64_t factor, float *y);
-/* y[i] = x[i/2], i < 2n. */
+/* y[p] = x[p/factor], p < n*factor. Bit-equal. */
+typedef void ups_replicate_fn(const float *x, int64_t n, const struct ups_spread *spread, float *y);
+/* y[i] = x[i/2], i < 2n. Bit-equal. */
 typedef void ups_replicate_x2_fn(const float *x, int64_t n, float *y);
-/* y[i*factor + offset] = x[i], the rest of the n*factor elements 0. */
-typedef void ups_nails_fn(const float *x, int64_t n, int64_t factor, int64_t offset, float *y);
+/* y[i*factor + offset] = x[i], the rest of the n*factor elements 0. Bit-equal. */
+typedef void ups_nails_fn(const float *x, int64_t n, const struct ups_spread *spread, int64_t offset, float *y);
 
 /* ---- resize ----
  * Tables are tap-major: index[t*n + o], weight[t*n + o] for tap t of output o. Any number of taps, from 1; sums run over t
@@ -231,19 +234,14 @@ typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_
     X(ups_transpose_fn, transpose)            \
     X(ups_depthwise_rows_fn, depthwise_rows)  \
     X(ups_depthwise_pixels_fn, depthwise_pixels) \
-    X(ups_pool_row_fn, pool_row)              \
-    X(ups_pool_row_fn, pool_row_i32)          \
-    X(ups_pool_row_fn, pool_row_i64)          \
-    X(ups_pool_2x2s2_fn, pool_2x2s2)          \
-    X(ups_pool_2x2s2_fn, pool_2x2s2_i32)      \
-    X(ups_pool_2x2s2_fn, pool_2x2s2_i64)      \
-    X(ups_pool_pixel_fn, pool_pixel)          \
-    X(ups_pool_pixel_fn, pool_pixel_i32)      \
-    X(ups_pool_pixel_fn, pool_pixel_i64)      \
-    X(ups_avg_row_fn, avg_row)                \
-    X(ups_avg_pixel_fn, avg_pixel)            \
-    X(ups_unpool_2x2s2_fn, unpool_2x2s2_i32)  \
-    X(ups_unpool_2x2s2_fn, unpool_2x2s2_i64)  \
+    X(ups_pool_fn, pool)                      \
+    X(ups_pool_fn, pool_u8)                   \
+    X(ups_pool_fn, pool_i32)                  \
+    X(ups_pool_fn, pool_i64)                  \
+    X(ups_avg_fn, avg)                        \
+    X(ups_unpool_fn, unpool_u8)               \
+    X(ups_unpool_fn, unpool_i32)              \
+    X(ups_unpool_fn, unpool_i64)              \
     X(ups_replicate_fn, replicate)            \
     X(ups_replicate_x2_fn, replicate_x2)      \
     X(ups_nails_fn, nails)                    \
@@ -279,9 +277,5 @@ extern const struct ups_kernels ups_kernels_avx2;
 extern const struct ups_kernels ups_kernels_avx512;
 extern const struct ups_kernels ups_kernels_neon;
 
-/* What the vector tiers borrow. */
-ups_pool_row_fn ups_pool_row_scalar, ups_pool_row_i32_scalar, ups_pool_row_i64_scalar;
-ups_replicate_fn ups_replicate_scalar;
-ups_nails_fn ups_nails_scalar;
 
 #endif

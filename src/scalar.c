@@ -192,207 +192,113 @@ static inline struct best best_of(struct best best, float v, int64_t at, int32_t
     return best;
 }
 
-/* The three forms of a pooling kernel differ in this alone. */
-enum form { VALUES, I32, I64 };
+/* The switches of a kernel: none, or of a type. */
+enum form { VALUES, U8, I32, I64 };
 
-static void put(struct best best, int64_t i, float *y, void *index, enum form form)
+static void put(struct best best, int64_t at, float *y, void *index, enum form form)
 {
-    y[i] = best.value;
-    if (form == I32) ((int32_t *)index)[i] = (int32_t)best.at;
-    if (form == I64) ((int64_t *)index)[i] = best.at;
+    *y = best.value;
+    if (form == U8) ((uint8_t *)index)[at] = (uint8_t)best.at; /* -1 is 255 */
+    if (form == I32) ((int32_t *)index)[at] = (int32_t)best.at;
+    if (form == I64) ((int64_t *)index)[at] = best.at;
 }
 
-/* Taps that may lie inside the row, first <= t < last: all, but for windows far wider than it. */
-static inline void inner_taps(const struct ups_pool_window *w, int64_t start, int64_t *first, int64_t *last)
-{
-    *first = 0;
-    *last = w->taps;
-    if (w->taps <= 2 * w->width) return;
-    if (start < 0) *first = -start / w->dilation;
-    if (start < w->width && (w->width - start) / w->dilation < w->taps) *last = (w->width - start) / w->dilation + 1;
-    if (start >= w->width) *last = 0;
-    if (*last > w->taps) *last = w->taps;
-}
-
-/* The rule stands in arguments of its own: constants for the usual one. */
-static inline void pool_row(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index,
-                            enum form form, int64_t position_step, int64_t tap_step, int32_t nan)
+static inline void pool(const struct ups_pool_window *window, int64_t n, float *y, void *index, enum form form)
 {
     const struct ups_pool_window w = *window;
+    const bool column = w.scan == UPS_SCAN_COLUMN_MAJOR;
+    const int64_t slow = column ? w.taps : w.count, fast = column ? w.count : w.taps;
 
-    for (int64_t i = 0; i < n; i++) {
-        int64_t start = (first + i) * w.stride - w.pad, first_tap, last_tap;
-        struct best best = none(nan);
-        inner_taps(&w, start, &first_tap, &last_tap);
-        for (int64_t r = 0; r < w.count; r++)
-            for (int64_t t = first_tap; t < last_tap; t++) {
-                int64_t p = start + t * w.dilation;
-                if (0 <= p && p < w.width)
-                    best = best_of(best, w.rows[r][p], w.base[r] + p * position_step + t * tap_step, nan);
-            }
-        put(best, i, y, index, form);
-    }
-}
-
-static void pool_row_by_column(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index,
-                               enum form form)
-{
-    const struct ups_pool_window w = *window;
-
-    for (int64_t i = 0; i < n; i++) {
-        int64_t start = (first + i) * w.stride - w.pad, first_tap, last_tap;
-        struct best best = none(w.nan);
-        inner_taps(&w, start, &first_tap, &last_tap);
-        for (int64_t t = first_tap; t < last_tap; t++) {
-            int64_t p = start + t * w.dilation;
-            for (int64_t r = 0; r < w.count && 0 <= p && p < w.width; r++)
-                best = best_of(best, w.rows[r][p], w.base[r] + p * w.position_step + t * w.tap_step, w.nan);
+    for (int64_t l = 0; l < w.lines; l++)
+        for (int64_t i = 0; i < n; i++) {
+            struct best best = none(w.nan);
+            for (int64_t s = 0; s < slow; s++)
+                for (int64_t f = 0; f < fast; f++) {
+                    int64_t r = column ? f : s, t = column ? s : f;
+                    float v = w.rows[r][l * w.x_stride + i * w.stride + t * w.dilation];
+                    int64_t at = w.base + l * w.line_step + i * w.lane_step + w.code[r] + t * w.tap_step;
+                    best = best_of(best, v, at, w.nan);
+                }
+            put(best, l * w.index_stride + i, &y[l * w.y_stride + i], index, form);
         }
-        put(best, i, y, index, form);
-    }
 }
 
-static inline void pool_row_any(const struct ups_pool_window *w, int64_t first, int64_t n, float *y, void *index,
-                                enum form form)
+static void ups_pool_scalar(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    if (w->scan == UPS_SCAN_COLUMN_MAJOR)
-        pool_row_by_column(w, first, n, y, index, form);
-    else if (w->nan == UPS_NAN_LAST && w->position_step == 1 && w->tap_step == 0)
-        pool_row(w, first, n, y, index, form, 1, 0, UPS_NAN_LAST);
-    else
-        pool_row(w, first, n, y, index, form, w->position_step, w->tap_step, w->nan);
+    pool(window, n, y, index, VALUES);
 }
 
-void ups_pool_row_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+static void ups_pool_u8_scalar(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    pool_row_any(window, first, n, y, index, VALUES);
+    pool(window, n, y, index, U8);
 }
 
-void ups_pool_row_i32_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+static void ups_pool_i32_scalar(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    pool_row_any(window, first, n, y, index, I32);
+    pool(window, n, y, index, I32);
 }
 
-void ups_pool_row_i64_scalar(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+static void ups_pool_i64_scalar(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    pool_row_any(window, first, n, y, index, I64);
-}
-
-static inline void pool_2x2s2(const float *row0, const float *row1, int64_t n, int32_t nan,
-                              const struct ups_pool_quad *quad, float *y, void *index, enum form form)
-{
-    for (int64_t o = 0; o < n; o++) {
-        int64_t at = quad->base + o * quad->step;
-        struct best best = none(nan);
-        best = best_of(best, row0[2 * o], at, nan);
-        best = best_of(best, row0[2 * o + 1], at + quad->right, nan);
-        best = best_of(best, row1[2 * o], at + quad->below, nan);
-        best = best_of(best, row1[2 * o + 1], at + quad->below + quad->right, nan);
-        put(best, o, y, index, form);
-    }
-}
-
-static void ups_pool_2x2s2_scalar(const float *row0, const float *row1, int64_t n, int32_t nan,
-                                  const struct ups_pool_quad *quad, float *y, void *index)
-{
-    pool_2x2s2(row0, row1, n, nan, quad, y, index, VALUES);
-}
-
-static void ups_pool_2x2s2_i32_scalar(const float *row0, const float *row1, int64_t n, int32_t nan,
-                                      const struct ups_pool_quad *quad, float *y, void *index)
-{
-    pool_2x2s2(row0, row1, n, nan, quad, y, index, I32);
-}
-
-static void ups_pool_2x2s2_i64_scalar(const float *row0, const float *row1, int64_t n, int32_t nan,
-                                      const struct ups_pool_quad *quad, float *y, void *index)
-{
-    pool_2x2s2(row0, row1, n, nan, quad, y, index, I64);
-}
-
-static inline void pool_pixel(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
-                              float *y, void *index, enum form form)
-{
-    for (int64_t i = 0; i < n; i++) {
-        struct best best = none(nan);
-        for (int64_t t = 0; t < count; t++) best = best_of(best, tap[t][i], position[t], nan);
-        put(best, i, y, index, form);
-    }
-}
-
-static void ups_pool_pixel_scalar(const float *const *tap, const int64_t *position, int64_t count, int64_t n,
-                                  int32_t nan, float *y, void *index)
-{
-    pool_pixel(tap, position, count, n, nan, y, index, VALUES);
-}
-
-static void ups_pool_pixel_i32_scalar(const float *const *tap, const int64_t *position, int64_t count, int64_t n,
-                                      int32_t nan, float *y, void *index)
-{
-    pool_pixel(tap, position, count, n, nan, y, index, I32);
-}
-
-static void ups_pool_pixel_i64_scalar(const float *const *tap, const int64_t *position, int64_t count, int64_t n,
-                                      int32_t nan, float *y, void *index)
-{
-    pool_pixel(tap, position, count, n, nan, y, index, I64);
+    pool(window, n, y, index, I64);
 }
 
 /* ---- average pooling ---- */
 
-static void ups_avg_row_scalar(const struct ups_avg_window *w, int64_t n, float divisor, float *y)
+static void ups_avg_scalar(const struct ups_pool_window *w, int64_t n, float divisor, float *y)
 {
-    for (int64_t o = 0; o < n; o++) {
-        float sum = 0;
-        for (int64_t r = 0; r < w->count; r++)
-            for (int64_t t = 0; t < w->taps; t++) sum += w->rows[r][w->start + o * w->stride + t * w->dilation];
-        y[o] = sum / divisor;
-    }
-}
-
-static void ups_avg_pixel_scalar(const float *const *tap, int64_t count, int64_t n, float divisor, float *y)
-{
-    for (int64_t i = 0; i < n; i++) {
-        float sum = 0;
-        for (int64_t t = 0; t < count; t++) sum += tap[t][i];
-        y[i] = sum / divisor;
-    }
+    for (int64_t l = 0; l < w->lines; l++)
+        for (int64_t i = 0; i < n; i++) {
+            float sum = 0;
+            for (int64_t r = 0; r < w->count; r++)
+                for (int64_t t = 0; t < w->taps; t++)
+                    sum += w->rows[r][l * w->x_stride + i * w->stride + t * w->dilation];
+            y[l * w->y_stride + i] = sum / divisor;
+        }
 }
 
 /* ---- max unpooling ---- */
 
-static inline int64_t unpool_2x2s2(const float *x, const void *index, enum form form, int64_t n, int64_t base,
-                                   int64_t width, float *row0, float *row1)
+static inline int64_t unpool(const struct ups_unpool_window *w, const float *x, const void *index, float *y,
+                             enum form form)
 {
     int64_t found = 0;
 
-    for (int64_t o = 0; o < n; o++) {
-        int64_t at = form == I64 ? ((const int64_t *)index)[o] : ((const int32_t *)index)[o];
-        for (int64_t j = 2 * o; j < 2 * o + 2; j++) {
-            row0[j] = at == base + j ? x[o] : 0;
-            row1[j] = at == base + width + j ? x[o] : 0;
-            found += at == base + j || at == base + width + j;
-        }
-    }
+    for (int64_t l = 0; l < w->lines; l++)
+        for (int64_t r = 0; r < w->rows; r++)
+            for (int64_t p = 0; p < w->width; p++) {
+                int64_t i = p / w->spread.factor, at = l * w->index_stride + i;
+                int64_t tap = p % w->spread.factor * w->tap_step;
+                int64_t name = w->base + l * w->line_step + r * w->row_step + p * w->step + tap;
+                int64_t says = form == U8    ? ((const uint8_t *)index)[at]
+                               : form == I32 ? ((const int32_t *)index)[at]
+                                             : ((const int64_t *)index)[at];
+                y[l * w->y_stride + r * w->row_stride + p] = says == name ? x[l * w->x_stride + i] : 0;
+                found += says == name;
+            }
     return found;
 }
 
-static int64_t ups_unpool_2x2s2_i32_scalar(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
-                                           float *row0, float *row1)
+static int64_t ups_unpool_u8_scalar(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
 {
-    return unpool_2x2s2(x, index, I32, n, base, width, row0, row1);
+    return unpool(w, x, index, y, U8);
 }
 
-static int64_t ups_unpool_2x2s2_i64_scalar(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
-                                           float *row0, float *row1)
+static int64_t ups_unpool_i32_scalar(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
 {
-    return unpool_2x2s2(x, index, I64, n, base, width, row0, row1);
+    return unpool(w, x, index, y, I32);
+}
+
+static int64_t ups_unpool_i64_scalar(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+{
+    return unpool(w, x, index, y, I64);
 }
 
 /* ---- replication and bed of nails ---- */
 
-void ups_replicate_scalar(const float *x, int64_t n, int64_t factor, float *y)
+static void ups_replicate_scalar(const float *x, int64_t n, const struct ups_spread *spread, float *y)
 {
+    const int64_t factor = spread->factor;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < factor; j++) y[i * factor + j] = x[i];
 }
@@ -402,8 +308,9 @@ static void ups_replicate_x2_scalar(const float *x, int64_t n, float *y)
     for (int64_t i = 0; i < n; i++) y[2 * i] = y[2 * i + 1] = x[i];
 }
 
-void ups_nails_scalar(const float *x, int64_t n, int64_t factor, int64_t offset, float *y)
+static void ups_nails_scalar(const float *x, int64_t n, const struct ups_spread *spread, int64_t offset, float *y)
 {
+    const int64_t factor = spread->factor;
     for (int64_t i = 0; i < n * factor; i++) y[i] = 0;
     for (int64_t i = 0; i < n; i++) y[i * factor + offset] = x[i];
 }
@@ -458,19 +365,14 @@ const struct ups_kernels ups_kernels_scalar = {
     .transpose = UPS_KERNEL(transpose_scalar),
     .depthwise_rows = UPS_KERNEL(depthwise_rows_scalar),
     .depthwise_pixels = UPS_KERNEL(depthwise_pixels_scalar),
-    .pool_row = UPS_KERNEL(pool_row_scalar),
-    .pool_row_i32 = UPS_KERNEL(pool_row_i32_scalar),
-    .pool_row_i64 = UPS_KERNEL(pool_row_i64_scalar),
-    .pool_2x2s2 = UPS_KERNEL(pool_2x2s2_scalar),
-    .pool_2x2s2_i32 = UPS_KERNEL(pool_2x2s2_i32_scalar),
-    .pool_2x2s2_i64 = UPS_KERNEL(pool_2x2s2_i64_scalar),
-    .pool_pixel = UPS_KERNEL(pool_pixel_scalar),
-    .pool_pixel_i32 = UPS_KERNEL(pool_pixel_i32_scalar),
-    .pool_pixel_i64 = UPS_KERNEL(pool_pixel_i64_scalar),
-    .avg_row = UPS_KERNEL(avg_row_scalar),
-    .avg_pixel = UPS_KERNEL(avg_pixel_scalar),
-    .unpool_2x2s2_i32 = UPS_KERNEL(unpool_2x2s2_i32_scalar),
-    .unpool_2x2s2_i64 = UPS_KERNEL(unpool_2x2s2_i64_scalar),
+    .pool = UPS_KERNEL(pool_scalar),
+    .pool_u8 = UPS_KERNEL(pool_u8_scalar),
+    .pool_i32 = UPS_KERNEL(pool_i32_scalar),
+    .pool_i64 = UPS_KERNEL(pool_i64_scalar),
+    .avg = UPS_KERNEL(avg_scalar),
+    .unpool_u8 = UPS_KERNEL(unpool_u8_scalar),
+    .unpool_i32 = UPS_KERNEL(unpool_i32_scalar),
+    .unpool_i64 = UPS_KERNEL(unpool_i64_scalar),
     .replicate = UPS_KERNEL(replicate_scalar),
     .replicate_x2 = UPS_KERNEL(replicate_x2_scalar),
     .nails = UPS_KERNEL(nails_scalar),

@@ -173,9 +173,9 @@ struct window {
     int64_t at[64];
 };
 
-static void add_tap(struct window *w, float v, int64_t at)
+static void add_tap(struct window *w, const float *v, int64_t at)
 {
-    w->v[w->count] = check_bits(v);
+    memcpy(&w->v[w->count], v, sizeof *v);
     w->at[w->count++] = at;
 }
 
@@ -219,6 +219,7 @@ static void judge(const struct window *w, float *y, void *index, size_t index_by
         at = w->at[at];
     }
     memcpy(&y[i], &bits, sizeof bits);
+    if (index_bytes == 1) ((uint8_t *)index)[i] = (uint8_t)at;
     if (index_bytes == 4) ((int32_t *)index)[i] = (int32_t)at;
     if (index_bytes == 8) ((int64_t *)index)[i] = at;
 }
@@ -574,120 +575,95 @@ static const char *check_depthwise_pixels(ups_depthwise_pixels_fn *run, const st
     return NULL;
 }
 
-/* ---- max pooling ---- */
+/* ---- pooling ---- */
 
-static void *switches(const struct trial *t, int64_t n, size_t index_bytes)
+/* Half of them the usual windows, square and dense. */
+static struct ups_pool_window some_window(int64_t n)
 {
-    return index_bytes ? operand(t, n, index_bytes) : NULL;
+    const int usual = check_between(0, 1);
+    struct ups_pool_window w = {
+        .count = check_between(0, 3),
+        .taps = check_between(0, 4),
+        .stride = check_between(1, 4),
+        .dilation = check_between(1, 2),
+        .lines = check_between(1, 3),
+        .nan = some_rule(),
+        .scan = (int32_t)check_between(UPS_SCAN_ROW_MAJOR, UPS_SCAN_COLUMN_MAJOR),
+    };
+    if (usual) {
+        w.count = w.taps = check_between(2, 3);
+        w.stride = check_between(1, 3);
+        w.dilation = 1;
+        w.scan = UPS_SCAN_ROW_MAJOR;
+    }
+    w.x_stride = check_between(0, 5);
+    w.beyond = check_between(0, 1);
+    w.y_stride = n + (check_between(0, 1) ? (64 - n % 64) % 64 : check_between(0, 2)); /* whole cache lines, or not */
+    w.index_stride = n + (check_between(0, 1) ? (64 - n % 64) % 64 : check_between(0, 2));
+    return w;
 }
 
-static const char *check_pool_rows(ups_pool_row_fn *run, size_t index_bytes)
+/* Its rows, each ending with the last tap. */
+static const float **window_rows(const struct trial *t, struct ups_pool_window *w)
+{
+    const int64_t width = (w->lines - 1) * w->x_stride + (t->n - 1) * w->stride + (w->taps - 1) * w->dilation + 1;
+    const float **rows = pointers(t, w->count);
+
+    for (int64_t r = 0; r < w->count; r++) rows[r] = values(t, w->taps ? width : 0);
+    w->rows = rows;
+    return rows;
+}
+
+static float tap_of(const struct ups_pool_window *w, int64_t l, int64_t i, int64_t r, int64_t tap)
+{
+    return w->rows[r][l * w->x_stride + i * w->stride + tap * w->dilation];
+}
+
+/* Steps so that the last index is within the type: for i32 often 2^31 - 1, for i64 far beyond. */
+static void some_steps(struct ups_pool_window *w, int64_t n, int64_t *code, size_t index_bytes)
+{
+    const int small = index_bytes == 1;
+    int64_t last = 0;
+
+    w->lane_step = small ? check_between(0, 1) : check_between(0, 100);
+    w->line_step = small ? check_between(0, 1) : check_between(0, 1000);
+    w->tap_step = small ? check_between(0, 9) : check_between(0, 100);
+    for (int64_t r = 0; r < w->count; r++) {
+        code[r] = small ? check_between(0, 99) : check_between(0, 100000);
+        if (code[r] > last) last = code[r];
+    }
+    last += (n - 1) * w->lane_step + (w->lines - 1) * w->line_step + (w->taps ? w->taps - 1 : 0) * w->tap_step;
+    w->base = check_between(0, 3);
+    if (index_bytes == 4 && check_random() & 1) w->base = INT32_MAX - last;
+    if (index_bytes == 8) w->base = (int64_t)check_random() << check_between(0, 20);
+}
+
+static const char *check_pools(ups_pool_fn *run, size_t index_bytes)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const int usual = check_between(0, 1);
-        struct ups_pool_window window = {
-            .count = check_between(0, 3),
-            .width = check_between(1, 2 * t.n + 3),
-            .taps = check_between(1, 4),
-            .stride = check_between(1, 3),
-            .dilation = check_between(1, 2),
-            .pad = check_between(0, 4),
-            .position_step = usual ? 1 : check_between(0, 9),
-            .tap_step = usual ? 0 : check_between(0, 9),
-            .nan = usual ? UPS_NAN_LAST : some_rule(),
-            .scan = usual ? UPS_SCAN_ROW_MAJOR : (int32_t)check_between(UPS_SCAN_ROW_MAJOR, UPS_SCAN_COLUMN_MAJOR),
-        };
-        const int64_t first = check_between(0, 3), n = t.number == 1 ? 0 : t.n;
+        struct ups_pool_window window = some_window(t.n);
         const int column = window.scan == UPS_SCAN_COLUMN_MAJOR;
-        const float **rows = pointers(&t, window.count);
-        int64_t *base = operand(&t, window.count, sizeof *base);
-        for (int64_t r = 0; r < window.count; r++) {
-            rows[r] = values(&t, window.width);
-            base[r] = check_between(0, 1000) + (index_bytes == 8 ? (int64_t)check_random() << 8 : 0);
-        }
-        window.rows = rows;
-        window.base = base;
-        float *y = result(&t, n);
-        void *index = switches(&t, n, index_bytes);
+        const float **rows = window_rows(&t, &window);
+        int64_t *code = operand(&t, window.count, sizeof *code);
+        some_steps(&window, t.n, code, index_bytes);
+        window.code = code;
+        float *y = result(&t, (window.lines - 1) * window.y_stride + t.n);
+        void *index = index_bytes ? operand(&t, (window.lines - 1) * window.index_stride + t.n, index_bytes) : NULL;
         ready();
 
-        for (int64_t o = first; o < first + n; o++) {
+        for (int64_t o = 0; o < window.lines * t.n; o++) {
+            const int64_t l = o / t.n, i = o % t.n, place = l * window.index_stride + i;
             struct window w = {.nan = window.nan};
-            for (int64_t i = 0; i < window.count * window.taps; i++) {
-                const int64_t r = column ? i % window.count : i / window.taps;
-                const int64_t tap = column ? i / window.count : i % window.taps;
-                const int64_t p = o * window.stride - window.pad + tap * window.dilation;
-                if (p >= 0 && p < window.width)
-                    add_tap(&w, rows[r][p], base[r] + p * window.position_step + tap * window.tap_step);
+            for (int64_t k = 0; k < window.count * window.taps; k++) {
+                const int64_t r = column ? k % window.count : k / window.taps;
+                const int64_t tap = column ? k / window.count : k % window.taps;
+                add_tap(&w, rows[r] + l * window.x_stride + i * window.stride + tap * window.dilation,
+                        window.base + l * window.line_step + i * window.lane_step + code[r] + tap * window.tap_step);
             }
-            judge(&w, want(y), index ? want(index) : NULL, index_bytes, o - first);
+            judge(&w, (float *)want(y) + l * window.y_stride + i,
+                  index ? (char *)want(index) + place * (int64_t)index_bytes : NULL, index_bytes, 0);
         }
-        run(&window, first, n, y, index);
-        if (verdict(&t)) return complaint;
-    }
-    return NULL;
-}
-
-/* Steps of a plane, or any, with the last index at most 2^31 - 1. */
-static struct ups_pool_quad some_quad(int64_t n)
-{
-    struct ups_pool_quad q = {.step = 2, .right = 1, .below = 2 * n + check_between(0, 5)};
-    if (check_random() & 1) {
-        q.step = check_between(0, 1000);
-        q.right = check_between(0, 1000);
-        q.below = check_between(0, 100000);
-    }
-    const int64_t last = INT32_MAX - (n - 1) * q.step - q.right - q.below;
-    const int64_t bases[] = {0, last, check_between(0, 100000)};
-    q.base = bases[check_between(0, 2)];
-    return q;
-}
-
-static const char *check_pool_pairs(ups_pool_2x2s2_fn *run, size_t index_bytes)
-{
-    for (struct trial t = {0}; next_trial(&t);) {
-        const struct ups_pool_quad q = some_quad(t.n);
-        const int32_t nan = some_rule();
-        const float *row0 = values(&t, 2 * t.n), *row1 = values(&t, 2 * t.n);
-        float *y = result(&t, t.n);
-        void *index = switches(&t, t.n, index_bytes);
-        ready();
-
-        for (int64_t o = 0; o < t.n; o++) {
-            struct window w = {.nan = nan};
-            for (int64_t tap = 0; tap < 4; tap++)
-                add_tap(&w, (tap < 2 ? row0 : row1)[2 * o + tap % 2],
-                        q.base + o * q.step + tap / 2 * q.below + tap % 2 * q.right);
-            judge(&w, want(y), index ? want(index) : NULL, index_bytes, o);
-        }
-        run(row0, row1, t.n, nan, &q, y, index);
-        if (verdict(&t)) return complaint;
-    }
-    return NULL;
-}
-
-static const char *check_pool_pixels(ups_pool_pixel_fn *run, size_t index_bytes)
-{
-    for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t count = check_between(0, 9);
-        const int32_t nan = some_rule();
-        const float **tap = pointers(&t, count);
-        int64_t *position = operand(&t, count, sizeof *position);
-        for (int64_t i = 0; i < count; i++) {
-            tap[i] = values(&t, t.n);
-            position[i] =
-                index_bytes == 8 ? (int64_t)check_random() << check_between(0, 20) : (int64_t)(check_random() >> 1);
-        }
-        float *y = result(&t, t.n);
-        void *index = switches(&t, t.n, index_bytes);
-        ready();
-
-        for (int64_t c = 0; c < t.n; c++) {
-            struct window w = {.nan = nan};
-            for (int64_t i = 0; i < count; i++) add_tap(&w, tap[i][c], position[i]);
-            judge(&w, want(y), index ? want(index) : NULL, index_bytes, c);
-        }
-        run(tap, position, count, t.n, nan, y, index);
+        run(&window, t.n, y, index);
         if (verdict(&t)) return complaint;
     }
     return NULL;
@@ -699,72 +675,32 @@ static const char *check_pool_pixels(ups_pool_pixel_fn *run, size_t index_bytes)
         (void)table;                                                              \
         return check(run, index_bytes);                                           \
     }
-CHECK_POOL(pool_row, ups_pool_row_fn, check_pool_rows, 0)
-CHECK_POOL(pool_row_i32, ups_pool_row_fn, check_pool_rows, 4)
-CHECK_POOL(pool_row_i64, ups_pool_row_fn, check_pool_rows, 8)
-CHECK_POOL(pool_2x2s2, ups_pool_2x2s2_fn, check_pool_pairs, 0)
-CHECK_POOL(pool_2x2s2_i32, ups_pool_2x2s2_fn, check_pool_pairs, 4)
-CHECK_POOL(pool_2x2s2_i64, ups_pool_2x2s2_fn, check_pool_pairs, 8)
-CHECK_POOL(pool_pixel, ups_pool_pixel_fn, check_pool_pixels, 0)
-CHECK_POOL(pool_pixel_i32, ups_pool_pixel_fn, check_pool_pixels, 4)
-CHECK_POOL(pool_pixel_i64, ups_pool_pixel_fn, check_pool_pixels, 8)
+CHECK_POOL(pool, ups_pool_fn, check_pools, 0)
+CHECK_POOL(pool_u8, ups_pool_fn, check_pools, 1)
+CHECK_POOL(pool_i32, ups_pool_fn, check_pools, 4)
+CHECK_POOL(pool_i64, ups_pool_fn, check_pools, 8)
 
-/* ---- average pooling ---- */
-
-/* The rows end with the last tap. */
-static const char *check_avg_row(ups_avg_row_fn *run, const struct ups_kernels *table)
+static const char *check_avg(ups_avg_fn *run, const struct ups_kernels *table)
 {
     (void)table;
 
     for (struct trial t = {0}; next_trial(&t);) {
-        struct ups_avg_window window = {
-            .count = check_between(0, 3),
-            .start = check_between(0, 3),
-            .taps = check_between(0, 4),
-            .stride = check_between(1, 4),
-            .dilation = check_between(1, 3),
-        };
-        const int64_t n = t.number == 1 ? 0 : t.n;
-        const int64_t reach = n && window.taps ? (n - 1) * window.stride + (window.taps - 1) * window.dilation + 1 : 0;
-        const float **rows = pointers(&t, window.count), divisor = (float)check_between(1, 12);
-        for (int64_t r = 0; r < window.count; r++) rows[r] = values(&t, window.start + reach);
-        window.rows = rows;
-        float *y = result(&t, n);
+        struct ups_pool_window window = some_window(t.n);
+        const float divisor = (float)check_between(1, 12);
+        window_rows(&t, &window);
+        float *y = result(&t, (window.lines - 1) * window.y_stride + t.n);
         computed();
         ready();
 
-        float *w = want(y);
-        for (int64_t o = 0; o < n; o++) {
-            w[o] = 0;
-            for (int64_t i = 0; i < window.count * window.taps; i++)
-                w[o] += rows[i / window.taps][window.start + o * window.stride + i % window.taps * window.dilation];
-            w[o] /= divisor;
+        for (int64_t o = 0; o < window.lines * t.n; o++) {
+            const int64_t l = o / t.n, i = o % t.n;
+            float *w = (float *)want(y) + l * window.y_stride + i;
+            *w = 0;
+            for (int64_t k = 0; k < window.count * window.taps; k++)
+                *w += tap_of(&window, l, i, k / window.taps, k % window.taps);
+            *w /= divisor;
         }
-        run(&window, n, divisor, y);
-        if (verdict(&t)) return complaint;
-    }
-    return NULL;
-}
-
-static const char *check_avg_pixel(ups_avg_pixel_fn *run, const struct ups_kernels *table)
-{
-    (void)table;
-
-    for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t count = check_between(0, 9);
-        const float **tap = pointers(&t, count), divisor = (float)check_between(1, 12);
-        for (int64_t i = 0; i < count; i++) tap[i] = values(&t, t.n);
-        float *y = result(&t, t.n);
-        computed();
-        ready();
-
-        float *w = want(y);
-        for (int64_t c = 0; c < t.n; c++) {
-            w[c] = 0;
-            for (int64_t i = 0; i < count; i++) w[c] += tap[i][c];
-            w[c] /= divisor;
-        }
-        run(tap, count, t.n, divisor, y);
+        run(&window, t.n, divisor, y);
         if (verdict(&t)) return complaint;
     }
     return NULL;
@@ -772,11 +708,36 @@ static const char *check_avg_pixel(ups_avg_pixel_fn *run, const struct ups_kerne
 
 /* ---- max unpooling ---- */
 
-/* Two of three switches name one of their own four; the others a neighbour's, nothing, or a number whose low half would
- * do. */
-static int64_t some_switch(int64_t own, int64_t width, size_t index_bytes)
+/* Its tables in guarded memory. */
+static struct ups_spread some_spread(const struct trial *t, int64_t factor)
 {
-    const int64_t right = own + check_between(0, 1) + (check_random() & 1 ? width : 0);
+    int32_t *quotient = operand(t, 16 * factor, sizeof *quotient),
+            *remainder = operand(t, 16 * factor, sizeof *quotient);
+
+    for (int64_t p = 0; p < 16 * factor; p++) {
+        quotient[p] = (int32_t)(p / factor);
+        remainder[p] = (int32_t)(p % factor);
+    }
+    return (struct ups_spread){factor, quotient, remainder};
+}
+
+static int64_t some_factor(const struct trial *t)
+{
+    return t->number % 5 ? check_between(1, 5) : check_between(6, UPS_MOST_FACTOR);
+}
+
+/* The name of output p of row r of line l. */
+static int64_t name_of(const struct ups_unpool_window *w, int64_t l, int64_t r, int64_t p)
+{
+    return w->base + l * w->line_step + r * w->row_step + p * w->step + p % w->spread.factor * w->tap_step;
+}
+
+/* Two of three switches name an output of their window; the others a neighbour, nothing, or a number whose low half would
+ * do. */
+static int64_t some_switch(const struct ups_unpool_window *w, int64_t l, int64_t i, size_t index_bytes)
+{
+    const int64_t p = i * w->spread.factor + check_between(0, w->spread.factor - 1);
+    const int64_t right = p < w->width ? name_of(w, l, check_between(0, w->rows - 1), p) : w->base;
 
     switch (check_between(0, 8)) {
     case 0: return right + 2;
@@ -786,41 +747,70 @@ static int64_t some_switch(int64_t own, int64_t width, size_t index_bytes)
     }
 }
 
-static const char *check_unpool(ups_unpool_2x2s2_fn *run, size_t index_bytes)
+/* Positions of a plane, codes of a window, or channels with steps of their own. */
+static struct ups_unpool_window some_unpool(const struct trial *t, size_t index_bytes)
+{
+    const int codes = index_bytes == 1 || check_between(0, 1);
+    const int64_t factor = index_bytes == 1 ? check_between(1, 9) : some_factor(t);
+    struct ups_unpool_window w = {
+        .spread = some_spread(t, factor), .lines = check_between(1, 2), .rows = check_between(1, 3), .n = t->n};
+
+    w.at_once = check_random() & 1 ? 1 : w.rows;
+    w.width = w.n * factor - check_between(0, factor - 1);
+    w.x_stride = w.n + check_between(0, 2);
+    w.index_stride = w.n + check_between(0, 2);
+    w.beyond = check_between(0, 1);
+    w.row_stride = w.width + (w.beyond ? (16 - w.width % 16) % 16 : check_between(0, 2));
+    w.y_stride = w.rows * w.row_stride + (w.beyond ? 0 : check_between(0, 2));
+    w.row_step = codes ? factor : w.width + check_between(0, 3);
+    w.step = codes ? 0 : check_between(0, 2);
+    w.tap_step = codes;
+    w.line_step = codes ? 0 : w.rows * w.row_step;
+    const int64_t reach = w.lines * w.line_step + w.rows * w.row_step + w.width * w.step + factor;
+    w.base = check_between(0, 3);
+    if (index_bytes >= 4 && check_random() & 1) w.base = INT32_MAX - reach;
+    if (index_bytes == 8 && check_random() & 1) w.base += (int64_t)check_between(1, 1000) << 32;
+    return w;
+}
+
+static const char *check_unpool(ups_unpool_fn *run, size_t index_bytes)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t width = 2 * t.n + check_between(0, 5);
-        const int64_t last = INT32_MAX - width - 2 * t.n + 1;
-        const int64_t bases[] = {0, last, check_between(0, 100000)}, base = bases[check_between(0, 2)];
-        const float *x = values(&t, t.n);
-        void *index = operand(&t, t.n, index_bytes);
-        float *row[2] = {result(&t, 2 * t.n), result(&t, 2 * t.n)};
-        int64_t found = 0;
+        const struct ups_unpool_window w = some_unpool(&t, index_bytes);
+        const float *x = values(&t, (w.lines - 1) * w.x_stride + w.n);
+        const int64_t count = (w.lines - 1) * w.index_stride + w.n;
+        char *index = operand(&t, count, index_bytes);
+        float *y = result(&t, (w.lines - 1) * w.y_stride + (w.rows - 1) * w.row_stride + w.width);
+        int64_t found = 0, says[2 * 80] = {0};
 
-        for (int64_t o = 0; o < t.n; o++) {
-            const int64_t at = some_switch(base + 2 * o, width, index_bytes);
-            if (index_bytes == 4) ((int32_t *)index)[o] = (int32_t)at;
-            if (index_bytes == 8) ((int64_t *)index)[o] = at;
+        for (int64_t at = 0; at < count; at++) {
+            const int64_t l = at / w.index_stride, i = at % w.index_stride;
+            int64_t name = i < w.n ? some_switch(&w, l, i, index_bytes) : -1;
+            if (index_bytes == 1) ((uint8_t *)index)[at] = (uint8_t)name, name = (uint8_t)name;
+            if (index_bytes == 4) ((int32_t *)(void *)index)[at] = (int32_t)name;
+            if (index_bytes == 8) ((int64_t *)(void *)index)[at] = name;
+            says[at] = name;
         }
         ready();
-        for (int r = 0; r < 2; r++) memset(want(row[r]), 0, sizeof(float) * 2 * (size_t)t.n);
-        for (int64_t o = 0; o < t.n; o++) {
-            const int64_t at = index_bytes == 4 ? ((int32_t *)index)[o] : ((int64_t *)index)[o];
-            for (int64_t tap = 0; tap < 4; tap++)
-                if (at == base + 2 * o + tap / 2 * width + tap % 2) {
-                    memcpy((float *)want(row[tap / 2]) + 2 * o + tap % 2, &x[o], sizeof *x);
-                    found++;
-                }
+        for (int64_t o = 0; o < w.lines * w.rows * w.width; o++) {
+            const int64_t l = o / w.width / w.rows, r = o / w.width % w.rows, p = o % w.width;
+            const int64_t i = p / w.spread.factor;
+            const int named = says[l * w.index_stride + i] == name_of(&w, l, r, p);
+            float *to = (float *)want(y) + l * w.y_stride + r * w.row_stride + p;
+            *to = 0;
+            if (named) memcpy(to, &x[l * w.x_stride + i], sizeof *to);
+            found += named;
         }
-        const int64_t got = run(x, index, t.n, base, width, row[0], row[1]);
+        const int64_t got = run(&w, x, index, y);
         if (verdict(&t)) return complaint;
         if (got != found) return complain(&t, "returns %lld, not %lld", (long long)got, (long long)found);
     }
     return NULL;
 }
 
-CHECK_POOL(unpool_2x2s2_i32, ups_unpool_2x2s2_fn, check_unpool, 4)
-CHECK_POOL(unpool_2x2s2_i64, ups_unpool_2x2s2_fn, check_unpool, 8)
+CHECK_POOL(unpool_u8, ups_unpool_fn, check_unpool, 1)
+CHECK_POOL(unpool_i32, ups_unpool_fn, check_unpool, 4)
+CHECK_POOL(unpool_i64, ups_unpool_fn, check_unpool, 8)
 
 /* ---- replication and bed of nails ---- */
 
@@ -829,14 +819,15 @@ static const char *check_replicate(ups_replicate_fn *run, const struct ups_kerne
     (void)table;
 
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t factor = check_between(1, 5);
+        const int64_t factor = some_factor(&t);
+        const struct ups_spread spread = some_spread(&t, factor);
         const float *x = values(&t, t.n);
         float *y = result(&t, t.n * factor);
         ready();
 
         float *w = want(y);
         for (int64_t i = 0; i < t.n * factor; i++) memcpy(&w[i], &x[i / factor], sizeof *w);
-        run(x, t.n, factor, y);
+        run(x, t.n, &spread, y);
         if (verdict(&t)) return complaint;
     }
     return NULL;
@@ -864,7 +855,8 @@ static const char *check_nails(ups_nails_fn *run, const struct ups_kernels *tabl
     (void)table;
 
     for (struct trial t = {0}; next_trial(&t);) {
-        const int64_t factor = check_between(1, 4), offset = check_between(0, factor - 1);
+        const int64_t factor = some_factor(&t), offset = check_between(0, factor - 1);
+        const struct ups_spread spread = some_spread(&t, factor);
         const float *x = values(&t, t.n);
         float *y = result(&t, t.n * factor);
         ready();
@@ -874,7 +866,7 @@ static const char *check_nails(ups_nails_fn *run, const struct ups_kernels *tabl
             w[i] = 0;
             if (i % factor == offset) memcpy(&w[i], &x[i / factor], sizeof *w);
         }
-        run(x, t.n, factor, offset, y);
+        run(x, t.n, &spread, offset, y);
         if (verdict(&t)) return complaint;
     }
     return NULL;

@@ -219,47 +219,48 @@ static void transpose_reads_on(const float *x, int64_t rows, int64_t columns, in
     RIGHT.transpose.run(x, rows, columns, x_stride, y, y_stride);
 }
 
-/* ---- max pooling ---- */
+/* ---- pooling ---- */
 
-static void row_ignores_pad(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+static void pool_same_lines(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
     struct ups_pool_window w = *window;
-    if (w.pad > 0) w.pad--;
-    RIGHT.pool_row.run(&w, first, n, y, index);
+    w.x_stride = 0;
+    RIGHT.pool.run(&w, n, y, index);
 }
 
-static void row_first_is_zero(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+static void pool_narrow(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    (void)first;
-    RIGHT.pool_row_i32.run(window, 0, n, y, index);
-}
-
-static void row_i64_is_narrow(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
-{
-    RIGHT.pool_row_i64.run(window, first, n, y, index);
+    RIGHT.pool_i64.run(window, n, y, index);
     for (int64_t i = 0; i < n; i++) ((int64_t *)index)[i] = (int32_t)((int64_t *)index)[i];
 }
 
-static void row_scans_rows(const struct ups_pool_window *window, int64_t first, int64_t n, float *y, void *index)
+static void pool_scans_rows(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
     struct ups_pool_window w = *window;
     w.scan = UPS_SCAN_ROW_MAJOR;
-    RIGHT.pool_row_i32.run(&w, first, n, y, index);
+    RIGHT.pool_i32.run(&w, n, y, index);
 }
 
-/* 2x2 windows with a rule of the caller's: taken(best, v, nan) says whether a later tap replaces the best so far. */
+/* Windows with a rule of the caller's: taken(best, v, nan) says whether a later tap replaces the best so far. */
 typedef int taken_fn(float best, float v, int32_t nan);
 
-static void pairs_by(taken_fn *taken, const float *row0, const float *row1, int64_t n, int32_t nan,
-                     const struct ups_pool_quad *q, float *y, int32_t *index)
+static void pool_by(taken_fn *taken, const struct ups_pool_window *w, int64_t n, float *y, int32_t *index)
 {
-    for (int64_t o = 0; o < n; o++) {
-        const float v[] = {row0[2 * o], row0[2 * o + 1], row1[2 * o], row1[2 * o + 1], -FLT_MAX};
-        int64_t best = nan == UPS_NAN_SKIP ? 4 : 0;
-        for (int64_t t = best == 0; t < 4; t++)
-            if (taken(v[best], v[t], nan)) best = t;
-        memcpy(&y[o], &v[best], sizeof *y);
-        index[o] = best == 4 ? -1 : (int32_t)(q->base + o * q->step + best / 2 * q->below + best % 2 * q->right);
+    const int column = w->scan == UPS_SCAN_COLUMN_MAJOR;
+    for (int64_t o = 0; o < w->lines * n; o++) {
+        const int64_t l = o / n, i = o % n;
+        const float none = w->nan == UPS_NAN_LAST ? -INFINITY : -FLT_MAX;
+        const float *best = &none;
+        int64_t at = -1;
+        for (int64_t k = 0; k < w->count * w->taps; k++) {
+            const int64_t r = column ? k % w->count : k / w->taps, t = column ? k / w->count : k % w->taps;
+            const float *v = w->rows[r] + l * w->x_stride + i * w->stride + t * w->dilation;
+            if (!(at < 0 && w->nan != UPS_NAN_SKIP) && !taken(*best, *v, w->nan)) continue;
+            best = v;
+            at = w->base + l * w->line_step + i * w->lane_step + w->code[r] + t * w->tap_step;
+        }
+        memcpy(&y[l * w->y_stride + i], best, sizeof *y);
+        index[l * w->index_stride + i] = (int32_t)at;
     }
 }
 
@@ -296,35 +297,29 @@ static int not_less_equal(float best, float v, int32_t nan)
     return nan == UPS_NAN_LAST ? !(v <= best) : v > best;
 }
 
-#define PAIRS(rule)                                                                        \
-    static void pairs_##rule(const float *row0, const float *row1, int64_t n, int32_t nan, \
-                             const struct ups_pool_quad *quad, float *y, void *index)      \
-    {                                                                                      \
-        pairs_by(rule, row0, row1, n, nan, quad, y, index);                                \
+#define POOL_BY(rule)                                                                               \
+    static void pool_##rule(const struct ups_pool_window *window, int64_t n, float *y, void *index) \
+    {                                                                                               \
+        pool_by(rule, window, n, y, index);                                                         \
     }
-PAIRS(right_rule)
-PAIRS(greater_or_equal)
-PAIRS(nan_never)
-PAIRS(nan_always)
-PAIRS(nan_once)
-PAIRS(not_less_equal)
+POOL_BY(right_rule)
+POOL_BY(greater_or_equal)
+POOL_BY(nan_never)
+POOL_BY(nan_always)
+POOL_BY(nan_once)
+POOL_BY(not_less_equal)
 
-/* Each row by itself, then both: a NaN that seeds the lower row hides what is greater beside it. */
-static void pairs_tree(const float *row0, const float *row1, int64_t n, int32_t nan, const struct ups_pool_quad *quad,
-                       float *y, void *index)
+/* Rows by themselves, then all: a NaN that seeds a lower row hides what is greater beside it. */
+static void pool_tree(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    RIGHT.pool_2x2s2_i32.run(row0, row1, n, nan, quad, y, index);
-    for (int64_t o = 0; o < n && nan == UPS_NAN_SEED; o++) {
-        const float upper = row0[2 * o + 1] > row0[2 * o] ? row0[2 * o + 1] : row0[2 * o];
-        const float lower = row1[2 * o + 1] > row1[2 * o] ? row1[2 * o + 1] : row1[2 * o];
-        y[o] = lower > upper ? lower : upper;
-    }
+    RIGHT.pool_i32.run(window, n, y, index);
+    for (int64_t i = 0; i < n && window->nan == UPS_NAN_SEED && window->count > 1 && window->taps > 1; i++)
+        if (isnan(window->rows[1][i * window->stride])) y[i] = window->rows[0][i * window->stride];
 }
 
-static void pairs_lanes(const float *row0, const float *row1, int64_t n, int32_t nan, const struct ups_pool_quad *quad,
-                        float *y, void *index)
+static void pool_lanes_swapped(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    RIGHT.pool_2x2s2_i64.run(row0, row1, n, nan, quad, y, index);
+    RIGHT.pool_i64.run(window, n, y, index);
     for (int64_t o = 2; o + 3 < n; o += 8) {
         const int64_t third = ((int64_t *)index)[o];
         ((int64_t *)index)[o] = ((int64_t *)index)[o + 2];
@@ -332,140 +327,141 @@ static void pairs_lanes(const float *row0, const float *row1, int64_t n, int32_t
     }
 }
 
-static void pairs_high_of_nothing(const float *row0, const float *row1, int64_t n, int32_t nan,
-                                  const struct ups_pool_quad *quad, float *y, void *index)
+static void pool_high_of_nothing(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    RIGHT.pool_2x2s2_i64.run(row0, row1, n, nan, quad, y, index);
-    for (int64_t o = 0; o < n; o++) ((int64_t *)index)[o] = (uint32_t)((int64_t *)index)[o];
+    RIGHT.pool_i64.run(window, n, y, index);
+    for (int64_t o = 0; o < n; o++)
+        if (((int64_t *)index)[o] == -1) ((int64_t *)index)[o] = UINT32_MAX;
 }
 
-static void pairs_read_on(const float *row0, const float *row1, int64_t n, int32_t nan,
-                          const struct ups_pool_quad *quad, float *y, void *index)
+static void pool_nothing_is_zero(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    touch(row1 + 2 * n);
-    RIGHT.pool_2x2s2.run(row0, row1, n, nan, quad, y, index);
+    RIGHT.pool_u8.run(window, n, y, index);
+    for (int64_t o = 0; o < n; o++)
+        if (((uint8_t *)index)[o] == 255) ((uint8_t *)index)[o] = 0;
 }
 
-static void pairs_write_on(const float *row0, const float *row1, int64_t n, int32_t nan,
-                           const struct ups_pool_quad *quad, float *y, void *index)
+static void pool_lowest_of_nothing(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    RIGHT.pool_2x2s2_i32.run(row0, row1, n, nan, quad, y, index);
-    *(volatile int32_t *)((int32_t *)index + n) = 0;
+    RIGHT.pool.run(window, n, y, index);
+    for (int64_t i = 0; i < n && window->count == 0; i++) y[i] = -FLT_MAX;
 }
 
-static void pixel_narrow(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
-                         float *y, void *index)
+static void pool_skip_seeds(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    RIGHT.pool_pixel_i64.run(tap, position, count, n, nan, y, index);
-    for (int64_t i = 0; i < n; i++) ((int64_t *)index)[i] = (int32_t)((int64_t *)index)[i];
+    struct ups_pool_window w = *window;
+    if (w.nan == UPS_NAN_SKIP) w.nan = UPS_NAN_SEED;
+    RIGHT.pool_i32.run(&w, n, y, index);
 }
-
-static void pixel_last_tap(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
-                           float *y, void *index)
-{
-    RIGHT.pool_pixel_i32.run(tap, position, count > 1 ? count - 1 : count, n, nan, y, index);
-}
-
-static void pixel_nothing(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
-                          float *y, void *index)
-{
-    RIGHT.pool_pixel.run(tap, position, count, n, nan, y, index);
-    for (int64_t i = 0; i < n && count == 0; i++) y[i] = -FLT_MAX;
-}
-
-static void pixel_skip_seeds(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
-                             float *y, void *index)
-{
-    RIGHT.pool_pixel_i32.run(tap, position, count, n, nan == UPS_NAN_SKIP ? UPS_NAN_SEED : nan, y, index);
-}
-
-static void pixel_reads_tap_on(const float *const *tap, const int64_t *position, int64_t count, int64_t n, int32_t nan,
-                               float *y, void *index)
-{
-    touch(tap + count);
-    RIGHT.pool_pixel.run(tap, position, count, n, nan, y, index);
-}
-
-/* ---- average pooling ---- */
 
 /* The element beside the last one, as a pair of vectors at stride 2 would read it. */
-static void avg_row_reads_on(const struct ups_avg_window *window, int64_t n, float divisor, float *y)
+static void read_on(const struct ups_pool_window *w, int64_t n)
 {
-    const int64_t last = window->start + (n - 1) * window->stride + (window->taps - 1) * window->dilation;
-    if (n && window->count && window->taps) touch(window->rows[0] + last + 1);
-    RIGHT.avg_row.run(window, n, divisor, y);
+    const int64_t last = (w->lines - 1) * w->x_stride + (n - 1) * w->stride + (w->taps - 1) * w->dilation;
+    if (w->count && w->taps) touch(w->rows[0] + last + 1);
 }
 
-static void avg_row_reciprocal(const struct ups_avg_window *window, int64_t n, float divisor, float *y)
+static void pool_reads_on(const struct ups_pool_window *window, int64_t n, float *y, void *index)
 {
-    RIGHT.avg_row.run(window, n, 1, y);
+    read_on(window, n);
+    RIGHT.pool.run(window, n, y, index);
+}
+
+static void pool_writes_on(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+{
+    RIGHT.pool_i32.run(window, n, y, index);
+    ((volatile int32_t *)index)[(window->lines - 1) * window->index_stride + n] = 0;
+}
+
+/* Whole vectors, over what stands between two lines. */
+static void pool_writes_gaps(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+{
+    RIGHT.pool.run(window, n, y, index);
+    if (window->lines > 1 && window->y_stride > n) put(y + n, 0);
+}
+
+static void avg_reads_on(const struct ups_pool_window *window, int64_t n, float divisor, float *y)
+{
+    read_on(window, n);
+    RIGHT.avg.run(window, n, divisor, y);
+}
+
+static void avg_reciprocal(const struct ups_pool_window *window, int64_t n, float divisor, float *y)
+{
+    RIGHT.avg.run(window, n, 1, y);
     for (int64_t o = 0; o < n; o++) y[o] *= 1 / divisor;
 }
 
 /* Each row by itself first: another order of the same sum. */
-static void avg_row_by_rows(const struct ups_avg_window *window, int64_t n, float divisor, float *y)
+static void avg_by_rows(const struct ups_pool_window *window, int64_t n, float divisor, float *y)
 {
+    RIGHT.avg.run(window, n, divisor, y);
     for (int64_t o = 0; o < n; o++) {
         float sum = 0;
         for (int64_t r = 0; r < window->count; r++) {
-            struct ups_avg_window one = *window;
-            float row;
-            one.rows += r;
-            one.count = 1;
-            one.start += o * window->stride;
-            RIGHT.avg_row.run(&one, 1, 1, &row);
+            float row = 0;
+            for (int64_t t = 0; t < window->taps; t++)
+                row += window->rows[r][o * window->stride + t * window->dilation];
             sum += row;
         }
         y[o] = sum / divisor;
     }
 }
 
-static void avg_pixel_from_first(const float *const *tap, int64_t count, int64_t n, float divisor, float *y)
+static void avg_from_first(const struct ups_pool_window *window, int64_t n, float divisor, float *y)
 {
-    RIGHT.avg_pixel.run(tap, count, n, divisor, y);
-    for (int64_t i = 0; i < n && count == 1; i++) y[i] = tap[0][i] / divisor; /* -0 stays -0 */
+    RIGHT.avg.run(window, n, divisor, y);
+    for (int64_t i = 0; i < n && window->count * window->taps == 1; i++)
+        y[i] = window->rows[0][i * window->stride] / divisor; /* -0 stays -0 */
 }
 
-static void avg_pixel_nothing(const float *const *tap, int64_t count, int64_t n, float divisor, float *y)
+static void avg_nothing(const struct ups_pool_window *window, int64_t n, float divisor, float *y)
 {
-    RIGHT.avg_pixel.run(tap, count, n, count ? divisor : 0, y);
+    RIGHT.avg.run(window, n, window->count && window->taps ? divisor : 0, y);
 }
 
 /* ---- max unpooling ---- */
 
-static int64_t unpool_keeps(const float *x, const void *index, int64_t n, int64_t base, int64_t width, float *row0,
-                            float *row1)
+static int64_t unpool_keeps(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
 {
-    int64_t found = 0;
-    for (int64_t o = 0; o < n; o++)
-        for (int64_t t = 0; t < 4; t++)
-            if (((const int32_t *)index)[o] == base + 2 * o + t / 2 * width + t % 2) {
-                (t < 2 ? row0 : row1)[2 * o + t % 2] = x[o];
-                found++;
-            }
+    float before = y[0];
+    int64_t found = RIGHT.unpool_i32.run(w, x, index, y);
+    if (y[0] == 0) memcpy(y, &before, sizeof before);
     return found;
 }
 
-static int64_t unpool_counts_all(const float *x, const void *index, int64_t n, int64_t base, int64_t width, float *row0,
-                                 float *row1)
+static int64_t unpool_counts_all(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
 {
-    RIGHT.unpool_2x2s2_i32.run(x, index, n, base, width, row0, row1);
-    return n;
+    RIGHT.unpool_i32.run(w, x, index, y);
+    return w->lines * w->n;
 }
 
-static int64_t unpool_low_half(const float *x, const void *index, int64_t n, int64_t base, int64_t width, float *row0,
-                               float *row1)
+static int64_t unpool_low_half(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
 {
-    int32_t low[128];
-    for (int64_t o = 0; o < n; o++) low[o] = (int32_t)((const int64_t *)index)[o];
-    return RIGHT.unpool_2x2s2_i32.run(x, low, n, base, width, row0, row1);
+    int64_t low[256];
+    const int64_t count = (w->lines - 1) * w->index_stride + w->n;
+    for (int64_t o = 0; o < count; o++) low[o] = (w->base >> 32 << 32) + (uint32_t)((const int64_t *)index)[o];
+    return RIGHT.unpool_i64.run(w, x, low, y);
+}
+
+static int64_t unpool_same_rows(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+{
+    struct ups_unpool_window other = *w;
+    other.row_step = 0;
+    return RIGHT.unpool_u8.run(&other, x, index, y);
+}
+
+static int64_t unpool_reads_on(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+{
+    touch(x + (w->lines - 1) * w->x_stride + w->n);
+    return RIGHT.unpool_u8.run(w, x, index, y);
 }
 
 /* ---- replication, nails, resize ---- */
 
-static void replicate_short(const float *x, int64_t n, int64_t factor, float *y)
+static void replicate_short(const float *x, int64_t n, const struct ups_spread *spread, float *y)
 {
-    RIGHT.replicate.run(x, n > 1 ? n - 1 : n, factor, y);
+    RIGHT.replicate.run(x, n > 1 ? n - 1 : n, spread, y);
 }
 
 static void replicate_x2_writes_on(const float *x, int64_t n, float *y)
@@ -480,15 +476,15 @@ static void replicate_x2_reads_on(const float *x, int64_t n, float *y)
     RIGHT.replicate_x2.run(x, n, y);
 }
 
-static void nails_not_cleared(const float *x, int64_t n, int64_t factor, int64_t offset, float *y)
+static void nails_not_cleared(const float *x, int64_t n, const struct ups_spread *spread, int64_t offset, float *y)
 {
-    for (int64_t i = 0; i < n; i++) y[i * factor + offset] = x[i];
+    for (int64_t i = 0; i < n; i++) y[i * spread->factor + offset] = x[i];
 }
 
-static void nails_at_zero(const float *x, int64_t n, int64_t factor, int64_t offset, float *y)
+static void nails_at_zero(const float *x, int64_t n, const struct ups_spread *spread, int64_t offset, float *y)
 {
     (void)offset;
-    RIGHT.nails.run(x, n, factor, 0, y);
+    RIGHT.nails.run(x, n, spread, 0, y);
 }
 
 static void nearest_reads_zero(const float *x, const int32_t *index, int64_t n, float *y)
@@ -547,70 +543,70 @@ enum outcome { PASSES, FAILS, FAULTS };
 
 static const char *const outcomes[] = {"passes", "fails its check", "faults"};
 
-#define WRONG_LIST(X)                                \
-    X(gemm, gemm_last_k, FAILS)                      \
-    X(gemm, gemm_last_row, FAILS)                    \
-    X(gemm, gemm_lanes_swapped, FAILS)               \
-    X(gemm, gemm_order, FAILS)                       \
-    X(gemm, gemm_not_cleared, FAILS)                 \
-    X(gemm, gemm_bias_first, FAILS)                  \
-    X(gemm, gemm_writes_gaps, FAILS)                 \
-    X(gemm, gemm_reads_a_on, FAULTS)                 \
-    X(gemm, gemm_reads_b_on, FAULTS)                 \
-    X(finish, finish_tail, FAILS)                    \
-    X(finish, finish_nan, FAILS)                     \
-    X(finish, finish_zero, FAILS)                    \
-    X(finish, finish_bias_wrong_way, FAILS)          \
-    X(finish, finish_last_bit, FAILS)                \
-    X(finish, finish_overflow, FAILS)                \
-    X(axpy, axpy_tail, FAILS)                        \
-    X(axpy, axpy_rounding, FAILS)                    \
-    X(axpy, axpy_input, FAILS)                       \
-    X(axpy, axpy_reads_on, FAULTS)                   \
-    X(axpy, axpy_reads_before, FAULTS)               \
-    X(axpy, axpy_rewrites_on, FAULTS)                \
-    X(transpose, transpose_lanes, FAILS)             \
-    X(transpose, transpose_gaps, FAILS)              \
-    X(transpose, transpose_reads_on, FAULTS)         \
-    X(pool_row, row_ignores_pad, FAILS)              \
-    X(pool_row_i32, row_first_is_zero, FAILS)        \
-    X(pool_row_i64, row_i64_is_narrow, FAILS)        \
-    X(pool_row_i32, row_scans_rows, FAILS)           \
-    X(pool_2x2s2_i32, pairs_right_rule, PASSES)      \
-    X(pool_2x2s2_i32, pairs_greater_or_equal, FAILS) \
-    X(pool_2x2s2_i32, pairs_nan_never, FAILS)        \
-    X(pool_2x2s2_i32, pairs_nan_always, FAILS)       \
-    X(pool_2x2s2_i32, pairs_nan_once, FAILS)         \
-    X(pool_2x2s2_i32, pairs_tree, FAILS)             \
-    X(pool_2x2s2_i64, pairs_high_of_nothing, FAILS)  \
-    X(pool_2x2s2_i32, pairs_not_less_equal, FAILS)   \
-    X(pool_2x2s2_i32, pairs_write_on, FAULTS)        \
-    X(pool_2x2s2_i64, pairs_lanes, FAILS)            \
-    X(pool_2x2s2, pairs_read_on, FAULTS)             \
-    X(pool_pixel_i64, pixel_narrow, FAILS)           \
-    X(pool_pixel_i32, pixel_last_tap, FAILS)         \
-    X(pool_pixel, pixel_nothing, FAILS)              \
-    X(pool_pixel_i32, pixel_skip_seeds, FAILS)       \
-    X(pool_pixel, pixel_reads_tap_on, FAULTS)        \
-    X(avg_row, avg_row_reads_on, FAULTS)             \
-    X(avg_row, avg_row_reciprocal, FAILS)            \
-    X(avg_row, avg_row_by_rows, FAILS)               \
-    X(avg_pixel, avg_pixel_from_first, FAILS)        \
-    X(avg_pixel, avg_pixel_nothing, FAILS)           \
-    X(unpool_2x2s2_i32, unpool_keeps, FAILS)         \
-    X(unpool_2x2s2_i32, unpool_counts_all, FAILS)    \
-    X(unpool_2x2s2_i64, unpool_low_half, FAILS)      \
-    X(replicate, replicate_short, FAILS)             \
-    X(replicate_x2, replicate_x2_writes_on, FAULTS)  \
-    X(replicate_x2, replicate_x2_reads_on, FAULTS)   \
-    X(nails, nails_not_cleared, FAILS)               \
-    X(nails, nails_at_zero, FAILS)                   \
-    X(nearest_row, nearest_reads_zero, FAULTS)       \
-    X(nearest_row, nearest_reads_index_on, FAULTS)   \
-    X(filter_row, filter_row_from_zero, FAILS)       \
-    X(filter_row, filter_row_weights, FAILS)         \
-    X(filter_rows, filter_rows_backwards, FAILS)     \
-    X(filter_pixels, filter_pixels_dense, FAILS)     \
+#define WRONG_LIST(X)                               \
+    X(gemm, gemm_last_k, FAILS)                     \
+    X(gemm, gemm_last_row, FAILS)                   \
+    X(gemm, gemm_lanes_swapped, FAILS)              \
+    X(gemm, gemm_order, FAILS)                      \
+    X(gemm, gemm_not_cleared, FAILS)                \
+    X(gemm, gemm_bias_first, FAILS)                 \
+    X(gemm, gemm_writes_gaps, FAILS)                \
+    X(gemm, gemm_reads_a_on, FAULTS)                \
+    X(gemm, gemm_reads_b_on, FAULTS)                \
+    X(finish, finish_tail, FAILS)                   \
+    X(finish, finish_nan, FAILS)                    \
+    X(finish, finish_zero, FAILS)                   \
+    X(finish, finish_bias_wrong_way, FAILS)         \
+    X(finish, finish_last_bit, FAILS)               \
+    X(finish, finish_overflow, FAILS)               \
+    X(axpy, axpy_tail, FAILS)                       \
+    X(axpy, axpy_rounding, FAILS)                   \
+    X(axpy, axpy_input, FAILS)                      \
+    X(axpy, axpy_reads_on, FAULTS)                  \
+    X(axpy, axpy_reads_before, FAULTS)              \
+    X(axpy, axpy_rewrites_on, FAULTS)               \
+    X(transpose, transpose_lanes, FAILS)            \
+    X(transpose, transpose_gaps, FAILS)             \
+    X(transpose, transpose_reads_on, FAULTS)        \
+    X(pool, pool_same_lines, FAILS)                 \
+    X(pool_i64, pool_narrow, FAILS)                 \
+    X(pool_i32, pool_scans_rows, FAILS)             \
+    X(pool_i32, pool_right_rule, PASSES)            \
+    X(pool_i32, pool_greater_or_equal, FAILS)       \
+    X(pool_i32, pool_nan_never, FAILS)              \
+    X(pool_i32, pool_nan_always, FAILS)             \
+    X(pool_i32, pool_nan_once, FAILS)               \
+    X(pool_i32, pool_not_less_equal, FAILS)         \
+    X(pool_i32, pool_tree, FAILS)                   \
+    X(pool_i64, pool_lanes_swapped, FAILS)          \
+    X(pool_i64, pool_high_of_nothing, FAILS)        \
+    X(pool_u8, pool_nothing_is_zero, FAILS)         \
+    X(pool, pool_lowest_of_nothing, FAILS)          \
+    X(pool_i32, pool_skip_seeds, FAILS)             \
+    X(pool, pool_reads_on, FAULTS)                  \
+    X(pool_i32, pool_writes_on, FAULTS)             \
+    X(pool, pool_writes_gaps, FAILS)                \
+    X(avg, avg_reads_on, FAULTS)                    \
+    X(avg, avg_reciprocal, FAILS)                   \
+    X(avg, avg_by_rows, FAILS)                      \
+    X(avg, avg_from_first, FAILS)                   \
+    X(avg, avg_nothing, FAILS)                      \
+    X(unpool_i32, unpool_keeps, FAILS)              \
+    X(unpool_i32, unpool_counts_all, FAILS)         \
+    X(unpool_i64, unpool_low_half, FAILS)           \
+    X(unpool_u8, unpool_same_rows, FAILS)           \
+    X(unpool_u8, unpool_reads_on, FAULTS)           \
+    X(replicate, replicate_short, FAILS)            \
+    X(replicate_x2, replicate_x2_writes_on, FAULTS) \
+    X(replicate_x2, replicate_x2_reads_on, FAULTS)  \
+    X(nails, nails_not_cleared, FAILS)              \
+    X(nails, nails_at_zero, FAILS)                  \
+    X(nearest_row, nearest_reads_zero, FAULTS)      \
+    X(nearest_row, nearest_reads_index_on, FAULTS)  \
+    X(filter_row, filter_row_from_zero, FAILS)      \
+    X(filter_row, filter_row_weights, FAILS)        \
+    X(filter_rows, filter_rows_backwards, FAILS)    \
+    X(filter_pixels, filter_pixels_dense, FAILS)    \
     X(filter_pixels, filter_pixels_read_on, FAULTS)
 
 /* A function for each, so that no pointer loses its type. */

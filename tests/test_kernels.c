@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Every kernel of every tier this machine may run: one test for each, named as in the tables and the benches,
- * pool_2x2s2/avx2. A kernel that a tier borrows is tested in the tier whose name it bears.
+ * pool_i32/avx2. A kernel that a tier borrows is tested in the tier whose name it bears.
  *
  *     UPS_TEST_SEED=n       repeats a run
  *     UPS_TEST_QUICK=1      fewer cases

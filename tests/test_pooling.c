@@ -227,7 +227,7 @@ static void random_size(ups_unpool_desc *d, int a, int64_t n)
 static void random_unpool(struct call *call, int32_t order[8])
 {
     ups_unpool_desc *d = &call->desc.unpool;
-    bool usual = call_chance(40), sized = call_chance(50);
+    bool usual = call_chance(40), sized = call_chance(50), tiled = call_chance(40);
     random_call(call, UPS_MAX_UNPOOL, order);
     d->size_rule = (int32_t)check_between(UPS_UNPOOL_TORCH, UPS_UNPOOL_DECONVNET);
     const bool stepped = !usual && call_chance(60);
@@ -235,6 +235,7 @@ static void random_unpool(struct call *call, int32_t order[8])
         d->kernel_shape[a] = usual ? 2 : check_between(1, 4);
         if (stepped) d->strides[a] = check_between(1, 4);
         if (!usual && call_chance(30)) d->dilations[a] = check_between(1, 2);
+        if (tiled) d->strides[a] = d->kernel_shape[a], d->dilations[a] = 1;
         int64_t extent = d->dilations[a] * (d->kernel_shape[a] - 1) + 1;
         if (call_chance(20)) d->pads_begin[a] = check_between(0, extent - 1);
         if (call_chance(20)) d->pads_end[a] = check_between(0, extent - 1);
@@ -267,19 +268,37 @@ static int64_t bad_index(int32_t type, int64_t limit)
     return any < 2 ? -1 : any == 2 ? limit : extreme;
 }
 
-/* Mostly into the own plane: near home, or anywhere, so that some meet. With strays, into any plane; with bad ones,
+/* A place of element i's own window, clipped to the box; for a window convention any tap of it. */
+static void own_place(const struct call *call, int64_t i, const int64_t box[3], int64_t at[3])
+{
+    const ups_unpool_desc *d = &call->desc.unpool;
+    for (int a = 2; a >= 0; a--) {
+        const int b = a - (3 - d->rank);
+        const int64_t size = b < 0 ? 1 : call->dims[2 + b], o = i % size;
+        const int64_t t = check_between(0, b < 0 ? 0 : d->kernel_shape[b] - 1);
+        i /= size;
+        at[a] = b < 0 || is_window(d->index) ? t : o * d->strides[b] - d->pads_begin[b] + t * d->dilations[b];
+        if (at[a] < 0) at[a] = 0;
+        if (at[a] >= box[a]) at[a] = box[a] - 1;
+    }
+}
+
+/* Mostly into the own plane: in the own window, near home, or anywhere, so that some meet. With strays, into any plane; with bad ones,
  * nowhere. */
 static int64_t *random_indices(const struct call *call, const int64_t *out)
 {
     const ups_unpool_desc *d = &call->desc.unpool;
     int64_t count = in_count(call), plane = naive_plane(call->dims + 2, d->rank), box[3], at[3];
     int64_t *index = room(count, sizeof *index);
-    int strays = call_chance(30) ? 10 : 0, bads = call_chance(30) ? 10 : 0, homes = (int)check_between(0, 100);
+    const bool own = call_chance(50);
+    const int rare = own ? 1 : 10;
+    int strays = call_chance(30) ? rare : 0, bads = call_chance(30) ? rare : 0, homes = (int)check_between(0, 100);
     index_box(call, out, box);
     for (int64_t i = 0; i < count; i++) {
         int64_t n = i / plane / call->dims[1], c = i / plane % call->dims[1], volume = box[0] * box[1] * box[2];
         int64_t place = call_chance(homes) ? i % plane * volume / plane : check_between(0, volume - 1);
         at[0] = place / box[2] / box[1], at[1] = place / box[2] % box[1], at[2] = place % box[2];
+        if (own) own_place(call, i % plane, box, at);
         if (call_chance(strays)) n = check_between(0, call->dims[0] - 1), c = check_between(0, call->dims[1] - 1);
         index[i] = is_window(d->index) ? naive_tap_index(d->index, at, box)
                                        : naive_index(d->index, n, c, call->dims[1], at, box);

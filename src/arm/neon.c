@@ -14,8 +14,8 @@
 #include "../vector/transpose.h"
 #include "../vector/depthwise.h"
 #include "../vector/pool.h"
-#include "../vector/unpool.h"
 #include "../vector/expand.h"
+#include "../vector/unpool.h"
 #include "../vector/resize.h"
 
 const struct ups_kernels ups_kernels_neon = {
@@ -31,22 +31,17 @@ const struct ups_kernels ups_kernels_neon = {
     .transpose = UPS_KERNEL(transpose_neon),
     .depthwise_rows = UPS_KERNEL(depthwise_rows_neon),
     .depthwise_pixels = UPS_KERNEL(depthwise_pixels_neon),
-    .pool_row = UPS_KERNEL(pool_row_scalar),
-    .pool_row_i32 = UPS_KERNEL(pool_row_i32_scalar),
-    .pool_row_i64 = UPS_KERNEL(pool_row_i64_scalar),
-    .pool_2x2s2 = UPS_KERNEL(pool_2x2s2_neon),
-    .pool_2x2s2_i32 = UPS_KERNEL(pool_2x2s2_i32_neon),
-    .pool_2x2s2_i64 = UPS_KERNEL(pool_2x2s2_i64_neon),
-    .pool_pixel = UPS_KERNEL(pool_pixel_neon),
-    .pool_pixel_i32 = UPS_KERNEL(pool_pixel_i32_neon),
-    .pool_pixel_i64 = UPS_KERNEL(pool_pixel_i64_neon),
-    .avg_row = UPS_KERNEL(avg_row_neon),
-    .avg_pixel = UPS_KERNEL(avg_pixel_neon),
-    .unpool_2x2s2_i32 = UPS_KERNEL(unpool_2x2s2_i32_neon),
-    .unpool_2x2s2_i64 = UPS_KERNEL(unpool_2x2s2_i64_neon),
-    .replicate = UPS_KERNEL(replicate_scalar),
+    .pool = UPS_KERNEL(pool_neon),
+    .pool_u8 = UPS_KERNEL(pool_u8_neon),
+    .pool_i32 = UPS_KERNEL(pool_i32_neon),
+    .pool_i64 = UPS_KERNEL(pool_i64_neon),
+    .avg = UPS_KERNEL(avg_neon),
+    .unpool_u8 = UPS_KERNEL(unpool_u8_neon),
+    .unpool_i32 = UPS_KERNEL(unpool_i32_neon),
+    .unpool_i64 = UPS_KERNEL(unpool_i64_neon),
+    .replicate = UPS_KERNEL(replicate_neon),
     .replicate_x2 = UPS_KERNEL(replicate_x2_neon),
-    .nails = UPS_KERNEL(nails_scalar),
+    .nails = UPS_KERNEL(nails_neon),
     .nearest_row = UPS_KERNEL(nearest_row_neon),
     .filter_row = UPS_KERNEL(filter_row_neon),
     .filter_rows = UPS_KERNEL(filter_rows_neon),

@@ -66,6 +66,32 @@ WORD(void) vi_store(int32_t *p, int64_t lanes, vi a)
     if (lanes > 1) vst1q_lane_s32(p + 1, a, 1);
     if (lanes > 2) vst1q_lane_s32(p + 2, a, 2);
 }
+WORD(vi) vi_load_u8(const uint8_t *p, int64_t lanes)
+{
+    uint32_t all = 0;
+    for (int64_t i = lanes; i-- > 0;) all = all << 8 | p[i];
+    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(all)))));
+}
+/* The low bytes; base + a in 64 bits. */
+WORD(void) vi_store_u8(uint8_t *p, int64_t lanes, vi a)
+{
+    uint8_t bytes[VF_LANES];
+    const int16x4_t half = vmovn_s32(a);
+    const uint32_t all = vget_lane_u32(vreinterpret_u32_s8(vmovn_s16(vcombine_s16(half, half))), 0);
+    __builtin_memcpy(bytes, &all, sizeof bytes);
+    for (int64_t i = 0; i < lanes; i++) p[i] = bytes[i];
+}
+WORD(void) vi_store_i64(int64_t *p, int64_t lanes, vi a, int64_t base)
+{
+    const int64x2_t low = vaddw_s32(vdupq_n_s64(base), vget_low_s32(a)), high = vaddw_high_s32(vdupq_n_s64(base), a);
+    if (lanes > 1) vst1q_s64(p, low); else if (lanes) vst1q_lane_s64(p, low, 0);
+    if (lanes > 3) vst1q_s64(p + 2, high); else if (lanes > 2) vst1q_lane_s64(p + 2, high, 0);
+}
+/* Past the caches on other tiers. */
+WORD(void) vf_stream(float *p, vf a) { vst1q_f32(p, a); }
+WORD(void) vi_stream_i64(int64_t *p, vi a, int64_t base)
+{ vi_store_i64(p, VF_LANES, a, base); }
+WORD(void) stream_end(void) { (void)0; }
 /* The asm emits nothing; it keeps a row of loads where they stand. gcc 12 would lift all eight of the gemm tile to the top
  * of its loop and spill accumulators for them. */
 WORD(vf) vf_broadcast(const float *p)
@@ -104,6 +130,12 @@ WORD(vm) vf_less(vf a, vf b) { return vcltq_f32(a, b); }
 WORD(vm) vf_is_nan(vf a) { return vmvnq_u32(vceqq_f32(a, a)); }
 WORD(vm) vi_equal(vi a, vi b) { return vceqq_s32(a, b); }
 WORD(vm) vm_or(vm a, vm b) { return vorrq_u32(a, b); }
+WORD(vm) vm_first(int64_t lanes) { return vcltq_s32(vi_iota(), vi_set((int32_t)lanes)); }
+WORD(vm) vm_and(vm a, vm b) { return vandq_u32(a, b); }
+WORD(vm) vm_and_ordered(vm m, vf a, vf b) { return vandq_u32(m, vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b))); } /* and neither is NaN */
+WORD(vm) vm_all(void) { return vdupq_n_u32(~0u); }
+WORD(int) vm_is_all(vm m) { return vminvq_u32(m) != 0; }
+WORD(int) vm_any(vm m) { return vmaxvq_u32(m) != 0; }
 WORD(int64_t) vm_count(vm m) { return vaddvq_u32(vshrq_n_u32(m, 31)); }
 WORD(vf) vf_select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }
 WORD(vi) vi_select(vm m, vi a, vi b) { return vbslq_s32(m, a, b); }
@@ -113,6 +145,20 @@ WORD(vf) vf_evens(vf a, vf b) { return vuzp1q_f32(a, b); }
 WORD(vf) vf_odds(vf a, vf b) { return vuzp2q_f32(a, b); }
 WORD(vf) vf_zip_low(vf a, vf b) { return vzip1q_f32(a, b); }
 WORD(vf) vf_zip_high(vf a, vf b) { return vzip2q_f32(a, b); }
+/* a[order[i]]: bytes 4*order to 4*order + 3. */
+WORD(vf) vf_permute(vf a, vi order)
+{
+    const vi bytes = vaddq_s32(vmulq_n_s32(order, 0x04040404), vi_set(0x03020100));
+    return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(a), vreinterpretq_u8_s32(bytes)));
+}
+/* Lanes 1, 2, 3 of a, then *p. */
+WORD(vf) vf_shift_in(vf a, const float *p) { return vextq_f32(a, vld1q_dup_f32(p), 1); }
+/* Every third element from p, p + 1, p + 2 on. */
+WORD(void) vf_load_thirds(const float *p, vf v[3])
+{
+    const float32x4x3_t three = vld3q_f32(p);
+    v[0] = three.val[0]; v[1] = three.val[1]; v[2] = three.val[2];
+}
 
 #undef WORD
 /* clang-format on */

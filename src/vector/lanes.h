@@ -72,12 +72,11 @@ STEP struct vi_pair vi_unzip(struct vi_pair a)
     return (struct vi_pair){vf_as_vi(u.low), vf_as_vi(u.high)};
 }
 
-/* The switches of a kernel: none, i32 or i64. An i64 is two int32 in memory, low one first (every vector tier is
- * little-endian), so 64-bit indices are two vectors of halves, zipped when stored and unzipped when loaded. */
-enum form { VALUES, I32, I64 };
+/* The switches of a kernel: none, or of a type. */
+enum form { VALUES, U8, I32, I64 };
 
-STEP void index_store(void *index, enum form form, int64_t i, int64_t lanes, vi low, vi high)
+/* Whether rows from p on, `stride` elements apart, begin with cache lines. */
+STEP int is_aligned(const void *p, int64_t stride, int64_t element_bytes)
 {
-    if (form == I32) vi_store((int32_t *)index + i, lanes, low);
-    if (form == I64) vi_store_pair((int32_t *)index + 2 * i, lanes, vi_zip(low, high));
+    return (uintptr_t)p % 64 == 0 && stride * element_bytes % 64 == 0;
 }

@@ -1,69 +1,115 @@
 /* SPDX-License-Identifier: MIT
  *
- * Max unpooling of 2x2 windows at stride 2, driven by the outputs: every output element asks whether the switch of its
- * window names it, so both rows are written once, zeros included, with no clearing pass before.
+ * Max unpooling of windows side by side, driven by the outputs: every output asks whether the switch of its window names it,
+ * so each row is written once, zeros included, with no clearing pass before. Inputs and switches are dealt out to the outputs
+ * as in expand.h; with factor 1 (channels last) they need not be.
  *
- *     x               x0      x1    …          index doubled the same way; row 0 keeps x where the doubled index
- *     doubled      x0 x0   x1 x1    …          equals its own position, row 1 where it equals that plus width
- *
- * A switch names at most one of its four, so the matches counted are the inputs that were placed.
+ * A switch names at most one output, so the matches counted are the inputs that were placed.
  */
 
-/* The switches as int32; an i64 that does not fit becomes -1, which is no position. */
-STEP vi unpool_index(const void *index, const enum form form, int64_t i, int64_t lanes)
+/* The switches as int32; an i64 whose upper half is not that of the names becomes `no`, which is none of them. */
+STEP vi unpool_switches(const void *index, int64_t at, int64_t lanes, vi upper, vi no, const enum form form)
 {
-    if (form == I32) return vi_load((const int32_t *)index + i, lanes);
-    const struct vi_pair halves = vi_unzip(vi_load_pair((const int32_t *)index + 2 * i, lanes));
-    return vi_select(vi_equal(halves.high, vi_set(0)), halves.low, vi_set(-1));
+    if (form == U8) return vi_load_u8((const uint8_t *)index + at, lanes);
+    if (form == I32) return vi_load((const int32_t *)index + at, lanes);
+    const struct vi_pair halves = vi_unzip(vi_load_pair((const int32_t *)index + 2 * at, lanes));
+    return vi_select(vi_equal(halves.high, upper), halves.low, no);
 }
 
-/* One row: positions of its first VF_LANES elements are `at`. A lane beyond the tail has index 0 and a position above
- * it, so it never matches. */
-STEP int64_t unpool_row(struct vf_pair x, struct vi_pair index, vi at, int64_t lanes, float *row)
+/* One vector of outputs in some rows: those of row r are named name + r*row_step. */
+STEP int64_t unpool_store(const struct ups_unpool_window *w, vf x, vi said, vi name, int64_t lanes, int stream,
+                          float *y)
 {
-    const vm low = vi_equal(index.low, at);
-    const vm high = vi_equal(index.high, vi_add(at, vi_set(VF_LANES)));
+    const vi down = vi_set((int32_t)w->row_step);
+    int64_t found = 0;
 
-    x.low = vf_select(low, x.low, vf_set(0));
-    x.high = vf_select(high, x.high, vf_set(0));
-    vf_store_pair(row, lanes, x);
-    return vm_count(low) + vm_count(high);
-}
-
-STEP int64_t unpool_2x2s2_step(const float *x, const void *index, const enum form form, int64_t i, int64_t lanes, vi at,
-                               vi width, float *row0, float *row1)
-{
-    const vf v = vf_load(x + i, lanes);
-    const vi s = unpool_index(index, form, i, lanes);
-    const struct vf_pair vv = vf_zip(v, v);
-    const struct vi_pair ss = vi_zip(s, s);
-
-    return unpool_row(vv, ss, at, lanes, row0 + 2 * i) + unpool_row(vv, ss, vi_add(at, width), lanes, row1 + 2 * i);
-}
-
-STEP int64_t unpool_2x2s2(const float *x, const void *index, const enum form form, int64_t n, int64_t base,
-                          int64_t width, float *row0, float *row1)
-{
-    const vi w = vi_set((int32_t)width);
-    vi at = vi_add(vi_set((int32_t)base), vi_iota());
-    int64_t i = 0, found = 0;
-
-    for (; i + VF_LANES <= n; i += VF_LANES) {
-        found += unpool_2x2s2_step(x, index, form, i, VF_LANES, at, w, row0, row1);
-        at = vi_add(at, vi_set(2 * VF_LANES));
+    for (int64_t r = 0; r < w->at_once; r++, y += w->row_stride) {
+        vm own = vi_equal(said, name);
+        if (lanes < VF_LANES) own = vm_and(own, vm_first(lanes));
+        if (lanes == VF_LANES && stream)
+            vf_stream(y, vf_select(own, x, vf_set(0)));
+        else
+            vf_store(y, lanes, vf_select(own, x, vf_set(0)));
+        found += vm_count(own);
+        name = vi_add(name, down);
     }
-    if (i < n) found += unpool_2x2s2_step(x, index, form, i, n - i, at, w, row0, row1);
     return found;
 }
 
-static int64_t ISA(unpool_2x2s2_i32)(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
-                                     float *row0, float *row1)
+/* The first `elements` outputs of one vector of inputs; share: what each adds to `name`. */
+STEP int64_t unpool_step(const struct ups_unpool_window *w, vf x, vi said, const int32_t *share, int64_t name,
+                         int64_t elements, int stream, float *y, const int64_t factor)
 {
-    return unpool_2x2s2(x, index, I32, n, base, width, row0, row1);
+    int64_t found = 0;
+
+    for (int64_t p = 0; p < elements; p += VF_LANES) {
+        const vi names = vi_add(vi_set((int32_t)name), vi_load(share + p, VF_LANES));
+        vf v = x;
+        vi s = said;
+        if (factor > 1) {
+            const vi order = vi_load(w->spread.quotient + p, VF_LANES);
+            v = vf_permute(x, order);
+            s = vf_as_vi(vf_permute(vi_as_vf(said), order));
+        }
+        if (p + VF_LANES <= elements)
+            found += unpool_store(w, v, s, names, VF_LANES, stream, y + p);
+        else
+            found += unpool_store(w, v, s, names, elements - p, stream, y + p);
+    }
+    return found;
 }
 
-static int64_t ISA(unpool_2x2s2_i64)(const float *x, const void *index, int64_t n, int64_t base, int64_t width,
-                                     float *row0, float *row1)
+STEP int64_t unpool_lines(const struct ups_unpool_window *window, const float *x, const void *index, float *y,
+                          const int64_t factor, const enum form form)
 {
-    return unpool_2x2s2(x, index, I64, n, base, width, row0, row1);
+    const struct ups_unpool_window w = *window;
+    const int64_t end = w.width / factor; /* of the inputs all of whose outputs are in the row */
+    const vi upper = vi_set((int32_t)(w.base >> 32)), no = vi_set((int32_t)(w.base - 1));
+    int32_t share[VF_LANES * UPS_MOST_FACTOR];
+    const int stream = w.beyond && is_aligned(y, w.y_stride, 4) && is_aligned(y, w.row_stride, 4);
+    int64_t found = 0;
+
+    for (int64_t p = 0; p < VF_LANES * factor; p++)
+        share[p] = (int32_t)(p * w.step + (factor > 1 ? w.spread.remainder[p] * w.tap_step : 0));
+    for (int64_t l = 0; l < w.lines; l++, x += w.x_stride)
+        for (int64_t r = 0; r < w.rows; r += w.at_once) {
+            const int64_t at = l * w.index_stride, name = w.base + l * w.line_step + r * w.row_step;
+            float *to = y + l * w.y_stride + r * w.row_stride;
+            int64_t i = 0;
+            for (; i + VF_LANES <= end; i += VF_LANES)
+                found +=
+                    unpool_step(&w, vf_load(x + i, VF_LANES), unpool_switches(index, at + i, VF_LANES, upper, no, form),
+                                share, name + i * factor * w.step, VF_LANES * factor, stream, to + i * factor, factor);
+            if (i * factor < w.width) {
+                const int64_t lanes = w.n - i < VF_LANES ? w.n - i : VF_LANES;
+                found += unpool_step(&w, vf_load(x + i, lanes), unpool_switches(index, at + i, lanes, upper, no, form),
+                                     share, name + i * factor * w.step, w.width - i * factor, stream, to + i * factor,
+                                     factor);
+            }
+        }
+    if (stream) stream_end();
+    return found;
+}
+
+STEP int64_t unpool(const struct ups_unpool_window *w, const float *x, const void *index, float *y,
+                    const enum form form)
+{
+    if (w->spread.factor == 1) return unpool_lines(w, x, index, y, 1, form);
+    if (w->spread.factor == 2) return unpool_lines(w, x, index, y, 2, form);
+    return unpool_lines(w, x, index, y, w->spread.factor, form);
+}
+
+static int64_t ISA(unpool_u8)(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+{
+    return unpool(w, x, index, y, U8);
+}
+
+static int64_t ISA(unpool_i32)(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+{
+    return unpool(w, x, index, y, I32);
+}
+
+static int64_t ISA(unpool_i64)(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+{
+    return unpool(w, x, index, y, I64);
 }

@@ -14,8 +14,8 @@
 #include "../vector/transpose.h"
 #include "../vector/depthwise.h"
 #include "../vector/pool.h"
-#include "../vector/unpool.h"
 #include "../vector/expand.h"
+#include "../vector/unpool.h"
 #include "../vector/resize.h"
 
 const struct ups_kernels ups_kernels_avx512 = {
@@ -31,22 +31,17 @@ const struct ups_kernels ups_kernels_avx512 = {
     .transpose = UPS_KERNEL(transpose_avx512),
     .depthwise_rows = UPS_KERNEL(depthwise_rows_avx512),
     .depthwise_pixels = UPS_KERNEL(depthwise_pixels_avx512),
-    .pool_row = UPS_KERNEL(pool_row_scalar),
-    .pool_row_i32 = UPS_KERNEL(pool_row_i32_scalar),
-    .pool_row_i64 = UPS_KERNEL(pool_row_i64_scalar),
-    .pool_2x2s2 = UPS_KERNEL(pool_2x2s2_avx512),
-    .pool_2x2s2_i32 = UPS_KERNEL(pool_2x2s2_i32_avx512),
-    .pool_2x2s2_i64 = UPS_KERNEL(pool_2x2s2_i64_avx512),
-    .pool_pixel = UPS_KERNEL(pool_pixel_avx512),
-    .pool_pixel_i32 = UPS_KERNEL(pool_pixel_i32_avx512),
-    .pool_pixel_i64 = UPS_KERNEL(pool_pixel_i64_avx512),
-    .avg_row = UPS_KERNEL(avg_row_avx512),
-    .avg_pixel = UPS_KERNEL(avg_pixel_avx512),
-    .unpool_2x2s2_i32 = UPS_KERNEL(unpool_2x2s2_i32_avx512),
-    .unpool_2x2s2_i64 = UPS_KERNEL(unpool_2x2s2_i64_avx512),
-    .replicate = UPS_KERNEL(replicate_scalar),
+    .pool = UPS_KERNEL(pool_avx512),
+    .pool_u8 = UPS_KERNEL(pool_u8_avx512),
+    .pool_i32 = UPS_KERNEL(pool_i32_avx512),
+    .pool_i64 = UPS_KERNEL(pool_i64_avx512),
+    .avg = UPS_KERNEL(avg_avx512),
+    .unpool_u8 = UPS_KERNEL(unpool_u8_avx512),
+    .unpool_i32 = UPS_KERNEL(unpool_i32_avx512),
+    .unpool_i64 = UPS_KERNEL(unpool_i64_avx512),
+    .replicate = UPS_KERNEL(replicate_avx512),
     .replicate_x2 = UPS_KERNEL(replicate_x2_avx512),
-    .nails = UPS_KERNEL(nails_scalar),
+    .nails = UPS_KERNEL(nails_avx512),
     .nearest_row = UPS_KERNEL(nearest_row_avx512),
     .filter_row = UPS_KERNEL(filter_row_avx512),
     .filter_rows = UPS_KERNEL(filter_rows_avx512),

@@ -47,6 +47,39 @@ WORD(void) vf_store(float *p, int64_t lanes, vf a)
     if (lanes & 1) _mm_store_ss(p, half);
 }
 WORD(void) vi_store(int32_t *p, int64_t lanes, vi a) { vf_store((void *)p, lanes, _mm256_castsi256_ps(a)); }
+WORD(vi) vi_load_u8(const uint8_t *p, int64_t lanes)
+{
+    if (lanes == VF_LANES) return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p));
+    uint64_t all = 0;
+    for (int64_t i = lanes; i-- > 0;) all = all << 8 | p[i];
+    return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((int64_t)all));
+}
+/* The low bytes; base + a in 64 bits. */
+WORD(void) vi_store_u8(uint8_t *p, int64_t lanes, vi a)
+{
+    const __m256i bytes = _mm256_shuffle_epi8(a, _mm256_set1_epi32(0x0c080400));
+    const __m128i all = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    if (lanes == VF_LANES) { _mm_storel_epi64((void *)p, all); return; }
+    uint64_t rest = (uint64_t)_mm_cvtsi128_si64(all);
+    for (int64_t i = 0; i < lanes; i++, rest >>= 8) p[i] = (uint8_t)rest;
+}
+WORD(void) vi_store_i64(int64_t *p, int64_t lanes, vi a, int64_t base)
+{
+    const __m256i low = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(a)), _mm256_set1_epi64x(base));
+    const __m256i high = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_extracti128_si256(a, 1)), _mm256_set1_epi64x(base));
+    const int64_t half = lanes < 4 ? lanes : 4;
+    vf_store((float *)p, 2 * half, _mm256_castsi256_ps(low));
+    vf_store((float *)(p + half), 2 * (lanes - half), _mm256_castsi256_ps(high));
+}
+/* Past the caches, to multiples of 64 bytes; stream_end before anyone else may look. */
+WORD(void) vf_stream(float *p, vf a) { _mm256_stream_ps(p, a); }
+WORD(void) vi_stream_i64(int64_t *p, vi a, int64_t base)
+{
+    const __m256i low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(a)), high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(a, 1));
+    _mm256_stream_si256((void *)p, _mm256_add_epi64(low, _mm256_set1_epi64x(base)));
+    _mm256_stream_si256((void *)(p + 4), _mm256_add_epi64(high, _mm256_set1_epi64x(base)));
+}
+WORD(void) stream_end(void) { _mm_sfence(); }
 WORD(vf) vf_broadcast(const float *p) { return _mm256_broadcast_ss(p); }
 /* a, in a register from here on; emits nothing. A compiler would rather load it again for each use, as an operand of the
  * arithmetic, and a load across two cache lines costs as much as two. */
@@ -71,6 +104,12 @@ WORD(vm) vf_less(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 WORD(vm) vf_is_nan(vf a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q); }
 WORD(vm) vi_equal(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)); }
 WORD(vm) vm_or(vm a, vm b) { return _mm256_or_ps(a, b); }
+WORD(vm) vm_first(int64_t lanes) { return _mm256_castsi256_ps(vi_first(lanes)); }
+WORD(vm) vm_and(vm a, vm b) { return _mm256_and_ps(a, b); }
+WORD(vm) vm_and_ordered(vm m, vf a, vf b) { return _mm256_and_ps(m, _mm256_cmp_ps(a, b, _CMP_ORD_Q)); } /* and neither is NaN */
+WORD(vm) vm_all(void) { return _mm256_castsi256_ps(vi_set(-1)); }
+WORD(int) vm_is_all(vm m) { return _mm256_movemask_ps(m) == 0xff; }
+WORD(int) vm_any(vm m) { return _mm256_movemask_ps(m) != 0; }
 WORD(int64_t) vm_count(vm m) { return __builtin_popcount((unsigned)_mm256_movemask_ps(m)); }
 WORD(vf) vf_select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
 WORD(vi) vi_select(vm m, vi a, vi b) { return _mm256_blendv_epi8(b, a, _mm256_castps_si256(m)); }
@@ -83,6 +122,23 @@ WORD(vf) vf_evens(vf a, vf b) { return vf_order(_mm256_shuffle_ps(a, b, 0x88)); 
 WORD(vf) vf_odds(vf a, vf b) { return vf_order(_mm256_shuffle_ps(a, b, 0xdd)); }
 WORD(vf) vf_zip_low(vf a, vf b) { return vf_join(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0); }
 WORD(vf) vf_zip_high(vf a, vf b) { return vf_join(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 1); }
+/* a[order[i]] */
+WORD(vf) vf_permute(vf a, vi order) { return _mm256_permutevar8x32_ps(a, order); }
+/* Lanes 1, 2, 3 … of a, then *p. */
+WORD(vf) vf_shift_in(vf a, const float *p)
+{ return _mm256_blend_ps(_mm256_permutevar8x32_ps(a, _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 0)), vf_broadcast(p), 0x80); }
+/* Every third element from p, p + 1, p + 2 on. 8 is 1 less than a multiple of 3, so the lanes of one class differ in the three
+ * vectors: two blends collect it, one permutation puts it in order. */
+WORD(void) vf_load_thirds(const float *p, vf v[3])
+{
+    const vf a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(p + 8), c = _mm256_loadu_ps(p + 16);
+    v[0] = _mm256_blend_ps(_mm256_blend_ps(a, b, 0x92), c, 0x24);
+    v[1] = _mm256_blend_ps(_mm256_blend_ps(a, b, 0x24), c, 0x49);
+    v[2] = _mm256_blend_ps(_mm256_blend_ps(a, b, 0x49), c, 0x92);
+    v[0] = _mm256_permutevar8x32_ps(v[0], _mm256_setr_epi32(0, 3, 6, 1, 4, 7, 2, 5));
+    v[1] = _mm256_permutevar8x32_ps(v[1], _mm256_setr_epi32(1, 4, 7, 2, 5, 0, 3, 6));
+    v[2] = _mm256_permutevar8x32_ps(v[2], _mm256_setr_epi32(2, 5, 0, 3, 6, 1, 4, 7));
+}
 WORD(vf) vi_as_vf(vi a) { return _mm256_castsi256_ps(a); }
 WORD(vi) vf_as_vi(vf a) { return _mm256_castps_si256(a); }
 

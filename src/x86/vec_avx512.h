@@ -41,6 +41,33 @@ WORD(void) vf_store(float *p, int64_t lanes, vf a)
 { if (lanes == VF_LANES) _mm512_storeu_ps(p, a); else _mm512_mask_storeu_ps(p, vm_first(lanes), a); }
 WORD(void) vi_store(int32_t *p, int64_t lanes, vi a)
 { if (lanes == VF_LANES) _mm512_storeu_si512(p, a); else _mm512_mask_storeu_epi32(p, vm_first(lanes), a); }
+WORD(vi) vi_load_u8(const uint8_t *p, int64_t lanes)
+{
+    return _mm512_cvtepu8_epi32(lanes == VF_LANES ? _mm_loadu_si128((const void *)p) : _mm_maskz_loadu_epi8(vm_first(lanes), p));
+}
+/* The low bytes; base + a in 64 bits. */
+WORD(void) vi_store_u8(uint8_t *p, int64_t lanes, vi a)
+{
+    const __m128i bytes = _mm512_cvtepi32_epi8(a);
+    if (lanes == VF_LANES) _mm_storeu_si128((void *)p, bytes); else _mm_mask_storeu_epi8(p, vm_first(lanes), bytes);
+}
+WORD(void) vi_store_i64(int64_t *p, int64_t lanes, vi a, int64_t base)
+{
+    const __m512i low = _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(a)), _mm512_set1_epi64(base));
+    const __m512i high = _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(a, 1)), _mm512_set1_epi64(base));
+    if (lanes == VF_LANES) { _mm512_storeu_si512(p, low); _mm512_storeu_si512(p + 8, high); return; }
+    _mm512_mask_storeu_epi64(p, (__mmask8)vm_first(lanes), low);
+    _mm512_mask_storeu_epi64(p + 8, (__mmask8)(vm_first(lanes) >> 8), high);
+}
+/* Past the caches, to multiples of 64 bytes; stream_end before anyone else may look. */
+WORD(void) vf_stream(float *p, vf a) { _mm512_stream_ps(p, a); }
+WORD(void) vi_stream_i64(int64_t *p, vi a, int64_t base)
+{
+    const __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(a)), high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(a, 1));
+    _mm512_stream_si512((void *)p, _mm512_add_epi64(low, _mm512_set1_epi64(base)));
+    _mm512_stream_si512((void *)(p + 8), _mm512_add_epi64(high, _mm512_set1_epi64(base)));
+}
+WORD(void) stream_end(void) { _mm_sfence(); }
 WORD(vf) vf_broadcast(const float *p) { return _mm512_set1_ps(*p); }
 /* a, in a register from here on; emits nothing. A compiler would rather load it again for each use, as an operand of the
  * arithmetic, and a load across two cache lines costs as much as two. */
@@ -65,6 +92,11 @@ WORD(vm) vf_less(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 WORD(vm) vf_is_nan(vf a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 WORD(vm) vi_equal(vi a, vi b) { return _mm512_cmpeq_epi32_mask(a, b); }
 WORD(vm) vm_or(vm a, vm b) { return _kor_mask16(a, b); }
+WORD(vm) vm_and(vm a, vm b) { return _kand_mask16(a, b); }
+WORD(vm) vm_and_ordered(vm m, vf a, vf b) { return _mm512_mask_cmp_ps_mask(m, a, b, _CMP_ORD_Q); } /* and neither is NaN */
+WORD(vm) vm_all(void) { return 0xffff; }
+WORD(int) vm_is_all(vm m) { return m == 0xffff; }
+WORD(int) vm_any(vm m) { return m != 0; }
 WORD(int64_t) vm_count(vm m) { return __builtin_popcount(m); }
 WORD(vf) vf_select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
 WORD(vi) vi_select(vm m, vi a, vi b) { return _mm512_mask_blend_epi32(m, b, a); }
@@ -76,6 +108,23 @@ WORD(vf) vf_evens(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_evens_of_32(
 WORD(vf) vf_odds(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_add(vi_evens_of_32(), vi_set(1)), b); }
 WORD(vf) vf_zip_low(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_zip_of_32(), b); }
 WORD(vf) vf_zip_high(vf a, vf b) { return _mm512_permutex2var_ps(a, vi_add(vi_zip_of_32(), vi_set(8)), b); }
+/* a[order[i]] */
+WORD(vf) vf_permute(vf a, vi order) { return _mm512_permutexvar_ps(order, a); }
+/* Lanes 1, 2, 3 … of a, then *p. */
+WORD(vf) vf_shift_in(vf a, const float *p)
+{ return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(vf_broadcast(p)), _mm512_castps_si512(a), 1)); }
+/* Every third element from p, p + 1, p + 2 on. 16 is 1 more than a multiple of 3, so the lanes of one class differ in the three
+ * vectors: two blends collect it, one permutation puts it in order. */
+WORD(vf) vf_third(vf a, vf b, vf c, vm from_b, vm from_c, vi order)
+{ return _mm512_permutexvar_ps(order, _mm512_mask_blend_ps(from_c, _mm512_mask_blend_ps(from_b, a, b), c)); }
+WORD(void) vf_load_thirds(const float *p, vf v[3])
+{
+    const vf a = _mm512_loadu_ps(p), b = _mm512_loadu_ps(p + 16), c = _mm512_loadu_ps(p + 32);
+    const vi order = _mm512_setr_epi32(0, 3, 6, 9, 12, 15, 2, 5, 8, 11, 14, 1, 4, 7, 10, 13), one = vi_set(1);
+    v[0] = vf_third(a, b, c, 0x4924, 0x2492, order);
+    v[1] = vf_third(a, b, c, 0x9249, 0x4924, _mm512_add_epi32(order, one));
+    v[2] = vf_third(a, b, c, 0x2492, 0x9249, _mm512_add_epi32(order, vi_set(2)));
+}
 WORD(vf) vi_as_vf(vi a) { return _mm512_castsi512_ps(a); }
 WORD(vi) vf_as_vi(vf a) { return _mm512_castps_si512(a); }
 
