@@ -495,14 +495,15 @@ static struct ups_activation some_activation(void)
     return some[check_between(0, 3)];
 }
 
-/* Taps with any range of the outputs of a cell. Cells from one to beyond every tile, rows one behind the other or apart. */
+/* Taps with any range of the outputs of a cell; one in four is the list of k4 s2, three neighbours in two rows. Cells from one to beyond every tile, rows one behind the other or apart. */
 static const char *check_depthwise_rows(ups_depthwise_rows_fn *run, const struct ups_kernels *table)
 {
     for (struct trial t = {0}; next_trial(&t);) {
         const struct ups_activation activation = some_activation();
-        const int64_t s = check_random() & 1 ? check_between(1, 4) : check_between(1, 70);
+        const int quad = check_between(0, 3) == 0;
+        const int64_t s = quad ? 2 : check_random() & 1 ? check_between(1, 4) : check_between(1, 70);
         const int64_t n = check_random() & 1 ? t.n : t.n * s - check_between(0, s - 1), cells = (n + s - 1) / s;
-        struct ups_depthwise d = {.taps = check_between(0, 7),
+        struct ups_depthwise d = {.taps = quad ? 6 : check_between(0, 7),
                                   .stride = s,
                                   .rows = check_between(1, 3),
                                   .n = n,
@@ -513,6 +514,10 @@ static const char *check_depthwise_rows(ups_depthwise_rows_fn *run, const struct
         for (int64_t i = 0; i < d.taps; i++) {
             tap[i].first = check_between(0, 2) ? 0 : check_between(0, s - 1);
             tap[i].last = check_between(0, 2) ? s : check_between(tap[i].first + 1, s);
+            if (quad) {
+                tap[i].first = i % 3 == 0;
+                tap[i].last = i % 3 == 2 ? 1 : 2;
+            }
             tap[i].x = values(&t, (d.rows - 1) * d.x_stride + cells);
             tap[i].w = values(&t, tap[i].last - tap[i].first);
         }
@@ -538,6 +543,7 @@ static const char *check_depthwise_rows(ups_depthwise_rows_fn *run, const struct
     return NULL;
 }
 
+/* Taps apart, or two that are neighbouring pixels. */
 static const char *check_depthwise_pixels(ups_depthwise_pixels_fn *run, const struct ups_kernels *table)
 {
     for (struct trial t = {0}; next_trial(&t);) {
@@ -550,9 +556,12 @@ static const char *check_depthwise_pixels(ups_depthwise_pixels_fn *run, const st
                                          .y_stride = channels + check_between(0, 2),
                                          .activation = &activation};
         const float **x = pointers(&t, d.taps), **weights = pointers(&t, d.taps), *bias = values(&t, channels);
+        for (int64_t i = 0; i < d.taps; i++) weights[i] = values(&t, channels);
         for (int64_t i = 0; i < d.taps; i++) {
-            x[i] = values(&t, (d.n - 1) * d.x_stride + channels);
-            weights[i] = values(&t, channels);
+            const int64_t more = i + 1 < d.taps && check_random() & 1;
+            const float *first = values(&t, (d.n - 1 + more) * d.x_stride + channels);
+            x[i] = first + more * d.x_stride;
+            if (more) x[++i] = first;
         }
         d.x = x;
         d.w = weights;

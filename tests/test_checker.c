@@ -219,6 +219,68 @@ static void transpose_reads_on(const float *x, int64_t rows, int64_t columns, in
     RIGHT.transpose.run(x, rows, columns, x_stride, y, y_stride);
 }
 
+/* ---- depthwise ---- */
+
+static void rows_whole_cells(const struct ups_depthwise *d, float *y)
+{
+    struct ups_depthwise whole = *d;
+    whole.n = d->n - d->n % d->stride;
+    if (whole.n) RIGHT.depthwise_rows.run(&whole, y);
+}
+
+/* The taps that meet the last output of a cell do not. */
+static void rows_one_output_less(const struct ups_depthwise *d, float *y)
+{
+    struct ups_depthwise_tap taps[8];
+    struct ups_depthwise less = *d;
+    less.tap = taps;
+    for (int64_t t = 0; t < d->taps; t++) {
+        taps[t] = d->tap[t];
+        if (taps[t].last == d->stride) taps[t].last--;
+    }
+    RIGHT.depthwise_rows.run(&less, y);
+}
+
+static void rows_backwards(const struct ups_depthwise *d, float *y)
+{
+    struct ups_depthwise_tap taps[8];
+    struct ups_depthwise backwards = *d;
+    backwards.tap = taps;
+    for (int64_t t = 0; t < d->taps; t++) taps[t] = d->tap[d->taps - 1 - t];
+    RIGHT.depthwise_rows.run(&backwards, y);
+}
+
+static void rows_read_on(const struct ups_depthwise *d, float *y)
+{
+    const int64_t cells = (d->n + d->stride - 1) / d->stride;
+    for (int64_t t = 0; t < d->taps; t++) touch(d->tap[t].x + (d->rows - 1) * d->x_stride + cells);
+    RIGHT.depthwise_rows.run(d, y);
+}
+
+static void rows_clear_gaps(const struct ups_depthwise *d, float *y)
+{
+    RIGHT.depthwise_rows.run(d, y);
+    if (d->rows > 1 && d->y_stride > d->n) put(y + d->n, 0);
+}
+
+static void pixels_bias_first(const struct ups_depthwise_pixels *d, float *y)
+{
+    RIGHT.depthwise_pixels.run(d, y);
+    if (d->taps < 2 || d->activation->kind != UPS_NO_ACTIVATION) return;
+    for (int64_t i = 0; i < d->n * d->channels; i++) {
+        const int64_t o = i / d->channels, c = i % d->channels;
+        float sum = d->bias[c];
+        for (int64_t t = 0; t < d->taps; t++) sum += d->w[t][c] * d->x[t][o * d->x_stride + c];
+        y[o * d->y_stride + c] = sum;
+    }
+}
+
+static void pixels_read_on(const struct ups_depthwise_pixels *d, float *y)
+{
+    for (int64_t t = 0; t < d->taps; t++) touch(d->w[t] + d->channels);
+    RIGHT.depthwise_pixels.run(d, y);
+}
+
 /* ---- pooling ---- */
 
 static void pool_same_lines(const struct ups_pool_window *window, int64_t n, float *y, void *index)
@@ -568,6 +630,13 @@ static const char *const outcomes[] = {"passes", "fails its check", "faults"};
     X(transpose, transpose_lanes, FAILS)            \
     X(transpose, transpose_gaps, FAILS)             \
     X(transpose, transpose_reads_on, FAULTS)        \
+    X(depthwise_rows, rows_whole_cells, FAILS)      \
+    X(depthwise_rows, rows_one_output_less, FAILS)  \
+    X(depthwise_rows, rows_backwards, FAILS)        \
+    X(depthwise_rows, rows_clear_gaps, FAILS)       \
+    X(depthwise_rows, rows_read_on, FAULTS)         \
+    X(depthwise_pixels, pixels_bias_first, FAILS)   \
+    X(depthwise_pixels, pixels_read_on, FAULTS)     \
     X(pool, pool_same_lines, FAILS)                 \
     X(pool_i64, pool_narrow, FAILS)                 \
     X(pool_i32, pool_scans_rows, FAILS)             \

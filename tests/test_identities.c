@@ -646,6 +646,7 @@ static void deconv_is_sub_pixel(const char *tier)
         e->strides[a] = 1;
         e->kernel_shape[a] /= s;
     }
+    reproducible(&narrow);
     float *w = room(weight_count(e), sizeof *w);
     for (int64_t i = 0; i < d->in_channels; i++)
         for (int64_t o = 0; o < d->out_channels; o++) {

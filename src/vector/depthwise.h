@@ -280,6 +280,17 @@ STEP void depthwise_pixels(const struct ups_depthwise_pixels *d, const int64_t p
     for (int64_t t = 0; t < d->taps; t++) {
         const vf w = vf_load(d->w[t] + c, lanes);
         const float *x = d->x[t] + at + c;
+        if (t + 1 < d->taps && d->x[t + 1] + d->x_stride == d->x[t]) {
+            const vf v = vf_load(d->w[++t] + c, lanes);
+            x = d->x[t] + at + c;
+            vf before = vf_load(x, lanes);
+            UNROLL for (int64_t o = 0; o < pixels; o++) {
+                const vf here = vf_keep(vf_load(x + (o + 1) * d->x_stride, lanes));
+                sum[o] = vf_fma(v, before, vf_fma(w, here, sum[o]));
+                before = here;
+            }
+            continue;
+        }
         UNROLL for (int64_t o = 0; o < pixels; o++) sum[o] = vf_fma(w, vf_load(x + o * d->x_stride, lanes), sum[o]);
     }
     UNROLL for (int64_t o = 0; o < pixels; o++) sum[o] = vf_add(sum[o], bias);
@@ -307,6 +318,10 @@ static void ISA(depthwise_pixels)(const struct ups_depthwise_pixels *given, floa
     int64_t o = 0;
 
     for (; o + 8 <= d.n; o += 8) depthwise_strip(&d, 8, o, act, y);
+    if (o > 0 && o < d.n) { /* some of them again: cheaper than as many short strips */
+        depthwise_strip(&d, 8, d.n - 8, act, y);
+        return;
+    }
     for (; o + 3 <= d.n; o += 3) depthwise_strip(&d, 3, o, act, y);
     for (; o < d.n; o++) depthwise_strip(&d, 1, o, act, y);
 }
