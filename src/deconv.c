@@ -13,7 +13,7 @@
 #include "error.h"
 
 /* In the order in which ties are decided. The first is the reference: eligible under every policy and on every tier. */
-static const struct ups_deconv_algorithm *const algorithms[] = {&ups_deconv_phase, &ups_deconv_gemm,
+static const struct ups_deconv_algorithm *const algorithms[] = {&ups_deconv_phase, &ups_deconv_planar, &ups_deconv_gemm,
                                                                 &ups_deconv_scatter};
 enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
 
@@ -99,11 +99,12 @@ static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char 
     int chosen = automatic ? cheapest(d, op->policy) : find_algorithm(name);
     if (chosen < 0)
         return ups_error(UPS_INVALID,
-                         "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter", name);
+                         "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, planar, gemm, scatter",
+                         name);
     if (excluded(op->policy, chosen))
         return ups_error(
             UPS_UNSUPPORTED,
-            "options.algorithm = \"%s\" under policy reproducible; legal: phase, scatter, whose outputs are "
+            "options.algorithm = \"%s\" under policy reproducible; legal: phase, planar, scatter, whose outputs are "
             "one chain each",
             name);
     d->algorithm = algorithms[chosen];

@@ -43,13 +43,13 @@ struct ups_deconv {
         int64_t group, in, out, tap[3];
     } w; /* element strides of the caller's weights */
     const struct ups_deconv_algorithm *algorithm;
-    const char *verdict[3]; /* per algorithm in their order: why it was taken or not */
-    double work[3];
+    const char *verdict[4]; /* per algorithm in their order: why it was taken or not */
+    double work[4];
     float *packed; /* `packed_floats` for each convolution group; NULL with UPS_WEIGHTS_AT_RUN */
     size_t packed_floats;
     int64_t
         blocks; /* what the algorithm can compute apart of one part of the output, with weights of their own; >= 1 */
-    struct ups_phase_group *phase_group; /* algorithm phase */
+    struct ups_phase_group *phase_group; /* algorithms phase and planar */
     int64_t phase_groups, row_groups;    /* all; those that differ along W alone and stand together */
     int64_t kept;   /* floats of outputs that are kept apart, for each output along W of a line of cells */
     int64_t merged; /* the first axis whose phases are merged, 3 for none */
@@ -86,7 +86,7 @@ struct ups_deconv_algorithm {
     void (*run)(const struct ups_deconv_run *run, const struct ups_box *box);
 };
 
-extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter;
+extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_planar, ups_deconv_gemm, ups_deconv_scatter;
 
 /* Axes, channels and the strides of the weights, of a checked descriptor, into a zeroed struct. */
 int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *desc);

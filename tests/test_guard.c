@@ -313,8 +313,8 @@ static void run_ways(struct call *call, const struct ways *ways, bool bad)
 
 static void run_algorithms(struct call *call, const struct ways *ways, bool bad)
 {
-    static const char *const names[] = {NULL, "phase", "gemm", "scatter"};
-    const int count = call->desc.head.op == UPS_CONV_TRANSPOSE ? 4 : 1;
+    static const char *const names[] = {NULL, "phase", "planar", "gemm", "scatter"};
+    const int count = call->desc.head.op == UPS_CONV_TRANSPOSE ? 5 : 1;
     for (int t = 0; t < tier_count; t++)
         for (int i = 0; i < count; i++) {
             call->isa = tiers[t];

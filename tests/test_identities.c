@@ -125,16 +125,16 @@ static void run(struct call *call, const char *tier)
 
 static void random_algorithm(struct call *call)
 {
-    static const char *const names[] = {NULL, "phase", "gemm", "scatter"};
-    call->algorithm = names[check_between(0, 3)];
+    static const char *const names[] = {NULL, "phase", "planar", "gemm", "scatter"};
+    call->algorithm = names[check_between(0, 4)];
     call->policy = (int32_t)check_between(UPS_POLICY_ACCURATE, UPS_POLICY_FAST);
 }
 
 /* Sums of gaussians that must be equal to the bit. */
 static void reproducible(struct call *call)
 {
-    static const char *const names[] = {NULL, "phase", "scatter"};
-    call->algorithm = names[check_between(0, 2)];
+    static const char *const names[] = {NULL, "phase", "planar", "scatter"};
+    call->algorithm = names[check_between(0, 3)];
     call->policy = UPS_POLICY_REPRODUCIBLE;
 }
 
@@ -1204,12 +1204,12 @@ static void layouts_of_nearest(const char *tier)
 
 static void layouts_of_deconv(const char *tier)
 {
-    static const char *const names[] = {NULL, "phase", "scatter"};
+    static const char *const names[] = {NULL, "phase", "planar", "scatter"};
     struct call deconv;
     int64_t out[3];
     random_conv(&deconv, true, out);
     deconv.policy = UPS_POLICY_REPRODUCIBLE;
-    deconv.algorithm = names[check_between(0, 2)];
+    deconv.algorithm = names[check_between(0, 3)];
     deconv.x = floats(in_count(&deconv));
     deconv.w = floats(weight_count(&deconv.desc.conv));
     if (call_chance(50)) deconv.bias = floats(deconv.desc.conv.out_channels);

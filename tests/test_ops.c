@@ -366,7 +366,8 @@ static void test_shuffle(void **unused)
 
 /* ---- conv_transpose ---- */
 
-static const char *const algorithms[] = {NULL, "auto", "phase", "gemm", "scatter"};
+static const char *const algorithms[] = {NULL, "auto", "phase", "planar", "gemm", "scatter"};
+enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
 
 static void random_activation(ups_conv_transpose_desc *d)
 {
@@ -450,7 +451,7 @@ static void compare_conv(struct call *call, const int64_t *out)
     double *y = room(n, sizeof *y), *magnitude = room(n, sizeof *magnitude);
     naive_conv_transpose(&call->desc.conv, call->dims, call->x, call->w, call->bias, out, y, magnitude);
     for (int i = 0; i < tier_count; i++)
-        for (int j = 0; j < 5; j++) {
+        for (int j = 0; j < ALGORITHMS; j++) {
             if (check_quick() && j < 2 && call_chance(50)) continue;
             call->policy = call_chance(50) ? UPS_POLICY_ACCURATE : UPS_POLICY_FAST;
             run_algorithm(call, algorithms[j], tiers[i]);
@@ -569,7 +570,7 @@ static void compare_chain(struct call *call, const int64_t *out)
     naive_chain(&call->desc.conv, call->dims, call->x, call->w, call->bias, out, false, apart);
     call->policy = UPS_POLICY_REPRODUCIBLE;
     for (int i = 0; i < tier_count; i++)
-        for (int j = 0; j < 5; j++) {
+        for (int j = 0; j < ALGORITHMS; j++) {
             call->algorithm = algorithms[j];
             call->isa = tiers[i];
             int32_t status = call_run(call);
@@ -703,7 +704,7 @@ static void compare_sampled(struct call *call, const int64_t *out)
     int64_t plane = naive_plane(out, call->desc.head.rank), O = call->desc.conv.out_channels;
     int64_t n = conv_out_count(call, out), step = n / SAMPLES + 1;
     for (int i = 0; i < tier_count; i++)
-        for (int j = 1; j < 5; j++) {
+        for (int j = 1; j < ALGORITHMS; j++) {
             run_algorithm(call, algorithms[j], tiers[i]);
             for (int64_t at = 0; at < n; at += step) {
                 double magnitude,
@@ -746,7 +747,7 @@ static void test_regression_R12(void **unused)
         want[16 + at1[i]] = -x[4 + i];
     }
     for (int t = 0; t < tier_count; t++)
-        for (int j = 0; j < 5; j++)
+        for (int j = 0; j < ALGORITHMS; j++)
             for (int32_t layout = FIRST; layout <= LAST; layout++) {
                 struct call call;
                 call_init(&call, UPS_CONV_TRANSPOSE, 2);
@@ -847,7 +848,7 @@ static void factor_call(struct call *call, const struct exact *e, int32_t layout
 static void check_factors(const struct exact *e, bool positive)
 {
     for (int t = 0; t < tier_count; t++)
-        for (int j = 2; j < 5; j++) {
+        for (int j = 2; j < ALGORITHMS; j++) {
             struct call call;
             factor_call(&call, e, t % 2 ? FIRST : LAST);
             run_algorithm(&call, algorithms[j], tiers[t]);

@@ -19,10 +19,10 @@ static const char *tiers[8];
 static int tier_count;
 
 /* Small calls of every operation, in every rank and layout; variant counts the algorithms of conv_transpose. */
-static const char *const algorithms[] = {"phase", "gemm", "scatter"};
+static const char *const algorithms[] = {"phase", "planar", "gemm", "scatter"};
 static const int32_t operations[] = {UPS_MAX_POOL,     UPS_MAX_UNPOOL, UPS_REPLICATE,
                                      UPS_BED_OF_NAILS, UPS_RESIZE,     UPS_CONV_TRANSPOSE};
-enum { VARIANTS = 8 }; /* six operations, conv_transpose in three algorithms */
+enum { VARIANTS = 9 }; /* six operations, conv_transpose in four algorithms */
 
 struct arrays {
     float *x, *w, *bias;
