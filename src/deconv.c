@@ -14,8 +14,9 @@
 #include "error.h"
 
 /* In the order in which ties are decided. The first is the reference: eligible under every policy and on every tier. */
-static const struct ups_deconv_algorithm *const algorithms[] = {
-    &ups_deconv_phase, &ups_deconv_gemm, &ups_deconv_scatter, &ups_deconv_depthwise, &ups_deconv_winograd};
+static const struct ups_deconv_algorithm *const algorithms[] = {&ups_deconv_phase,     &ups_deconv_planar,
+                                                                &ups_deconv_gemm,      &ups_deconv_scatter,
+                                                                &ups_deconv_depthwise, &ups_deconv_winograd};
 enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms, WINOGRAD = ALGORITHMS - 1 };
 
 /* ---- geometry ---- */
@@ -110,16 +111,16 @@ static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char 
     for (int i = 0; i < ALGORITHMS; i++) d->work[i] = algorithms[i]->work(d, op->kernels);
     int chosen = automatic ? cheapest(d, op->policy) : find_algorithm(name);
     if (chosen < 0)
-        return ups_error(
-            UPS_INVALID,
-            "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, gemm, scatter, depthwise, winograd",
-            name);
+        return ups_error(UPS_INVALID,
+                         "options.algorithm = \"%.40s\"; legal for conv_transpose: auto, phase, planar, gemm, scatter, "
+                         "depthwise, winograd",
+                         name);
     if (excluded(op->policy, chosen))
-        return ups_error(
-            UPS_UNSUPPORTED,
-            "options.algorithm = \"%s\" under policy reproducible; legal: phase, scatter, depthwise, whose outputs are "
-            "one chain each",
-            name);
+        return ups_error(UPS_UNSUPPORTED,
+                         "options.algorithm = \"%s\" under policy reproducible; legal: phase, planar, scatter, "
+                         "depthwise, whose outputs are "
+                         "one chain each",
+                         name);
     if (chosen != WINOGRAD && isinf(d->work[chosen]))
         return ups_error(UPS_UNSUPPORTED,
                          "options.algorithm = \"%s\" with %" PRId64 " input and %" PRId64

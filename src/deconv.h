@@ -52,7 +52,7 @@ struct ups_deconv {
     size_t packed_floats;
     int64_t
         blocks; /* what the algorithm can compute apart of one part of the output, with weights of their own; >= 1 */
-    struct ups_phase_group *phase_group; /* algorithm phase */
+    struct ups_phase_group *phase_group; /* algorithms phase and planar */
     int64_t phase_groups, row_groups;    /* all; those that differ along W alone and stand together */
     int64_t kept;   /* floats of outputs that are kept apart, for each output along W of a line of cells */
     int64_t merged; /* the first axis whose phases are merged, 3 for none */
@@ -99,8 +99,8 @@ struct ups_deconv_algorithm {
     void (*run)(const struct ups_deconv_run *run, const struct ups_box *box);
 };
 
-extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_gemm, ups_deconv_scatter, ups_deconv_depthwise,
-    ups_deconv_winograd;
+extern const struct ups_deconv_algorithm ups_deconv_phase, ups_deconv_planar, ups_deconv_gemm, ups_deconv_scatter,
+    ups_deconv_depthwise, ups_deconv_winograd;
 
 /* deconv_winograd.c. Why the algorithm cannot do a layer under a policy; NULL if it can, and its forms are chosen. */
 const char *ups_winograd_refusal(struct ups_deconv *d, int32_t policy);

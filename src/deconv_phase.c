@@ -21,30 +21,9 @@
  */
 #include <string.h>
 
-#include "deconv.h"
+#include "deconv_phases.h"
 
 /* ---- phases ---- */
-
-/* The runs of phases along one axis that may share a product. */
-struct kind {
-    int64_t t0, phases, taps;
-};
-
-/* The i-th run, or false past the last: each phase alone, or merged with all others of as many taps. */
-static bool kind_of(const struct ups_deconv_axis *a, bool merged, int64_t i, struct kind *kind)
-{
-    int64_t longer = a->k % a->step_t; /* phases below this have one tap more */
-    if (!merged) {
-        *kind = (struct kind){i, 1, a->k / a->step_t + (i < longer)};
-        return i < a->phases;
-    }
-    if (longer && i == 0) {
-        *kind = (struct kind){0, longer, a->k / a->step_t + 1};
-        return true;
-    }
-    *kind = (struct kind){longer, a->phases - longer, a->k / a->step_t};
-    return i == (longer > 0) && kind->phases > 0;
-}
 
 /* Multiply-adds per cell and input channel with the axes from `merged` on merged, padding of the columns counted. Phases of
  * as many taps cost the same, so each kind is counted once with its number. */
@@ -63,13 +42,6 @@ static double columns_times_taps(const struct ups_deconv *d, int64_t merged, int
     return sum;
 }
 
-/* The outputs of a cell's phases lie within one stride: merged, each cell is computed once and most of it is used. A dilation
- * spreads them over other cells. */
-static bool close_together(const struct ups_deconv_axis *a)
-{
-    return (a->phases - 1) * a->d < a->s;
-}
-
 /* The first merged axis: as few as reach the least padding. */
 static int64_t best_merge(const struct ups_deconv *d, int64_t lanes)
 {
@@ -83,17 +55,6 @@ static double work(const struct ups_deconv *d, const struct ups_kernels *kernels
 {
     int64_t lanes = kernels->lanes;
     return (double)d->in * columns_times_taps(d, best_merge(d, lanes), lanes, 0, 1, 1);
-}
-
-static int64_t group_taps(const struct ups_phase_group *p)
-{
-    return p->taps[0] * p->taps[1] * p->taps[2];
-}
-
-static int64_t kinds(const struct ups_deconv_axis *a, bool merged)
-{
-    int64_t longer = a->k % a->step_t;
-    return merged ? (longer > 0) + (longer < a->phases) : a->phases;
 }
 
 /* Columns in packed panels: the last one is as many vectors wide as it needs. */
@@ -162,17 +123,6 @@ static size_t panel_at(const struct ups_deconv *d, const struct ups_phase_group 
 
 /* ---- packing ---- */
 
-/* Where column j stands: its phase on each axis and its output channel. */
-static void column_of(const struct ups_phase_group *p, int64_t out, int64_t j, int64_t t0[3], int64_t *channel)
-{
-    *channel = j % out;
-    j /= out;
-    for (int a = 2; a >= 0; a--) {
-        t0[a] = p->t0[a] + j % p->phases[a];
-        j /= p->phases[a];
-    }
-}
-
 static void pack_group(const struct ups_deconv *d, const struct ups_phase_group *p, const struct ups_kernels *kernels,
                        const float *weights, float *to)
 {
@@ -226,27 +176,6 @@ struct product {
     int64_t channel; /* the block's first */
     int64_t pixel;   /* from output to output along W */
 };
-
-/* Output of cell c and phase t0 on an axis: c*s + shift. */
-static int64_t shift(const struct ups_deconv_axis *a, int64_t t0)
-{
-    return t0 * a->d - a->pad;
-}
-
-/* Cells that have an output of phases t0 … t0 + phases - 1 in [lo, hi). */
-static void cells(const struct ups_deconv_axis *a, int64_t t0, int64_t phases, int64_t lo, int64_t hi, int64_t *first,
-                  int64_t *last)
-{
-    *first = ups_ceil_div(lo - shift(a, t0 + phases - 1), a->s);
-    *last = ups_ceil_div(hi - shift(a, t0), a->s);
-}
-
-/* The pixels that reach outputs [lo, hi) along W through any tap. */
-static void pixels(const struct ups_deconv_axis *w, int64_t lo, int64_t hi, int64_t *first, int64_t *last)
-{
-    *first = ups_floor_div(lo + w->pad - (w->k - 1) * w->d, w->s);
-    *last = ups_floor_div(hi - 1 + w->pad, w->s) + 1;
-}
 
 static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
 {

@@ -601,8 +601,8 @@ int call_algorithms(const char *names[8])
 
 bool call_may_refuse(const struct call *call)
 {
-    static const char *const all[] = {"auto", "phase", "gemm", "scatter"};
-    for (int i = 0; i < 4; i++)
+    static const char *const all[] = {"auto", "phase", "planar", "gemm", "scatter"};
+    for (int i = 0; i < 5; i++)
         if (!call->algorithm || strcmp(call->algorithm, all[i]) == 0) return false;
     return true;
 }

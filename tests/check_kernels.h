@@ -255,10 +255,10 @@ static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
 
     for (int64_t columns = 1; columns <= table->nr; columns++)
         for (int64_t r = 0; r < table->mr[(columns - 1) / lanes]; r++) {
-            const int64_t s = check_between(0, 4), taps = taps_depth[s][0], depth = taps_depth[s][1], rows = r + 1;
+            const int64_t s = (r + columns) % 5, taps = taps_depth[s][0], depth = taps_depth[s][1], rows = r + 1;
             const int64_t a_stride = s % 2 ? depth + check_between(0, 3) : check_between(1, depth);
             const int64_t read = (columns + lanes - 1) / lanes * lanes, b_stride = read + check_between(0, 2);
-            const int64_t c_stride = columns + check_between(0, 3), bias = check_between(0, 2), add = !bias && s > 1;
+            const int64_t c_stride = columns + check_between(0, 3), bias = s == 4 ? 1 : check_between(0, 2), add = !bias && s > 1;
 
             operand_count = 0;
             t.n = rows;

@@ -87,10 +87,12 @@ static const struct {
     {{"kernel_shape", "3"}, {"strides", "2"}, {"in_channels", "4"}, {"out_channels", "4"}, {"activation", "relu"}}
 #define DEPTHWISE {{"kernel_shape", "3"}, {"strides", "2"}, {"in_channels", "4"}, {"out_channels", "4"}, {"group", "4"}}
     {UPS_CONV_TRANSPOSE, DECONV, "phase", 0},
+    {UPS_CONV_TRANSPOSE, DECONV, "planar", 0},
     {UPS_CONV_TRANSPOSE, DECONV, "gemm", 0},
     {UPS_CONV_TRANSPOSE, DECONV, "scatter", 0},
     {UPS_CONV_TRANSPOSE, DEPTHWISE, "depthwise", 0},
     {UPS_CONV_TRANSPOSE, DECONV, "phase", UPS_WEIGHTS_AT_RUN},
+    {UPS_CONV_TRANSPOSE, DECONV, "planar", UPS_WEIGHTS_AT_RUN},
     {UPS_CONV_TRANSPOSE, DECONV, "gemm", UPS_WEIGHTS_AT_RUN},
     {UPS_CONV_TRANSPOSE, DECONV, "scatter", UPS_WEIGHTS_AT_RUN},
     {UPS_CONV_TRANSPOSE, DEPTHWISE, "depthwise", UPS_WEIGHTS_AT_RUN},

@@ -1228,9 +1228,9 @@ static void test_bad_workspace(void **unused)
 {
     (void)unused;
     int seen = 0;
-    static const char *const algorithms[] = {"auto", "phase", "gemm", "scatter"};
+    static const char *const algorithms[] = {"auto", "phase", "planar", "gemm", "scatter"};
     for (int i = 0; i < OPS; i++)
-        for (int k = 0; k < (all_ops[i] == UPS_CONV_TRANSPOSE ? 4 : 1); k++) {
+        for (int k = 0; k < (all_ops[i] == UPS_CONV_TRANSPOSE ? 5 : 1); k++) {
             struct rig rig;
             char value[32], range[32];
             rig_start(&rig, all_ops[i]);

@@ -332,12 +332,12 @@ static void try_all(const union desc *desc, const union desc *other)
     fill_weights(desc);
     convert_indices(desc, dims);
 
-    static const char *const algorithms[] = {NULL, "auto", "phase", "gemm", "scatter", "depthwise", "direct"};
+    static const char *const algorithms[] = {NULL, "auto", "phase", "planar", "gemm", "scatter", "depthwise", "direct"};
     ups_options options;
     ups_op *op = NULL;
     ups_options_init(&options, sizeof options);
     options.policy = (int32_t)check_between(1, 3);
-    options.algorithm = call_chance(80) ? NULL : algorithms[check_between(0, 6)];
+    options.algorithm = call_chance(80) ? NULL : algorithms[check_between(0, 7)];
     options.max_isa = call_chance(30) ? "scalar" : NULL;
     options.allocate = allocate;
     options.release = release;

@@ -131,8 +131,8 @@ static bool is_depthwise(const struct call *call)
 
 static void random_algorithm(struct call *call)
 {
-    static const char *const names[] = {NULL, "phase", "gemm", "scatter", "depthwise"};
-    call->algorithm = names[check_between(0, is_depthwise(call) ? 4 : 3)];
+    static const char *const names[] = {NULL, "phase", "planar", "gemm", "scatter", "depthwise"};
+    call->algorithm = names[check_between(0, is_depthwise(call) ? 5 : 4)];
     call->policy = (int32_t)check_between(UPS_POLICY_ACCURATE, UPS_POLICY_FAST);
     if (!call->algorithm) call->policy = UPS_POLICY_REPRODUCIBLE; /* winograd transforms even weights of 0 and 1 */
 }
@@ -140,8 +140,8 @@ static void random_algorithm(struct call *call)
 /* Sums of gaussians that must be equal to the bit. */
 static void reproducible(struct call *call)
 {
-    static const char *const names[] = {NULL, "phase", "scatter", "depthwise"};
-    call->algorithm = names[check_between(0, is_depthwise(call) ? 3 : 2)];
+    static const char *const names[] = {NULL, "phase", "planar", "scatter", "depthwise"};
+    call->algorithm = names[check_between(0, is_depthwise(call) ? 4 : 3)];
     call->policy = UPS_POLICY_REPRODUCIBLE;
 }
 

@@ -853,10 +853,10 @@ static void deconv_at(const struct place *p, struct deconv how, bool depthwise, 
 
 static void deconv(struct deconv how, const double *want, int64_t m)
 {
-    static const char *algorithms[] = {NULL, "phase", "gemm", "scatter", "depthwise"};
+    static const char *algorithms[] = {NULL, "phase", "planar", "gemm", "scatter", "depthwise"};
     struct place p = {0};
     while (next_place(&p))
-        for (int i = 0; i < 20; i++)
+        for (int i = 0; i < 24; i++)
             if (how.size || !(i & 2)) deconv_at(&p, how, i & 1, i & 2, algorithms[i / 4], want, m);
 }
 

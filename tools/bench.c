@@ -35,7 +35,7 @@ static const char help_text[] =
     "  OP                of max_pool, avg_pool, max_unpool, replicate, bed_of_nails, pixel_shuffle, resize,\n"
     "                    conv_transpose …: these alone\n"
     "  --isa NAME        all (each tier this machine runs; the default), best, scalar, avx2, avx512, neon\n"
-    "  --algorithm NAME  all (the default), auto (what the library chooses), or one: phase, gemm, scatter …\n"
+    "  --algorithm NAME  all (the default), auto (what the library chooses), or one: phase, planar, gemm …\n"
     "  --layout NAME     first (the default), last, all\n"
     "  --threads N       1 without it\n"
     "  --filter RE       only rows whose name, like conv_transpose/unet2/f32/first/phase/avx2/t1, has a match of this\n"

@@ -231,6 +231,7 @@ static const struct check {
     {"resize", check_resize, NULL},
     {"conv_transpose", check_conv_transpose, NULL},
     {"conv_transpose by phase", check_conv_transpose, "phase"},
+    {"conv_transpose by planar", check_conv_transpose, "planar"},
     {"conv_transpose by gemm", check_conv_transpose, "gemm"},
     {"conv_transpose by scatter", check_conv_transpose, "scatter"},
 };

@@ -26,7 +26,7 @@ static const char help_text[] =
     "  --layout first|last     order of the axes in the files: N, C, spatial (first) or N, spatial, C\n"
     "  --preset NAME           whose meaning; torch without it. A key overrides its own field\n"
     "  --isa NAME              no tier above scalar, avx2, avx512, neon\n"
-    "  --algorithm NAME        conv_transpose: phase, gemm, scatter, depthwise\n"
+    "  --algorithm NAME        conv_transpose: phase, planar, gemm, scatter, depthwise, winograd\n"
     "  --policy NAME           accurate, fast, reproducible\n"
     "  --threads N             1 without it\n"
     "  --repeat N              warm up, then time N runs\n"

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Algorithm planar: the products of algorithm phase with the tile turned around, for few output channels. Rows of the tile are
+ * (phase, output channel) and their weights are broadcast; lanes are cells along W, whatever their number, so that no lane is
+ * lost to channels that are not there.
+ *
+ *     sums[phase, channel][cell] = sum over taps and input channels of  w[tap][phase, channel][input] * x[input][cell - tap]
+ *
+ * The product reads pixels planar, [input channel][row][pixel], from a window of the source rows under a strip of cells. Rows
+ * lie in it end to end with the zeros of the padding between them, and the cells of a strip are computed as one line: a tap is
+ * an offset, the same for all of them. Cells that fall between rows are computed for nothing, as many as there are taps left of
+ * a cell; for that no lane is lost at the end of each row.
+ *
+ *     window   x0 x1 x2 x3  0  x4 x5 x6 x7  0          tap (jh, jw): jh rows and jw pixels back
+ *     cells    c0 c1 c2 c3 c4  c5 c6 c7 c8 c9
+ *
+ * The next strip keeps the rows it shares with this one. Both layouts enter here: channels first are copied, last transposed.
+ *
+ * Each output is the same chain as in algorithm phase: taps in row-major order and input channels inside, from 0, bias last.
+ */
+#include <string.h>
+
+#include "deconv_phases.h"
+
+/* ---- the groups of phases ---- */
+
+/* Rows of a tile. Two vectors of cells go with each, and it takes 8 accumulators to keep the machine busy. */
+static double tile_work(const struct ups_kernels *kernels, int64_t rows)
+{
+    double work = 0;
+    for (int64_t height; rows; rows -= height) {
+        height = ups_tile_rows(rows, ups_tile_height(kernels, kernels->nr));
+        work += (double)ups_max(4, height);
+    }
+    return work;
+}
+
+/* An input is copied or transposed into the window and an output takes a detour. */
+static double work(const struct ups_deconv *d, const struct ups_kernels *kernels)
+{
+    const struct ups_deconv_axis *a = d->axis;
+    const double copy = 4;
+    double sum = copy * (double)d->in;
+    struct kind kd, kh, kw;
+    for (int64_t i = 0; kind_of(&a[0], close_together(&a[0]), i, &kd); i++)
+        for (int64_t j = 0; kind_of(&a[1], close_together(&a[1]), j, &kh); j++)
+            for (int64_t k = 0; kind_of(&a[2], close_together(&a[2]), k, &kw); k++)
+                sum += (double)d->in * (double)(kd.taps * kh.taps * kw.taps) *
+                       tile_work(kernels, kd.phases * kh.phases * kw.phases * d->out);
+    return sum;
+}
+
+static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
+{
+    const struct ups_deconv_axis *a = d->axis;
+    int64_t groups = 1, at = (int64_t)ups_bias_floats(d);
+    struct kind kd, kh, kw;
+    for (int i = 0; i < 3; i++) groups *= kinds(&a[i], close_together(&a[i]));
+    d->phase_group = ups_allocate(&op->memory, (size_t)groups * sizeof *d->phase_group);
+    if (!d->phase_group) return UPS_NO_MEMORY;
+    for (int64_t i = 0; kind_of(&a[0], close_together(&a[0]), i, &kd); i++)
+        for (int64_t j = 0; kind_of(&a[1], close_together(&a[1]), j, &kh); j++)
+            for (int64_t k = 0; kind_of(&a[2], close_together(&a[2]), k, &kw); k++) {
+                struct ups_phase_group *p = &d->phase_group[d->phase_groups++];
+                *p = (struct ups_phase_group){.t0 = {kd.t0, kh.t0, kw.t0},
+                                              .phases = {kd.phases, kh.phases, kw.phases},
+                                              .taps = {kd.taps, kh.taps, kw.taps},
+                                              .columns = kd.phases * kh.phases * kw.phases * d->out};
+                p->bias = (size_t)at;
+                at += ups_round_up(p->columns, 16);
+                p->weights = (size_t)at;
+                at += ups_round_up(group_taps(p) * p->columns * d->in, 16);
+                d->kept = ups_max(d->kept, ups_ceil_div(p->columns, a[2].s));
+            }
+    d->blocks = 1;
+    d->packed_floats = (size_t)at;
+    return UPS_OK;
+}
+
+/* [tap][row][input channel] for each group. */
+static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to)
+{
+    (void)kernels;
+    for (const struct ups_phase_group *p = d->phase_group; p < d->phase_group + d->phase_groups; p++) {
+        float *out = to + p->weights;
+        int64_t step[3], t0[3], channel;
+        for (int i = 0; i < 3; i++) step[i] = d->axis[i].step_t * d->w.tap[i];
+        for (int64_t t = 0; t < group_taps(p); t++) {
+            const float *tap = weights + t / p->taps[2] / p->taps[1] * step[0] + t / p->taps[2] % p->taps[1] * step[1] +
+                               t % p->taps[2] * step[2];
+            for (int64_t row = 0; row < p->columns; row++) {
+                column_of(p, d->out, row, t0, &channel);
+                const float *from =
+                    tap + channel * d->w.out + t0[0] * d->w.tap[0] + t0[1] * d->w.tap[1] + t0[2] * d->w.tap[2];
+                for (int64_t ci = 0; ci < d->in; ci++) *out++ = from[ci * d->w.in];
+                to[p->bias + (size_t)row] = to[channel];
+            }
+        }
+    }
+}
+
+/* ---- the window ---- */
+
+/* Slot i of plane jd holds row ch + (i - taps + 1)*step_i of plane cd - jd*step_i, where ch is the first line of cells: tap jh of
+ * line l finds its row in slot taps - 1 - jh + l. (With a step the strip is a single line.) */
+struct window {
+    int64_t slots, pitch, plane, channel; /* pitch: of a row; plane and channel: of a plane and of an input channel */
+    int64_t lo, hi;                       /* pixels that the cells read; may lie outside the image */
+    int64_t origin;                       /* the pixel at a row's begin */
+    int64_t g, cd, ch, lines;             /* what it holds; lines 0: nothing */
+    float *pixels, *memory;               /* the first row, and the zeros in front of it */
+};
+
+/* Pixels of a row outside the image are zeros, shared by the right end of a row and the left of the next: so the first of a
+ * plane has some in front. */
+static int64_t most_pixels(const struct ups_deconv *d, int64_t width)
+{
+    const struct ups_deconv_axis *w = &d->axis[2];
+    return ups_ceil_div(width, w->s) + 1 + (w->taps - 1) * w->step_i;
+}
+
+/* An odd number of cache lines, so that the input channels of a tile spread over all sets of the cache. */
+static int64_t channel_pitch(int64_t floats)
+{
+    return ups_ceil_div(floats, 16) / 2 * 32 + 16;
+}
+
+struct product {
+    const struct ups_deconv_run *run;
+    struct ups_box box; /* of the strip */
+    const struct ups_phase_group *p;
+    const float *packed; /* of the convolution group */
+    int64_t g;
+    int64_t lo[3], hi[3]; /* cells */
+    struct window window;
+    int64_t *offset; /* of the taps that meet the image, from cell (lo[1], lo[2]) */
+    const float **a, **b;
+    float *sums; /* [row][cell] */
+    int64_t pitch;
+};
+
+static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
+{
+    const struct ups_kernels *k = plan->op->kernels;
+    int64_t pixels = most_pixels(d, width), plane = (d->axis[1].taps + d->strip) * pixels, rows = 0;
+    for (int64_t i = 0; i < d->phase_groups; i++) rows = ups_max(rows, d->phase_group[i].columns);
+    size_t taps = ups_bytes(d->axis[0].taps, d->axis[1].taps, d->axis[2].taps, sizeof(int64_t));
+    return 3 * ups_taken(taps) + ups_taken(ups_bytes(ups_max(rows, d->out), d->strip, pixels, sizeof(float))) +
+           ups_taken(ups_bytes(d->in, d->axis[0].taps, plane, sizeof(float)) + ups_bytes(d->in, 32, 1, sizeof(float)) +
+                     (size_t)k->nr * sizeof(float));
+}
+
+/* A window for pixels lo … hi - 1, empty. */
+static void open_window(struct window *v, const struct ups_deconv *d, int64_t width, int64_t lo, int64_t hi)
+{
+    int64_t left = ups_max(0, ups_min(hi, 0) - lo), right = ups_max(0, hi - ups_max(lo, width));
+    v->lo = lo;
+    v->hi = hi;
+    v->origin = ups_max(lo, ups_min(0, hi));
+    v->pitch = hi - lo - left - right + ups_max(left, right);
+    v->slots = d->axis[1].taps - 1 + d->strip;
+    v->plane = left + v->slots * v->pitch;
+    v->channel = channel_pitch(d->axis[0].taps * v->plane);
+    v->lines = 0;
+    v->pixels = v->memory + left;
+    for (int64_t i = 0; i < d->in * d->axis[0].taps; i++)
+        memset(v->memory + i / d->axis[0].taps * v->channel + i % d->axis[0].taps * v->plane, 0,
+               (size_t)left * sizeof *v->memory);
+}
+
+/* Rows of all input channels into slots from … to - 1. */
+static void fill_slots(struct product *q, int64_t from, int64_t to)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_deconv_axis *h = &d->axis[1];
+    const struct ups_view *x = &q->run->plan->x;
+    const struct window *v = &q->window;
+    int64_t first = ups_max(v->lo, 0), inside = ups_max(0, ups_min(v->hi, x->size[2]) - first);
+    bool planar = ups_is_first(q->run->plan);
+    int64_t together = planar ? 1 : d->in; /* channels */
+    for (int64_t c = 0; c < d->in; c += together)
+        for (int64_t jd = 0; jd < d->axis[0].taps; jd++)
+            for (int64_t i = from; i < to; i++) {
+                int64_t id = v->cd - jd * d->axis[0].step_i, ih = v->ch + (i - h->taps + 1) * h->step_i, n = 0;
+                float *out = v->pixels + c * v->channel + jd * v->plane + i * v->pitch;
+                if (id >= 0 && id < x->size[0] && ih >= 0 && ih < x->size[1]) n = inside;
+                if (n) {
+                    const float *row = q->run->src + ups_row_offset(x, q->box.n, q->g * d->in + c, id, ih);
+                    if (planar)
+                        memcpy(out, row + first * x->stride[2], (size_t)n * sizeof *out);
+                    else
+                        q->run->kernels->transpose.run(row + first * x->stride[2], n, d->in, x->stride[2], out,
+                                                       v->channel);
+                }
+                for (int64_t k = 0; n < v->pitch && k < together; k++)
+                    memset(out + k * v->channel + n, 0, (size_t)(v->pitch - n) * sizeof *out);
+            }
+}
+
+/* The window under the current cells of plane cd; what it holds of it already moves to its place. */
+static void move_window(struct product *q, int64_t cd)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_deconv_axis *h = &d->axis[1], *w = &d->axis[2];
+    struct window *v = &q->window;
+    int64_t lo = q->lo[2] - (w->taps - 1) * w->step_i, hi = q->hi[2], lines = q->hi[1] - q->lo[1], kept = 0;
+    if (!v->slots || lo != v->lo || hi != v->hi) open_window(v, d, q->run->plan->x.size[2], lo, hi);
+    if (v->lines && v->g == q->g && v->cd == cd) {
+        int64_t by = q->lo[1] - v->ch;
+        if (by == 0 && v->lines >= lines) return;
+        if (by >= 0 && h->step_i == 1) kept = ups_max(0, h->taps - 1 + v->lines - by);
+        for (int64_t i = 0; by && kept && i < d->in * d->axis[0].taps; i++) {
+            float *plane = v->pixels + i / d->axis[0].taps * v->channel + i % d->axis[0].taps * v->plane;
+            memmove(plane, plane + by * v->pitch, (size_t)(kept * v->pitch) * sizeof *plane);
+        }
+    }
+    v->g = q->g;
+    v->cd = cd;
+    v->ch = q->lo[1];
+    v->lines = lines;
+    fill_slots(q, kept, h->taps - 1 + lines);
+}
+
+/* ---- the product ---- */
+
+/* The taps that meet the image for any of the cells. */
+static int64_t list_taps(struct product *q, int64_t cd)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_deconv_axis *a = d->axis;
+    const struct ups_view *x = &q->run->plan->x;
+    const struct window *v = &q->window;
+    int64_t taps = 0, t = 0;
+    for (int64_t jd = 0; jd < q->p->taps[0]; jd++)
+        for (int64_t jh = 0; jh < q->p->taps[1]; jh++)
+            for (int64_t jw = 0; jw < q->p->taps[2]; jw++, t++) {
+                int64_t id = cd - jd * a[0].step_i, ih = jh * a[1].step_i, iw = jw * a[2].step_i;
+                if (id < 0 || id >= x->size[0] || q->hi[1] - ih <= 0 || q->lo[1] - ih >= x->size[1] ||
+                    q->hi[2] - iw <= 0 || q->lo[2] - iw >= x->size[2])
+                    continue;
+                q->offset[taps] = jd * v->plane + (a[1].taps - 1 - jh) * v->pitch + q->lo[2] - iw - v->origin;
+                q->a[taps++] = q->packed + q->p->weights + t * q->p->columns * d->in;
+            }
+    return taps;
+}
+
+/* Sums of all rows over `count` cells. */
+static void multiply(struct product *q, int64_t taps, int64_t count)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_kernels *k = q->run->kernels;
+    struct ups_gemm tile = {.taps = taps,
+                            .depth = d->in,
+                            .a = q->a,
+                            .a_stride = d->in,
+                            .b = q->b,
+                            .b_stride = q->window.channel,
+                            .c_stride = q->pitch,
+                            .activation = &d->activation};
+    for (int64_t row = 0; row < q->p->columns; row += tile.rows) {
+        tile.rows = ups_tile_rows(q->p->columns - row, ups_tile_height(k, k->nr));
+        for (int64_t j = 0; j < count; j += tile.columns) {
+            tile.columns = ups_min(k->nr, count - j);
+            tile.c = q->sums + row * q->pitch + j;
+            for (int64_t t = 0; t < taps; t++) q->b[t] = q->window.pixels + q->offset[t] + j;
+            k->gemm.run(&tile);
+        }
+        for (int64_t t = 0; t < taps; t++) q->a[t] += tile.rows * d->in;
+    }
+    k->finish.run(q->sums, q->p->columns, count, q->pitch, q->packed + q->p->bias, 1, 0, &d->activation);
+}
+
+/* ---- output ---- */
+
+/* The sums of one row and line of cells to the outputs they are. */
+static void store_row(const struct product *q, const float *sums, int64_t t0, float *row)
+{
+    const struct ups_deconv_axis *w = &q->run->d->axis[2];
+    int64_t step = q->run->plan->y.stride[2], first, last;
+    cells(w, t0, 1, q->box.lo[2], q->box.hi[2], &first, &last);
+    float *to = row + (first * w->s + shift(w, t0)) * step;
+    sums += first - q->lo[2];
+    step *= w->s;
+    for (int64_t c = first; c < last; c++, to += step) *to = *sums++;
+}
+
+static void store(const struct product *q, int64_t cd)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_view *y = &q->run->plan->y;
+    for (int64_t ch = q->lo[1]; ch < q->hi[1]; ch++)
+        for (int64_t row = 0; row < q->p->columns; row++) {
+            int64_t t0[3], channel;
+            column_of(q->p, d->out, row, t0, &channel);
+            int64_t od = cd * d->axis[0].s + shift(&d->axis[0], t0[0]),
+                    oh = ch * d->axis[1].s + shift(&d->axis[1], t0[1]);
+            if (od < q->box.lo[0] || od >= q->box.hi[0] || oh < q->box.lo[1] || oh >= q->box.hi[1]) continue;
+            store_row(q, q->sums + row * q->pitch + (ch - q->lo[1]) * q->window.pitch, t0[2],
+                      q->run->dst + ups_row_offset(y, q->box.n, q->g * d->out + channel, od, oh));
+        }
+}
+
+/* Outputs of no phase: act(bias) goes everywhere first. */
+static void fill_gaps(const struct product *q)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_view *y = &q->run->plan->y;
+    memset(q->sums, 0, (size_t)d->out * sizeof *q->sums);
+    q->run->kernels->finish.run(q->sums, 1, d->out, d->out, q->packed, 0, 1, &d->activation);
+    for (int64_t co = 0; co < d->out; co++)
+        for (int64_t od = q->box.lo[0]; od < q->box.hi[0]; od++)
+            for (int64_t oh = q->box.lo[1]; oh < q->box.hi[1]; oh++) {
+                float *row = q->run->dst + ups_row_offset(y, q->box.n, q->g * d->out + co, od, oh);
+                for (int64_t w = q->box.lo[2]; w < q->box.hi[2]; w++) row[w * y->stride[2]] = q->sums[co];
+            }
+}
+
+/* ---- run ---- */
+
+/* One group of phases over a strip. Where phases lie close together all groups compute the same cells and share the window. */
+static void run_group(struct product *q)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_deconv_axis *a = d->axis;
+    for (int i = 0; i < 3; i++) {
+        bool together = close_together(&a[i]);
+        cells(&a[i], together ? 0 : q->p->t0[i], together ? a[i].phases : 1, q->box.lo[i], q->box.hi[i], &q->lo[i],
+              &q->hi[i]);
+        if (q->lo[i] >= q->hi[i]) return;
+    }
+    for (int64_t cd = q->lo[0]; cd < q->hi[0]; cd++) {
+        move_window(q, cd);
+        int64_t count = (q->hi[1] - q->lo[1] - 1) * q->window.pitch + q->hi[2] - q->lo[2];
+        multiply(q, list_taps(q, cd), count);
+        store(q, cd);
+    }
+}
+
+static void run_planar(const struct ups_deconv_run *run, const struct ups_box *box)
+{
+    const struct ups_deconv *d = run->d;
+    const struct ups_deconv_axis *h = &d->axis[1];
+    struct product q = {.run = run, .box = *box};
+    struct ups_box *part = &q.box;
+    char *at = run->workspace;
+    int64_t pixels = most_pixels(d, box->hi[2] - box->lo[2]), rows = d->out;
+    size_t taps = (size_t)(d->axis[0].taps * h->taps * d->axis[2].taps);
+    for (int64_t i = 0; i < d->phase_groups; i++) rows = ups_max(rows, d->phase_group[i].columns);
+    q.offset = ups_take(&at, taps * sizeof *q.offset);
+    q.a = ups_take(&at, taps * sizeof *q.a);
+    q.b = ups_take(&at, taps * sizeof *q.b);
+    q.pitch = d->strip * pixels;
+    q.sums = ups_take(&at, (size_t)(rows * q.pitch) * sizeof *q.sums);
+    q.window.memory = (float *)at;
+    for (q.g = 0; q.g < d->groups; q.g++) {
+        q.packed = run->packed + (size_t)q.g * d->packed_floats;
+        for (part->lo[1] = box->lo[1]; part->lo[1] < box->hi[1]; part->lo[1] = part->hi[1]) {
+            part->hi[1] = (ups_floor_div(part->lo[1] + h->pad, h->s) + d->strip) * h->s - h->pad;
+            part->hi[1] = ups_min(part->hi[1], box->hi[1]);
+            if (ups_deconv_has_gaps(d)) fill_gaps(&q);
+            for (q.p = d->phase_group; q.p < d->phase_group + d->phase_groups; q.p++) run_group(&q);
+        }
+    }
+}
+
+const struct ups_deconv_algorithm ups_deconv_planar = {"planar", true, work, layout, pack, workspace, run_planar};
