@@ -461,7 +461,10 @@ enum { UPS_WEIGHTS_AT_RUN = 1 }; /* options.flags: conv_transpose takes weights 
  *   fast          factor <= 2.
  *   reproducible  that chain in that order: the same bits on avx2, avx512 and neon for every map size, batch and
  *                 division into parts; scalar multiplies and adds without contraction, factor <= 1.5.
- * Under the first two, low bits may differ between tiers and machines. Under every policy, the same bits for every
+ * Under the first two, low bits may differ between tiers, machines and map sizes, and algorithm winograd may run. Its error
+ * is relative to the largest input of a tile (up to 6x6 pixels), not to an output's own terms:
+ * |error| <= 12 * 2^-24 * max|x| * (sum of |w| of the output channel), and Inf or NaN may reach every output of a tile. The
+ * other algorithms keep both local. Under every policy, the same bits for every
  * number of parts. An algorithm that was asked for by name and that the policy excludes is UPS_UNSUPPORTED. */
 typedef struct ups_options {
     uint32_t size;
