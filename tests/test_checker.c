@@ -106,6 +106,22 @@ static void gemm_writes_gaps(const struct ups_gemm *g)
         if (g->c_stride > g->columns) put(g->c + i * g->c_stride + g->columns, 0);
 }
 
+/* ---- winograd ---- */
+
+/* The forms of the axes exchanged. */
+static void winograd_in_turned(const struct ups_winograd_tile *tile, const float *const *x, int64_t n, float *v,
+                               int64_t v_stride)
+{
+    const struct ups_winograd_tile turned = {tile->w, tile->h};
+    RIGHT.winograd_in.run(&turned, x, n, v, v_stride);
+}
+
+static void winograd_out_tail(const struct ups_winograd_tile *tile, const float *m, int64_t m_stride, int64_t n,
+                              const float *bias, const struct ups_activation *activation, float *const *y)
+{
+    if (n > 1) RIGHT.winograd_out.run(tile, m, m_stride, n - 1, bias, activation, y);
+}
+
 /* ---- finish, axpy, transpose ---- */
 
 static void finish_tail(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias, int64_t bias_row,
@@ -615,6 +631,8 @@ static const char *const outcomes[] = {"passes", "fails its check", "faults"};
     X(gemm, gemm_writes_gaps, FAILS)                \
     X(gemm, gemm_reads_a_on, FAULTS)                \
     X(gemm, gemm_reads_b_on, FAULTS)                \
+    X(winograd_in, winograd_in_turned, FAILS)       \
+    X(winograd_out, winograd_out_tail, FAILS)       \
     X(finish, finish_tail, FAILS)                   \
     X(finish, finish_nan, FAILS)                    \
     X(finish, finish_zero, FAILS)                   \
