@@ -214,10 +214,11 @@ static double padded_cells(const struct ups_deconv_axis *a, const struct ups_min
 }
 
 /* In multiply-adds of the tile. A transform applies a matrix with about 3/5 of its elements set, lanes along channels, and loads
- * and stores what it works on. */
+ * and stores what it works on; a pass over a tile takes about `slow` times as long as its operations, measured on small channels
+ * (64 to 32 and 64 to 64), where a wrong choice costs most. */
 double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d)
 {
-    const double dense = 0.6, traffic = 3;
+    const double dense = 0.6, traffic = 3, slow = 3.5;
     double sum = 0;
     int64_t lanes = plan->op->kernels->lanes;
     for (int64_t i = 0; i < d->phase_groups; i++) {
@@ -230,7 +231,7 @@ double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d)
         double out_ops = dense * (h->m * nh * nw + w->m * h->m * nw) + traffic * (nh * nw + h->m * w->m);
         sum += fmax(tiles, ups_deconv_fetch(d)) * nh * nw * in * out *
                (1 + 1.4 / (double)ups_min(d->winograd.chain, d->in));
-        sum += tiles * (in_ops * in + out_ops * out);
+        sum += slow * tiles * (in_ops * in + out_ops * out);
     }
     return sum * (double)d->groups;
 }
