@@ -28,14 +28,18 @@
         }                                                                     \
     } while (0)
 
-/* One case for each form: PASS(form) with the form a constant. */
+/* `count` products of one of a form's matrices, the k-th by LOAD and STORE as they are defined where this stands. In each case the
+ * form is a constant. */
 /* clang-format off */
-#define EACH_FORM(form, PASS) switch (form) { \
-    case UPS_F_1_1: PASS(UPS_F_1_1); break; \
-    case UPS_F_2_3: PASS(UPS_F_2_3); break; \
-    case UPS_F_4_3: PASS(UPS_F_4_3); break; \
-    case UPS_F_3_2: PASS(UPS_F_3_2); break; \
-    case UPS_F_4_2: PASS(UPS_F_4_2); break; \
+#define PRODUCTS_OF(f, count, matrix, rows) \
+    for (int64_t k = 0; k < (count); k++) \
+        MINIMAL_PRODUCT(ups_minimal[f].matrix, ups_minimal[f].rows, ups_minimal[f].n, LOAD, STORE)
+#define PRODUCTS(form, count, matrix, rows) switch (form) { \
+    case UPS_F_1_1: PRODUCTS_OF(UPS_F_1_1, count, matrix, rows); break; \
+    case UPS_F_2_3: PRODUCTS_OF(UPS_F_2_3, count, matrix, rows); break; \
+    case UPS_F_4_3: PRODUCTS_OF(UPS_F_4_3, count, matrix, rows); break; \
+    case UPS_F_3_2: PRODUCTS_OF(UPS_F_3_2, count, matrix, rows); break; \
+    case UPS_F_4_2: PRODUCTS_OF(UPS_F_4_2, count, matrix, rows); break; \
     default: __builtin_unreachable(); }
 /* clang-format on */
 
@@ -48,20 +52,14 @@ STEP void winograd_in_step(const struct ups_winograd_tile *t, const float *const
 
 #define LOAD(j) vf_load(x[k * nw + (j)] + c, lanes)
 #define STORE(i, a) half[k * nw + (i)] = (a)
-#define PASS(f) \
-    for (int64_t k = 0; k < nh; k++) MINIMAL_PRODUCT(ups_minimal[f].bt, ups_minimal[f].n, ups_minimal[f].n, LOAD, STORE)
-    EACH_FORM(t->w, PASS)
+    PRODUCTS(t->w, nh, bt, n)
 #undef LOAD
 #undef STORE
-#undef PASS
 #define LOAD(j) half[(j) * nw + k]
 #define STORE(i, a) vf_store(v + ((i) * nw + k) * v_stride + c, lanes, a)
-#define PASS(f) \
-    for (int64_t k = 0; k < nw; k++) MINIMAL_PRODUCT(ups_minimal[f].bt, ups_minimal[f].n, ups_minimal[f].n, LOAD, STORE)
-    EACH_FORM(t->h, PASS)
+    PRODUCTS(t->h, nw, bt, n)
 #undef LOAD
 #undef STORE
-#undef PASS
 }
 
 static void ISA(winograd_in)(const struct ups_winograd_tile *t, const float *const *x, int64_t n, float *v,
@@ -81,21 +79,15 @@ STEP void winograd_out_step(const struct ups_winograd_tile *t, const float *m, i
 
 #define LOAD(j) vf_load(m + ((j) * nw + k) * m_stride + c, lanes)
 #define STORE(i, a) half[(i) * nw + k] = (a)
-#define PASS(f) \
-    for (int64_t k = 0; k < nw; k++) MINIMAL_PRODUCT(ups_minimal[f].at, ups_minimal[f].m, ups_minimal[f].n, LOAD, STORE)
-    EACH_FORM(t->h, PASS)
+    PRODUCTS(t->h, nw, at, m)
 #undef LOAD
 #undef STORE
-#undef PASS
 #define LOAD(j) half[k * nw + (j)]
 #define STORE(i, a) \
     if (y[k * mw + (i)]) vf_store(y[k * mw + (i)] + c, lanes, activated(vf_add(a, bias), act))
-#define PASS(f) \
-    for (int64_t k = 0; k < mh; k++) MINIMAL_PRODUCT(ups_minimal[f].at, ups_minimal[f].m, ups_minimal[f].n, LOAD, STORE)
-    EACH_FORM(t->w, PASS)
+    PRODUCTS(t->w, mh, at, m)
 #undef LOAD
 #undef STORE
-#undef PASS
 }
 
 static void ISA(winograd_out)(const struct ups_winograd_tile *t, const float *m, int64_t m_stride, int64_t n,
@@ -107,5 +99,6 @@ static void ISA(winograd_out)(const struct ups_winograd_tile *t, const float *m,
         winograd_out_step(t, m, m_stride, c, VF_LANES, vf_load(bias + c, VF_LANES), act, y);
     if (c < n) winograd_out_step(t, m, m_stride, c, n - c, vf_load(bias + c, n - c), act, y);
 }
-#undef EACH_FORM
+#undef PRODUCTS
+#undef PRODUCTS_OF
 #undef MINIMAL_PRODUCT
