@@ -240,7 +240,7 @@ static int64_t band_size(const struct ups_deconv *d, int axis)
 static int64_t short_by(const struct ups_deconv *d, int axis)
 {
     const struct ups_deconv_axis *a = &d->axis[axis];
-    return d->band[axis] ? 0 : a->pad - ups_floor_div(a->pad, a->s) * a->s;
+    return d->band[axis] ? 0 : ups_floor_mod(a->pad, a->s);
 }
 
 static int64_t band_begin(const struct ups_deconv *d, int axis, int64_t band, int64_t size)
@@ -260,8 +260,8 @@ static double cost_of(const ups_plan *plan, int i)
 {
     const struct ups_deconv *d = plan->op->deconv;
     double cells = (double)plan->y.n;
-    if (algorithms[i] == &ups_deconv_winograd) {
-        if (d->algorithm != algorithms[i]) d = d->other;
+    if (i == WINOGRAD) {
+        if (d->algorithm != &ups_deconv_winograd) d = d->other;
         return d ? ups_winograd_cost(plan, d) : INFINITY;
     }
     for (int a = 0; a < 3; a++) cells *= (double)ups_ceil_div(plan->y.size[a], d->axis[a].s);
@@ -272,12 +272,8 @@ static double cost_of(const ups_plan *plan, int i)
 static const struct ups_deconv *best_for(const ups_plan *plan)
 {
     const struct ups_deconv *d = plan->op->deconv;
-    double own = 0, other = 0;
-    for (int i = 0; d->other && i < ALGORITHMS; i++) {
-        if (algorithms[i] == d->algorithm) own = cost_of(plan, i);
-        if (algorithms[i] == d->other->algorithm) other = cost_of(plan, i);
-    }
-    return other < own ? d->other : d;
+    if (!d->other) return d;
+    return cost_of(plan, WINOGRAD) < cost_of(plan, find_algorithm(d->algorithm->name)) ? d->other : d;
 }
 
 static int32_t plan_deconv(ups_plan *plan)
@@ -469,6 +465,23 @@ void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t
     }
     for (int64_t w = 0; w < width; w++)
         memcpy(row + w * y->stride[2], line + w * channels, (size_t)channels * sizeof *row);
+}
+
+void ups_fill_gaps(const struct ups_deconv_run *run, const struct ups_box *box, int64_t g, float *one)
+{
+    const struct ups_deconv *d = run->d;
+    const struct ups_view *y = &run->plan->y;
+    memset(one, 0, (size_t)d->out * sizeof *one);
+    run->kernels->finish.run(one, 1, d->out, d->out, run->packed + (size_t)g * d->packed_floats, 0, 1, &d->activation);
+    bool first = ups_is_first(run->plan);
+    for (int64_t od = box->lo[0]; od < box->hi[0]; od++)
+        for (int64_t oh = box->lo[1]; oh < box->hi[1]; oh++) {
+            float *out = run->dst + ups_row_offset(y, box->n, g * d->out, od, oh);
+            for (int64_t k = 0; first && k < d->out; k++)
+                for (int64_t w = box->lo[2]; w < box->hi[2]; w++) out[k * y->c_stride + w] = one[k];
+            for (int64_t w = box->lo[2]; !first && w < box->hi[2]; w++)
+                memcpy(out + w * y->stride[2], one, (size_t)d->out * sizeof *out);
+        }
 }
 
 /* ---- describing ---- */

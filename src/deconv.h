@@ -60,9 +60,8 @@ struct ups_deconv {
     int64_t
         band[3]; /* algorithm winograd: cells of a unit, whole tiles of every phase, counted from output 0; else 0 */
     struct {
-        bool large[2]; /* along H, W: the forms that save more */
-        int64_t chain;
-        double factor;
+        bool large[2];        /* along H, W: the forms that save more */
+        int64_t chain, tiles; /* input channels of a partial sum; tiles of a block */
     } winograd;
     struct ups_deconv *other;       /* packed besides, for plans whose sizes suit it; NULL for none */
     int64_t channel_step, tap_step; /* algorithm depthwise: of the packed weights */
@@ -129,6 +128,15 @@ static inline int64_t ups_source_of(const struct ups_deconv_axis *a, int64_t o, 
 /* Some outputs lie in no phase: they are act(bias). */
 bool ups_deconv_has_gaps(const struct ups_deconv *d);
 
+/* act(bias) to all outputs of a box, where some are in no phase; `one` takes the channels of an output. */
+void ups_fill_gaps(const struct ups_deconv_run *run, const struct ups_box *box, int64_t g, float *one);
+
+/* Where a strip of `lines` lines of cells ends that begins with output row lo: with the outputs of its last line, at most at hi. */
+static inline int64_t ups_strip_end(const struct ups_deconv_axis *h, int64_t lines, int64_t lo, int64_t hi)
+{
+    return ups_min(hi, (ups_floor_div(lo + h->pad, h->s) + lines) * h->s - h->pad);
+}
+
 /* The plain bias, which stands first in a convolution group's packed floats. */
 static inline size_t ups_bias_floats(const struct ups_deconv *d)
 {
@@ -169,16 +177,25 @@ static inline bool ups_in_tile(const struct ups_activation *activation)
     return activation->kind <= UPS_CLIP;
 }
 
+/* What other kernels that end with an activation apply, where `finish` may follow. */
+static inline const struct ups_activation *ups_tile_activation(const struct ups_deconv *d)
+{
+    static const struct ups_activation none = {UPS_NO_ACTIVATION, 0, 0};
+    return ups_in_tile(&d->activation) ? &d->activation : &none;
+}
+
 /* gemm.c: panels. Column j of the panels reads from + column[j] (columns < 0: 0) for each of depth rows `step` apart. */
 void ups_pack_panel(float *to, int64_t nr, int64_t columns, const float *from, const int64_t *column, int64_t depth,
                     int64_t step, int64_t to_step);
 
-/* Rows of the next tile when `left` rows remain: at most mr, and the last tiles are of about equal height, because short ones
- * waste the machine. */
+/* Rows of a tile of so many columns, at most. */
 static inline int64_t ups_tile_height(const struct ups_kernels *kernels, int64_t columns)
 {
     return kernels->mr[ups_ceil_div(columns, kernels->lanes) - 1];
 }
+
+/* Rows of the next tile when `left` rows remain: at most mr, and the last tiles are of about equal height, because short ones
+ * waste the machine. */
 static inline int64_t ups_tile_rows(int64_t left, int64_t mr)
 {
     int64_t tiles = ups_ceil_div(left, mr);

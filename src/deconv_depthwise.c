@@ -66,11 +66,6 @@ static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, 
 
 /* ---- taps ---- */
 
-static int64_t remainder_of(int64_t a, int64_t b)
-{
-    return a - ups_floor_div(a, b) * b;
-}
-
 /* The first tap that reaches output o of an axis, and through which input, which may lie outside; further taps are step_t and
  * inputs step_i apart. Taps of the phase; 0: the output is in none. */
 struct chain {
@@ -81,20 +76,13 @@ static struct chain chain_of(const struct ups_deconv_axis *a, int64_t o)
 {
     struct chain c = {0};
     if (a->d == 1)
-        c.tap = remainder_of(o + a->pad, a->s);
+        c.tap = ups_floor_mod(o + a->pad, a->s);
     else
-        while (c.tap < a->phases && remainder_of(o + a->pad - c.tap * a->d, a->s)) c.tap++;
+        while (c.tap < a->phases && ups_floor_mod(o + a->pad - c.tap * a->d, a->s)) c.tap++;
     if (c.tap >= a->phases) return (struct chain){0};
     c.input = ups_floor_div(o + a->pad - c.tap * a->d, a->s);
     c.taps = ups_ceil_div(a->k - c.tap, a->step_t);
     return c;
-}
-
-/* What the kernels apply; the rest follows in a pass of its own. */
-static const struct ups_activation *tile_activation(const struct ups_deconv *d)
-{
-    static const struct ups_activation none = {UPS_NO_ACTIVATION, 0, 0};
-    return ups_in_tile(&d->activation) ? &d->activation : &none;
 }
 
 /* The curves, over finished outputs: rows of one channel, or pixels. */
@@ -158,7 +146,7 @@ static void run_line(const struct ups_deconv_run *run, struct line *l, float *y,
                                      .x_stride = run->plan->x.stride[2],
                                      .y_stride = a->s * step,
                                      .bias = run->packed,
-                                     .activation = tile_activation(d)};
+                                     .activation = ups_tile_activation(d)};
     for (int64_t w = w0; w < ups_min(w0 + a->s, w1); w++) {
         struct chain c = chain_of(a, w);
         int64_t pixels = ups_ceil_div(w1 - w, a->s);
@@ -275,11 +263,11 @@ static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_
 static void list_entries(struct band *b)
 {
     const struct ups_deconv_axis *w = &b->run->d->axis[2];
-    int64_t origin = b->box->lo[2] + w->pad;                      /* of output 0 of cell 0 */
-    b->left = ups_ceil_div(origin - (w->k - 1) * w->d, w->s);     /* what the last tap brings to cell 0 */
-    b->left -= remainder_of(b->left - ups_max(b->left, 0), LINE); /* and zeros, up to a cache line */
+    int64_t origin = b->box->lo[2] + w->pad;                       /* of output 0 of cell 0 */
+    b->left = ups_ceil_div(origin - (w->k - 1) * w->d, w->s);      /* what the last tap brings to cell 0 */
+    b->left -= ups_floor_mod(b->left - ups_max(b->left, 0), LINE); /* and zeros, up to a cache line */
     for (int64_t t = 0; t < w->k; t++) {
-        int64_t p = remainder_of(t * w->d - origin, w->s), ahead = ups_floor_div(p + origin - t * w->d, w->s);
+        int64_t p = ups_floor_mod(t * w->d - origin, w->s), ahead = ups_floor_div(p + origin - t * w->d, w->s);
         struct entry *last = b->entries + b->entry_count - 1;
         if (b->entry_count && last->x == ahead - b->left && last->last == p)
             last->last++;
@@ -339,7 +327,7 @@ static void run_band(struct band *b, int64_t c, int64_t od, int64_t oh, int64_t 
                                  .x_stride = b->pitch,
                                  .y_stride = a[1].s * y->stride[1],
                                  .bias = b->run->packed[c],
-                                 .activation = tile_activation(d)};
+                                 .activation = ups_tile_activation(d)};
     b->plane = cd.input;
     b->planes = cd.taps;
     b->plane_step = a[0].step_i;

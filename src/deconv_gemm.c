@@ -203,8 +203,7 @@ static void run_gemm(const struct ups_deconv_run *run, const struct ups_box *box
         ups_rows_place(&q.rows, d, q.first, q.inputs, pixels, &ring);
         for (q.box.lo[0] = box->lo[0]; q.box.lo[0] < box->hi[0]; q.box.lo[0]++)
             for (q.box.lo[1] = box->lo[1]; q.box.lo[1] < box->hi[1]; q.box.lo[1] = q.box.hi[1]) {
-                int64_t end = (ups_floor_div(q.box.lo[1] + h->pad, h->s) + strip) * h->s - h->pad;
-                q.box.hi[1] = strip == 1 ? q.box.lo[1] + 1 : ups_min(end, box->hi[1]);
+                q.box.hi[1] = strip == 1 ? q.box.lo[1] + 1 : ups_strip_end(h, strip, q.box.lo[1], box->hi[1]);
                 run_strip(&q);
             }
     }

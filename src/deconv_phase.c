@@ -423,35 +423,14 @@ static void run_block(struct product *q, int64_t block, float *strip)
     if (q->strip) leave(q);
 }
 
-/* Outputs of no phase: act(bias) goes everywhere first. */
-static void fill_gaps(const struct product *q)
-{
-    const struct ups_deconv *d = q->run->d;
-    const struct ups_view *y = &q->run->plan->y;
-    const struct ups_box *box = &q->box;
-    memset(q->tile, 0, (size_t)d->out * sizeof *q->tile);
-    q->run->kernels->finish.run(q->tile, 1, d->out, d->out, q->packed, 0, 1, &d->activation);
-    bool first = ups_is_first(q->run->plan);
-    for (int64_t od = box->lo[0]; od < box->hi[0]; od++)
-        for (int64_t oh = box->lo[1]; oh < box->hi[1]; oh++) {
-            float *out = q->run->dst + ups_row_offset(y, box->n, q->g * d->out, od, oh);
-            for (int64_t k = 0; first && k < d->out; k++)
-                for (int64_t w = box->lo[2]; w < box->hi[2]; w++) out[k * y->c_stride + w] = q->tile[k];
-            for (int64_t w = box->lo[2]; !first && w < box->hi[2]; w++)
-                memcpy(out + w * y->stride[2], q->tile, (size_t)d->out * sizeof *out);
-        }
-}
-
 /* One convolution group, a strip of lines at a time. */
 static void run_strips(struct product *q, const struct ups_box *box, float *strip)
 {
     const struct ups_deconv *d = q->run->d;
-    const struct ups_deconv_axis *h = &d->axis[1];
     q->box = *box;
     for (struct ups_box *part = &q->box; part->lo[1] < box->hi[1]; part->lo[1] = part->hi[1]) {
-        part->hi[1] = (ups_floor_div(part->lo[1] + h->pad, h->s) + d->strip) * h->s - h->pad;
-        part->hi[1] = ups_min(part->hi[1], box->hi[1]);
-        if (ups_deconv_has_gaps(d)) fill_gaps(q);
+        part->hi[1] = ups_strip_end(&d->axis[1], d->strip, part->lo[1], box->hi[1]);
+        if (ups_deconv_has_gaps(d)) ups_fill_gaps(q->run, &q->box, q->g, q->tile);
         for (int64_t block = box->first; block < box->last; block++) run_block(q, block, strip);
     }
 }

@@ -139,13 +139,20 @@ struct product {
     int64_t pitch;
 };
 
+/* Rows of sums, and at least an output's channels. */
+static int64_t most_rows(const struct ups_deconv *d)
+{
+    int64_t rows = d->out;
+    for (int64_t i = 0; i < d->phase_groups; i++) rows = ups_max(rows, d->phase_group[i].columns);
+    return rows;
+}
+
 static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
 {
     const struct ups_kernels *k = plan->op->kernels;
-    int64_t pixels = most_pixels(d, width), plane = (d->axis[1].taps + d->strip) * pixels, rows = 0;
-    for (int64_t i = 0; i < d->phase_groups; i++) rows = ups_max(rows, d->phase_group[i].columns);
+    int64_t pixels = most_pixels(d, width), plane = (d->axis[1].taps + d->strip) * pixels;
     size_t taps = ups_bytes(d->axis[0].taps, d->axis[1].taps, d->axis[2].taps, sizeof(int64_t));
-    return 3 * ups_taken(taps) + ups_taken(ups_bytes(ups_max(rows, d->out), d->strip, pixels, sizeof(float))) +
+    return 3 * ups_taken(taps) + ups_taken(ups_bytes(most_rows(d), d->strip, pixels, sizeof(float))) +
            ups_taken(ups_bytes(d->in, d->axis[0].taps, plane, sizeof(float)) + ups_bytes(d->in, 32, 1, sizeof(float)) +
                      (size_t)k->nr * sizeof(float));
 }
@@ -300,21 +307,6 @@ static void store(const struct product *q, int64_t cd)
         }
 }
 
-/* Outputs of no phase: act(bias) goes everywhere first. */
-static void fill_gaps(const struct product *q)
-{
-    const struct ups_deconv *d = q->run->d;
-    const struct ups_view *y = &q->run->plan->y;
-    memset(q->sums, 0, (size_t)d->out * sizeof *q->sums);
-    q->run->kernels->finish.run(q->sums, 1, d->out, d->out, q->packed, 0, 1, &d->activation);
-    for (int64_t co = 0; co < d->out; co++)
-        for (int64_t od = q->box.lo[0]; od < q->box.hi[0]; od++)
-            for (int64_t oh = q->box.lo[1]; oh < q->box.hi[1]; oh++) {
-                float *row = q->run->dst + ups_row_offset(y, q->box.n, q->g * d->out + co, od, oh);
-                for (int64_t w = q->box.lo[2]; w < q->box.hi[2]; w++) row[w * y->stride[2]] = q->sums[co];
-            }
-}
-
 /* ---- run ---- */
 
 /* One group of phases over a strip. Where phases lie close together all groups compute the same cells and share the window. */
@@ -343,21 +335,19 @@ static void run_planar(const struct ups_deconv_run *run, const struct ups_box *b
     struct product q = {.run = run, .box = *box};
     struct ups_box *part = &q.box;
     char *at = run->workspace;
-    int64_t pixels = most_pixels(d, box->hi[2] - box->lo[2]), rows = d->out;
+    int64_t pixels = most_pixels(d, box->hi[2] - box->lo[2]);
     size_t taps = (size_t)(d->axis[0].taps * h->taps * d->axis[2].taps);
-    for (int64_t i = 0; i < d->phase_groups; i++) rows = ups_max(rows, d->phase_group[i].columns);
     q.offset = ups_take(&at, taps * sizeof *q.offset);
     q.a = ups_take(&at, taps * sizeof *q.a);
     q.b = ups_take(&at, taps * sizeof *q.b);
     q.pitch = d->strip * pixels;
-    q.sums = ups_take(&at, (size_t)(rows * q.pitch) * sizeof *q.sums);
+    q.sums = ups_take(&at, (size_t)(most_rows(d) * q.pitch) * sizeof *q.sums);
     q.window.memory = (float *)at;
     for (q.g = 0; q.g < d->groups; q.g++) {
         q.packed = run->packed + (size_t)q.g * d->packed_floats;
         for (part->lo[1] = box->lo[1]; part->lo[1] < box->hi[1]; part->lo[1] = part->hi[1]) {
-            part->hi[1] = (ups_floor_div(part->lo[1] + h->pad, h->s) + d->strip) * h->s - h->pad;
-            part->hi[1] = ups_min(part->hi[1], box->hi[1]);
-            if (ups_deconv_has_gaps(d)) fill_gaps(&q);
+            part->hi[1] = ups_strip_end(h, d->strip, part->lo[1], box->hi[1]);
+            if (ups_deconv_has_gaps(d)) ups_fill_gaps(run, &q.box, q.g, q.sums);
             for (q.p = d->phase_group; q.p < d->phase_group + d->phase_groups; q.p++) run_group(&q);
         }
     }

@@ -25,7 +25,7 @@
 #include <string.h>
 
 #include "cpu.h"
-#include "deconv.h"
+#include "deconv_phases.h"
 #include "error.h"
 
 /* ---- accuracy ---- */
@@ -56,7 +56,9 @@ static enum ups_minimal_form form_of(int64_t taps, bool large)
 
 static int64_t taps_of(const struct ups_deconv_axis *a, int64_t t0)
 {
-    return a->k / a->step_t + (t0 < a->k % a->step_t);
+    struct kind kind;
+    kind_of(a, false, t0, &kind);
+    return kind.taps;
 }
 
 static struct ups_winograd_tile tile_of(const struct ups_deconv *d, const bool large[2], int64_t t0_h, int64_t t0_w)
@@ -68,12 +70,12 @@ static struct ups_winograd_tile tile_of(const struct ups_deconv *d, const bool l
 /* Least common multiple of the outputs of an axis' forms: where tiles of all phases begin. */
 static int64_t tile_cells(const struct ups_deconv_axis *a, bool large)
 {
-    int64_t cells = 1;
+    int64_t multiple = 1;
     for (int64_t t0 = 0; t0 < a->phases; t0++) {
         int64_t m = ups_minimal[form_of(taps_of(a, t0), large)].m;
-        cells *= m / ups_gcd(m, cells);
+        multiple *= m / ups_gcd(m, multiple);
     }
-    return cells;
+    return multiple;
 }
 
 /* Why the algorithm cannot do a layer, NULL if it can. */
@@ -122,7 +124,6 @@ const char *ups_winograd_refusal(struct ups_deconv *d, int32_t policy)
             d->winograd.large[0] = sizes[i][0];
             d->winograd.large[1] = sizes[i][1];
             d->winograd.chain = chain;
-            d->winograd.factor = factor;
         }
     return least < INFINITY ? NULL : "no form is accurate enough under this policy";
 }
@@ -132,6 +133,17 @@ const char *ups_winograd_refusal(struct ups_deconv *d, int32_t policy)
 static int64_t points_of(struct ups_winograd_tile tile)
 {
     return ups_minimal[tile.h].n * ups_minimal[tile.w].n;
+}
+
+enum { LEAST_TILES = 14, MOST_TILES = 112 };
+
+/* Tiles of a block: V takes half of level 2, but enough rows for the tile of the product. */
+static int64_t block_tiles(const struct ups_deconv *d)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < d->phase_groups; i++) most = ups_max(most, points_of(d->phase_group[i].tile));
+    int64_t fit = ups_cache_bytes(2) / 2 / (int64_t)sizeof(float) / (most * d->in);
+    return ups_min(MOST_TILES, ups_max(LEAST_TILES * 2, fit / LEAST_TILES * LEAST_TILES));
 }
 
 static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
@@ -153,6 +165,7 @@ static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
         }
     d->packed_floats = (size_t)ups_round_up((int64_t)at, 16);
     d->blocks = ups_ceil_div(d->out, op->kernels->nr);
+    d->winograd.tiles = block_tiles(d);
     d->band[1] = tile_cells(&a[1], d->winograd.large[0]) * a[1].step_i;
     d->band[2] = tile_cells(&a[2], d->winograd.large[1]) * a[2].step_i;
     d->kept = op->desc.head.layout == UPS_CHANNELS_FIRST ? a[1].s * d->out : 0;
@@ -270,17 +283,6 @@ struct work {
     int64_t tiles[3];            /* along an axis */
 };
 
-enum { LEAST_TILES = 14, MOST_TILES = 112 };
-
-/* Tiles of a block: V takes half of level 2, but enough rows for the tile of the product. */
-static int64_t block_tiles(const struct ups_deconv *d)
-{
-    int64_t most = 0;
-    for (int64_t i = 0; i < d->phase_groups; i++) most = ups_max(most, points_of(d->phase_group[i].tile));
-    int64_t fit = ups_cache_bytes(2) / 2 / (int64_t)sizeof(float) / (most * d->in);
-    return ups_min(MOST_TILES, ups_max(LEAST_TILES * 2, fit / LEAST_TILES * LEAST_TILES));
-}
-
 /* From point to point in V and M: off a power of two, so that points do not share the sets of a cache. */
 static int64_t point_pitch(int64_t floats)
 {
@@ -295,7 +297,7 @@ static int64_t row_pixels(const struct ups_deconv *d, int64_t width)
 
 static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
 {
-    int64_t tiles = block_tiles(d), points = UPS_MINIMAL_MOST * UPS_MINIMAL_MOST;
+    int64_t tiles = d->winograd.tiles, points = UPS_MINIMAL_MOST * UPS_MINIMAL_MOST;
     struct ups_rows rows;
     ups_rows_shape(&rows, d, d->strip + 2 * d->band[1]);
     size_t bytes = ups_taken(ups_bytes(ups_max(d->in, plan->op->kernels->nr), 1, 1, sizeof(float))) +
@@ -326,14 +328,16 @@ static int64_t tile_count(const struct ups_deconv_axis *a, const struct ups_mini
     return count;
 }
 
-/* Where pixel (h, w) of the group lies, channels side by side; zeros outside the image. */
-static const float *pixel(struct work *k, int64_t h, int64_t w)
+/* Where pixel 0 of source row h lies, channels side by side, and *step from pixel to pixel; NULL outside the image. */
+static const float *row_at(struct work *k, int64_t h, int64_t *step)
 {
-    const struct ups_view *x = &k->run->plan->x;
-    int64_t d = k->depth + k->run->plan->pad[0];
-    if (d < 0 || d >= x->size[0] || h < 0 || h >= x->size[1] || w < 0 || w >= x->size[2]) return k->zero;
-    if (!k->strip) return k->run->src + ups_row_offset(x, k->box->n, k->g * k->run->d->in, d, h) + w * x->stride[2];
-    return ups_rows_get(&k->rows, k->run, k->box->n, k->g, d, h) + (w - k->rows.first) * k->run->d->in;
+    const struct ups_deconv_run *run = k->run;
+    const struct ups_view *x = &run->plan->x;
+    int64_t d = k->depth + run->plan->pad[0], channels = run->d->in;
+    if (d < 0 || d >= x->size[0] || h < 0 || h >= x->size[1]) return NULL;
+    *step = k->strip ? channels : x->stride[2];
+    if (!k->strip) return run->src + ups_row_offset(x, k->box->n, k->g * channels, d, h);
+    return ups_rows_get(&k->rows, run, k->box->n, k->g, d, h) - k->rows.first * channels;
 }
 
 static float *output(const struct work *k, int64_t h, int64_t w)
@@ -345,12 +349,6 @@ static float *output(const struct work *k, int64_t h, int64_t w)
     return k->run->dst + ups_row_offset(y, box->n, k->g * k->run->d->out + k->channel, k->depth, h) + w * y->stride[2];
 }
 
-/* Output of cell c and phase t0 on an axis: c*s + shift. */
-static int64_t shift(const struct ups_deconv_axis *a, int64_t t0)
-{
-    return t0 * a->d - a->pad;
-}
-
 static void enter(struct work *k, int64_t tile, int64_t at, int64_t pitch)
 {
     const struct ups_deconv *d = k->run->d;
@@ -359,8 +357,14 @@ static void enter(struct work *k, int64_t tile, int64_t at, int64_t pitch)
     const float *x[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
     int64_t h = tile_begin(&a[1], fh, k->lo[1], k->hi[1], tile / k->tiles[2]) - (fh->r - 1) * a[1].step_i;
     int64_t w = tile_begin(&a[2], fw, k->lo[2], k->hi[2], tile % k->tiles[2]) - (fw->r - 1) * a[2].step_i;
-    for (int i = 0; i < fh->n; i++)
-        for (int j = 0; j < fw->n; j++) x[i * fw->n + j] = pixel(k, h + i * a[1].step_i, w + j * a[2].step_i);
+    for (int i = 0; i < fh->n; i++) {
+        int64_t step = 0, width = k->run->plan->x.size[2];
+        const float *row = row_at(k, h + i * a[1].step_i, &step);
+        for (int j = 0; j < fw->n; j++) {
+            int64_t at = w + j * a[2].step_i;
+            x[i * fw->n + j] = row && at >= 0 && at < width ? row + at * step : k->zero; /* zeros outside the image */
+        }
+    }
     k->run->kernels->winograd_in.run(&k->p->tile, x, d->in, k->v + at * d->in, pitch);
 }
 
@@ -399,7 +403,6 @@ static void leave(const struct work *k, int64_t tile, const float *m, int64_t pi
     const struct ups_deconv *d = k->run->d;
     const struct ups_deconv_axis *a = d->axis;
     const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *fw = &ups_minimal[k->p->tile.w];
-    const struct ups_activation none = {UPS_NO_ACTIVATION, 0, 0};
     bool in_tile = ups_in_tile(&d->activation);
     float *y[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
     int64_t h = tile_begin(&a[1], fh, k->lo[1], k->hi[1], tile / k->tiles[2]);
@@ -411,7 +414,7 @@ static void leave(const struct work *k, int64_t tile, const float *m, int64_t pi
             y[i * fw->m + j] = to ? to + first - k->channel : NULL;
         }
     k->run->kernels->winograd_out.run(&k->p->tile, m, pitch, columns, in_tile ? k->packed + first : k->zero,
-                                      in_tile ? &d->activation : &none, y);
+                                      ups_tile_activation(d), y);
     for (int i = 0; !in_tile && i < fh->m * fw->m; i++)
         if (y[i]) k->run->kernels->finish.run(y[i], 1, columns, columns, k->packed + first, 0, 1, &d->activation);
 }
@@ -420,7 +423,7 @@ static void leave(const struct work *k, int64_t tile, const float *m, int64_t pi
 static void run_group(struct work *k)
 {
     const struct ups_deconv *d = k->run->d;
-    int64_t nr = k->run->kernels->nr, most = block_tiles(d), all = k->tiles[1] * k->tiles[2];
+    int64_t nr = k->run->kernels->nr, most = d->winograd.tiles, all = k->tiles[1] * k->tiles[2];
     for (int64_t tile = 0, tiles; tile < all; tile += tiles) {
         tiles = ups_tile_rows(all - tile, most);
         int64_t v_pitch = point_pitch(tiles * d->in);
@@ -441,10 +444,8 @@ static void run_strip(struct work *k)
         k->p = &d->phase_group[i];
         const struct ups_minimal *f[3] = {NULL, &ups_minimal[k->p->tile.h], &ups_minimal[k->p->tile.w]};
         for (int a = 1; a < 3; a++) {
-            const struct ups_deconv_axis *axis = &d->axis[a];
-            k->lo[a] = ups_ceil_div(k->box->lo[a] - shift(axis, k->p->t0[a]), axis->s);
-            k->hi[a] = ups_ceil_div(k->box->hi[a] - shift(axis, k->p->t0[a]), axis->s);
-            k->tiles[a] = tile_count(axis, f[a], k->lo[a], k->hi[a]);
+            cells(&d->axis[a], k->p->t0[a], 1, k->box->lo[a], k->box->hi[a], &k->lo[a], &k->hi[a]);
+            k->tiles[a] = tile_count(&d->axis[a], f[a], k->lo[a], k->hi[a]);
         }
         run_group(k);
     }
@@ -456,9 +457,9 @@ static void run_strip(struct work *k)
 static void run_winograd(const struct ups_deconv_run *run, const struct ups_box *box)
 {
     const struct ups_deconv *d = run->d;
-    const struct ups_deconv_axis *h = &d->axis[1], *w = &d->axis[2];
-    int64_t tiles = block_tiles(d), points = UPS_MINIMAL_MOST * UPS_MINIMAL_MOST, nr = run->kernels->nr;
-    int64_t width = box->hi[2] - box->lo[2], lines = d->strip * h->s;
+    int64_t tiles = d->winograd.tiles, points = UPS_MINIMAL_MOST * UPS_MINIMAL_MOST, nr = run->kernels->nr;
+    int64_t width = box->hi[2] - box->lo[2], lines = d->strip * d->axis[1].s, pixel, end;
+    pixels(&d->axis[2], box->lo[2], box->hi[2], &pixel, &end);
     struct ups_box part = *box;
     struct work k = {.run = run, .box = &part, .channel = box->first * nr};
     k.channels = ups_min(d->out, box->last * nr) - k.channel;
@@ -473,8 +474,7 @@ static void run_winograd(const struct ups_deconv_run *run, const struct ups_box 
         if (k.strip) {
             char *ring = at;
             ups_rows_shape(&k.rows, d, d->strip + 2 * d->band[1]);
-            ups_rows_place(&k.rows, d, ups_floor_div(box->lo[2] + w->pad - (w->k - 1) * w->d, w->s),
-                           row_pixels(d, width), run->plan->x.size[2], &ring);
+            ups_rows_place(&k.rows, d, pixel, row_pixels(d, width), run->plan->x.size[2], &ring);
         }
         for (k.depth = box->lo[0]; k.depth < box->hi[0]; k.depth++)
             for (part.lo[1] = box->lo[1]; part.lo[1] < box->hi[1]; part.lo[1] = part.hi[1]) {

@@ -30,6 +30,11 @@ static inline int64_t ups_ceil_div(int64_t a, int64_t b)
 {
     return a / b + (a % b > 0);
 }
+/* What ups_floor_div leaves: in [0, b). */
+static inline int64_t ups_floor_mod(int64_t a, int64_t b)
+{
+    return a - ups_floor_div(a, b) * b;
+}
 static inline int64_t ups_round_up(int64_t a, int64_t b)
 {
     return ups_ceil_div(a, b) * b;
