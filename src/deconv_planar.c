@@ -150,11 +150,11 @@ static int64_t most_rows(const struct ups_deconv *d)
 static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
 {
     const struct ups_kernels *k = plan->op->kernels;
-    int64_t pixels = most_pixels(d, width), plane = (d->axis[1].taps + d->strip) * pixels;
+    int64_t pixels = most_pixels(d, width), rows = d->axis[1].taps + d->strip;
     size_t taps = ups_bytes(d->axis[0].taps, d->axis[1].taps, d->axis[2].taps, sizeof(int64_t));
     return 3 * ups_taken(taps) + ups_taken(ups_bytes(most_rows(d), d->strip, pixels, sizeof(float))) +
-           ups_taken(ups_bytes(d->in, d->axis[0].taps, plane, sizeof(float)) + ups_bytes(d->in, 32, 1, sizeof(float)) +
-                     (size_t)k->nr * sizeof(float));
+           ups_taken(ups_bytes(d->in * d->axis[0].taps, rows, pixels, sizeof(float)) +
+                     ups_bytes(d->in, 32, 1, sizeof(float)) + (size_t)k->nr * sizeof(float));
 }
 
 /* A window for pixels lo … hi - 1, empty. */
