@@ -137,7 +137,7 @@ static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char 
     return UPS_OK;
 }
 
-/* ---- making an op ---- */
+/* ---- packing ---- */
 
 static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, const float *bias,
                  float *to)
@@ -173,48 +173,6 @@ static int32_t pack_now(struct ups_op *op, struct ups_deconv *d, const float *we
     if (!d->packed) return UPS_NO_MEMORY;
     pack(d, op->kernels, weights, bias, d->packed);
     return UPS_OK;
-}
-
-/* The weights for winograd, if the layer and the policy qualify and the budget allows: which plans use them depends on their
- * sizes. */
-static int32_t make_other(struct ups_op *op, const float *weights, const float *bias, uint64_t budget)
-{
-    struct ups_deconv *d = ups_allocate(&op->memory, sizeof *d);
-    if (!d) return UPS_NO_MEMORY;
-    *d = *op->deconv;
-    d->packed = NULL, d->phase_group = NULL, d->phase_groups = 0, d->merged = 0, d->kept = 0;
-    d->algorithm = &ups_deconv_winograd;
-    op->deconv->other = d;
-    int32_t status = d->algorithm->layout(op, d);
-    if (!status && packed_bytes(d) <= budget) {
-        /* both wait for the sizes */
-        op->deconv->verdict[WINOGRAD] = op->deconv->verdict[find_algorithm(op->deconv->algorithm->name)] = NULL;
-        return pack_now(op, d, weights, bias);
-    }
-    if (!status) {
-        op->deconv->verdict[WINOGRAD] = "its weights would take more than options.pack_budget";
-        release(&op->memory, d);
-        op->deconv->other = NULL;
-    }
-    return status;
-}
-
-enum { LEAST_CHANNELS = 8 }; /* below, transforms take more than products */
-
-static int32_t make_deconv(struct ups_op *op, const float *weights, const float *bias, const ups_options *options)
-{
-    struct ups_deconv *d = op->deconv = ups_allocate(&op->memory, sizeof *d);
-    if (!d) return UPS_NO_MEMORY;
-    int32_t status = ups_deconv_geometry(d, &op->desc.conv_transpose);
-    if (!status) status = choose(d, op, options->algorithm);
-    if (!status) status = d->algorithm->layout(op, d);
-    if (status || (op->flags & UPS_WEIGHTS_AT_RUN)) return status;
-    status = pack_now(op, d, weights, bias);
-    if (status || !is_automatic(options->algorithm) || excluded(op->policy, WINOGRAD)) return status;
-    const char *why =
-        d->in < LEAST_CHANNELS || d->out < LEAST_CHANNELS ? "few channels" : ups_winograd_refusal(d, op->policy);
-    if (why) d->verdict[WINOGRAD] = why;
-    return why ? UPS_OK : make_other(op, weights, bias, options->pack_budget);
 }
 
 /* ---- plan ---- */
@@ -304,6 +262,100 @@ static int32_t plan_deconv(ups_plan *plan)
     if (!d->packed) bytes += ups_taken(packed_bytes(d));
     plan->part_workspace = ups_taken(bytes);
     return UPS_OK;
+}
+
+/* ---- making an op ---- */
+
+enum { LEAST_CHANNELS = 8 }; /* below, transforms take more than products */
+
+/* The layout of weights for winograd, if the layer and the policy qualify and the budget allows: which plans use them depends on
+ * their sizes. */
+static int32_t make_other(struct ups_op *op, uint64_t budget)
+{
+    struct ups_deconv *own = op->deconv;
+    const char **why = &own->verdict[WINOGRAD];
+    *why =
+        own->in < LEAST_CHANNELS || own->out < LEAST_CHANNELS ? "few channels" : ups_winograd_refusal(own, op->policy);
+    if (*why) return UPS_OK;
+    struct ups_deconv *d = ups_allocate(&op->memory, sizeof *d);
+    if (!d) return UPS_NO_MEMORY;
+    *d = *own;
+    d->phase_group = NULL, d->phase_groups = 0, d->merged = 0, d->kept = 0;
+    d->algorithm = &ups_deconv_winograd;
+    own->other = d;
+    int32_t status = d->algorithm->layout(op, d);
+    if (status) return status;
+    if (packed_bytes(d) <= budget) {
+        own->verdict[find_algorithm(own->algorithm->name)] = NULL; /* as winograd's: both wait for the sizes */
+    } else {
+        *why = "its weights would take more than options.pack_budget";
+        release(&op->memory, d);
+        own->other = NULL;
+    }
+    return status;
+}
+
+/* Of two algorithms the one that a plan for a source of these dims takes stays. */
+static int32_t heed_hint(struct ups_op *op, const int64_t *dims)
+{
+    char why[256];
+    struct ups_deconv *own = op->deconv, *other = own->other;
+    ups_tensor src;
+    ups_plan *plan = NULL;
+    int32_t status = ups_tensor_init(&src, sizeof src, UPS_F32, op->desc.head.rank, op->desc.head.layout, dims);
+    if (!status) status = ups_plan_create(op, &src, NULL, NULL, &plan);
+    if (status) {
+        snprintf(why, sizeof why, "%s", ups_last_error());
+        return ups_error(status, "options.size_hint as src: %s", why);
+    }
+    if (other) {
+        struct ups_deconv *kept = best_for(plan) == own ? own : other;
+        own->other = NULL;
+        kept->verdict[find_algorithm(own->algorithm->name)] = kept->verdict[WINOGRAD] =
+            "more estimated work at the sizes of options.size_hint";
+        kept->verdict[find_algorithm(kept->algorithm->name)] = "least estimated work at the sizes of options.size_hint";
+        op->deconv = kept;
+        release(&op->memory, kept == own ? other : own);
+    }
+    ups_plan_destroy(plan);
+    return UPS_OK;
+}
+
+/* Whether no weight leads from one channel to another. */
+static bool is_diagonal(const struct ups_deconv *d, const float *weights)
+{
+    const struct ups_deconv_axis *a = d->axis;
+    if (d->groups > 1 || d->in == 1 || d->in != d->out) return false;
+    int64_t count = d->in * d->out * a[0].k * a[1].k * a[2].k;
+    for (int64_t i = 0; i < count; i++)
+        if (weights[i] != 0 && i / d->w.in % d->in != i / d->w.out % d->out) return false;
+    return true;
+}
+
+/* The same layer with a convolution group for each channel. */
+static void split_channels(struct ups_deconv *d)
+{
+    d->diagonal = true;
+    d->groups = d->in;
+    d->in = d->out = 1;
+    d->w.group = d->w.in + d->w.out;
+}
+
+static int32_t make_deconv(struct ups_op *op, const float *weights, const float *bias, const ups_options *options)
+{
+    bool automatic = is_automatic(options->algorithm), at_run = op->flags & UPS_WEIGHTS_AT_RUN;
+    struct ups_deconv *d = op->deconv = ups_allocate(&op->memory, sizeof *d);
+    if (!d) return UPS_NO_MEMORY;
+    int32_t status = ups_deconv_geometry(d, &op->desc.conv_transpose);
+    if (status) return status;
+    if (automatic && !at_run && op->policy != UPS_POLICY_REPRODUCIBLE && is_diagonal(d, weights)) split_channels(d);
+    status = choose(d, op, options->algorithm);
+    if (!status) status = d->algorithm->layout(op, d);
+    if (!status && automatic && !at_run && !excluded(op->policy, WINOGRAD))
+        status = make_other(op, options->pack_budget);
+    if (!status && options->size_hint) status = heed_hint(op, options->size_hint);
+    for (d = op->deconv; d && !status && !at_run; d = d->other) status = pack_now(op, d, weights, bias);
+    return status;
 }
 
 /* ---- run ---- */
@@ -537,6 +589,7 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
         }
     if (winograd) ups_winograd_describe(d, form, sizeof form);
     ups_report_string(r, "form", winograd ? form : NULL);
+    ups_report_string(r, "structure", d->diagonal ? "no weight leads from one channel to another: a group for each" : NULL);
     ups_report_open(r, "refused");
     for (int i = 0; i < ALGORITHMS; i++)
         if (algorithms[i] != d->algorithm)

@@ -165,7 +165,8 @@ int32_t ups_op_create(const void *desc, const float *weights, const float *bias,
     int32_t status = read_options(&own, options);
     if (!status) status = create(desc, weights, bias, &own, op);
     /* also when the options themselves are refused, if they are long enough to hold the buffer */
-    bool told = options && options->size >= sizeof own && options->error && options->error_capacity;
+    bool told =
+        options && options->size >= offsetof(ups_options, pack_budget) && options->error && options->error_capacity;
     if (status && told) snprintf(options->error, options->error_capacity, "%s", ups_last_error());
     return status;
 }

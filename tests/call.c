@@ -274,6 +274,7 @@ static int32_t make_op(struct call *call)
     ups_options_init(&options, sizeof options);
     options.max_isa = call->isa;
     options.algorithm = call->algorithm;
+    options.size_hint = call->size_hint;
     if (call->policy) options.policy = call->policy;
     if (call->weights_at_run) options.flags |= UPS_WEIGHTS_AT_RUN;
     const float *w = call->weights_at_run ? NULL : (const float *)call->weights.data;

@@ -62,6 +62,7 @@ struct call {
     /* How. */
     const char *isa, *algorithm;
     int32_t policy; /* 0: the default */
+    const int64_t *size_hint;
     bool weights_at_run;
     bool values_only; /* max_pool without switches */
     int32_t src_margin,

@@ -168,6 +168,36 @@ static void test_failing_allocator(void **state)
     }
 }
 
+/* Two algorithms are laid out, one of them is dropped for the sizes hinted at. */
+static void test_failing_allocator_with_hint(void **state)
+{
+    static float many[16 * 16 * 9];
+    ups_conv_transpose_desc desc;
+    ups_options options;
+    (void)state;
+    ups_desc_init(&desc, sizeof desc, UPS_CONV_TRANSPOSE, NULL);
+    desc.in_channels = desc.out_channels = 16;
+    desc.kernel_shape[0] = desc.kernel_shape[1] = 3;
+    many[1] = many[9] = 1;
+    for (int64_t size = 1; size <= 64; size *= 8) {
+        int32_t status = UPS_NO_MEMORY;
+        for (int k = 1; status == UPS_NO_MEMORY; k++) {
+            struct allocator a = {.fail_at = k};
+            ups_op *op;
+            ups_options_init(&options, sizeof options);
+            options.policy = UPS_POLICY_FAST;
+            options.size_hint = (const int64_t[]){1, 16, size, size};
+            options.allocate = allocate, options.release = release, options.context = &a;
+            status = ups_op_create(&desc, many, NULL, &options, &op);
+            assert_true(status == UPS_OK ? k > 6 : !op);
+            ups_op_destroy(op);
+            assert_int_equal(a.outstanding, 0);
+            assert_true(k < 100);
+        }
+        assert_int_equal(status, UPS_OK);
+    }
+}
+
 /* 200 lengths through one op of 1026 * 1024 weights: a plan never packs, so it asks for next to no memory. */
 static void test_new_sizes_never_repack(void **state)
 {
@@ -275,9 +305,8 @@ static void test_run_makes_no_system_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_failing_allocator),
-        cmocka_unit_test(test_new_sizes_never_repack),
-        cmocka_unit_test(test_run_allocates_nothing),
+        cmocka_unit_test(test_failing_allocator),        cmocka_unit_test(test_failing_allocator_with_hint),
+        cmocka_unit_test(test_new_sizes_never_repack),   cmocka_unit_test(test_run_allocates_nothing),
         cmocka_unit_test(test_run_makes_no_system_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

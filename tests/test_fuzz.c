@@ -332,18 +332,21 @@ static void try_all(const union desc *desc, const union desc *other)
     fill_weights(desc);
     convert_indices(desc, dims);
 
-    static const char *const algorithms[] = {NULL, "auto", "phase", "planar", "gemm", "scatter", "depthwise", "direct"};
+    static const char *const algorithms[] = {NULL,      "auto",      "phase",    "planar", "gemm",
+                                             "scatter", "depthwise", "winograd", "direct"};
     ups_options options;
     ups_op *op = NULL;
     ups_options_init(&options, sizeof options);
     options.policy = (int32_t)check_between(1, 3);
-    options.algorithm = call_chance(80) ? NULL : algorithms[check_between(0, 7)];
+    options.algorithm = call_chance(80) ? NULL : algorithms[check_between(0, 8)];
     options.max_isa = call_chance(30) ? "scalar" : NULL;
     options.allocate = allocate;
     options.release = release;
+    options.size_hint = call_chance(20) ? dims : NULL;
     bool conv = desc->head.op == UPS_CONV_TRANSPOSE, at_run = conv && (weights_of(desc) > CAP || call_chance(30));
     if (at_run) options.flags = UPS_WEIGHTS_AT_RUN;
     float *w = conv && !at_run ? calloc((size_t)weights_of(desc) + 1, sizeof *w) : NULL;
+    if (w && call_chance(50)) w[check_between(0, weights_of(desc))] = 1;
     forget();
     if (good("op", ups_op_create(desc, w, NULL, &options, &op)))
         plan_and_run(op, desc, dims, at_run);

@@ -279,6 +279,35 @@ static void nails_are_deconv(const char *tier)
     check_as_deconv(&nails, UPS_FILL_BED_OF_NAILS, tier);
 }
 
+/* Weights that lead from no channel to another are one chain of their own; one weight more, and they are dense. */
+static void diagonal_is_depthwise(const char *tier)
+{
+    struct call replicate, deconv, chain;
+    expand_random(&replicate, UPS_REPLICATE);
+    replicate.dims[1] = check_between(2, 18);
+    replicate.x = floats(in_count(&replicate));
+    channels_like(&deconv, &replicate, replicate.desc.expand.factor);
+    ups_conv_transpose_desc *d = &deconv.desc.conv;
+    d->group = 1;
+    for (int a = 0; a < d->rank; a++) random_axis(d, a, false);
+    float *w = room(weight_count(d), sizeof *w);
+    int64_t taps = naive_plane(d->kernel_shape, d->rank), one = check_between(0, d->in_channels - 1);
+    const float *values = floats(d->in_channels * taps);
+    for (int64_t c = 0; c < d->in_channels; c++)
+        for (int64_t t = 0; t < taps; t++) w[naive_weight_at(d, c, c, t)] = values[c * taps + t];
+    for (int dense = 0; dense < 2; dense++) {
+        if (dense) w[naive_weight_at(d, one, (one + 1) % d->in_channels, check_between(0, taps - 1))] = 1e-3F;
+        deconv.w = w, deconv.algorithm = NULL, deconv.policy = UPS_POLICY_ACCURATE;
+        chain = deconv;
+        run(&deconv, tier);
+        if ((call_word(&deconv, "structure")[0] == 0) != dense) fail_msg("structure missed\n  %s", call_text(&deconv));
+        chain.policy = UPS_POLICY_REPRODUCIBLE;
+        run(&chain, tier);
+        assert_string_equal(call_word(&chain, "structure"), "");
+        if (!dense) equal_floats(&deconv, deconv.y, chain.y, call_out_count(&chain));
+    }
+}
+
 static void delta_is_bed_of_nails(const char *tier)
 {
     struct call nails, deconv;
@@ -1238,6 +1267,7 @@ static void repeat(void (*identity)(const char *tier))
 #define IDENTITIES(X)                \
     X(replicate_is_deconv)           \
     X(nails_are_deconv)              \
+    X(diagonal_is_depthwise)         \
     X(delta_is_bed_of_nails)         \
     X(pads_move_nails)               \
     X(unpool_is_nails)               \

@@ -175,6 +175,47 @@ static void test_layers(void **unused)
     assert_true(layers_run > 50);
 }
 
+/* ---- the size hint ---- */
+
+static const char *algorithm_at(struct call *call, int64_t size, const int64_t *hint)
+{
+    static char word[32];
+    call->dims[2] = call->dims[3] = size;
+    call->size_hint = hint;
+    call_status(call, call_run(call), UPS_OK);
+    snprintf(word, sizeof word, "%s", call_word(call, "algorithm"));
+    call_close(call);
+    return word;
+}
+
+/* Without a hint a plan takes what is best at its sizes, with one what is best at those. */
+static void test_size_hint(void **unused)
+{
+    (void)unused;
+    struct call call;
+    const int64_t small[] = {1, 64, 1, 1}, large[] = {1, 64, 40, 40}, other[] = {1, 63, 40, 40},
+                  none[] = {1, 64, 40, -1};
+    assert_int_equal(call_say(&call, "conv_transpose", "torch",
+                              "rank=2 in_channels=64 out_channels=64 kernel_shape=3,3 pads=1,1,1,1"),
+                     UPS_OK);
+    call.dims[0] = 1, call.dims[1] = 64;
+    float *x = call_floats(64 * 1600), *w = call_floats(64 * 64 * 9);
+    call.x = x, call.w = w;
+    assert_string_equal(algorithm_at(&call, 1, NULL), "phase");
+    assert_string_equal(algorithm_at(&call, 40, NULL), "winograd");
+    for (int64_t size = 1; size <= 40; size += 39) {
+        assert_string_equal(algorithm_at(&call, size, small), "phase");
+        assert_string_equal(algorithm_at(&call, size, large), "winograd");
+    }
+    call.size_hint = other;
+    call_status(&call, call_run(&call), UPS_INVALID);
+    assert_non_null(strstr(ups_last_error(), "options.size_hint as src: src.dims[1] (C) = 63"));
+    call.size_hint = none;
+    call_status(&call, call_run(&call), UPS_INVALID);
+    assert_non_null(strstr(ups_last_error(), "options.size_hint as src"));
+    free(x), free(w);
+}
+
 /* ---- the accuracy contract ---- */
 
 struct network {
@@ -282,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_size_hint),
         cmocka_unit_test(test_accuracy_contract),
     };
     tier_count = call_tiers(tiers);

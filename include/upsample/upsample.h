@@ -464,8 +464,10 @@ enum { UPS_WEIGHTS_AT_RUN = 1 }; /* options.flags: conv_transpose takes weights 
  * Under the first two, low bits may differ between tiers, machines and map sizes, and algorithm winograd may run. Its error
  * is relative to the largest input of a tile (up to 6x6 pixels), not to an output's own terms:
  * |error| <= 12 * 2^-24 * max|x| * (sum of |w| of the output channel), and Inf or NaN may reach every output of a tile. The
- * other algorithms keep both local. Under every policy, the same bits for every
- * number of parts. An algorithm that was asked for by name and that the policy excludes is UPS_UNSUPPORTED. */
+ * other algorithms keep both local. Weights of one group that lead from no channel to another (the bilinear filters of FCN heads,
+ * all that ups_fill_weights makes) are found when they are packed and run as a group for each channel, unless an algorithm was
+ * asked for by name: there 0 * Inf of another channel is not formed. Under every policy, the same bits for every number of
+ * parts. An algorithm that was asked for by name and that the policy excludes is UPS_UNSUPPORTED. */
 typedef struct ups_options {
     uint32_t size;
     uint32_t flags;        /* UPS_WEIGHTS_AT_RUN or 0 */
@@ -483,6 +485,9 @@ typedef struct ups_options {
     size_t error_capacity;
     uint64_t pack_budget; /* conv_transpose: bytes that weights for the algorithm winograd may take besides the plain ones, whose
                              1.6 to 6.25 fold they are; 64 MiB. Above, and with 0, they are not packed */
+    const int64_t *size_hint; /* conv_transpose: NULL, or the dims of the src that most plans will have (N, C, spatial: rank + 2
+                                 entries). Weights are then packed only for the algorithm that is best there; plans of other
+                                 sizes run with it too. Read by ups_op_create alone. Sizes that no plan can have are refused */
 } ups_options;
 
 UPS_API int32_t ups_options_init(ups_options *options, size_t size);
