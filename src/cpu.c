@@ -126,6 +126,8 @@ int64_t ups_cache_bytes(int level)
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
     bytes = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE);
 #endif
+    /* A core's share: glibc counts the level 3 caches of all sockets, or of the host of a virtual machine, as one. */
+    if (bytes > 32 << 20) return 32 << 20;
     if (bytes > 0) return bytes;
     return level == 1 ? 32 * 1024 : level == 2 ? 512 * 1024 : 8 * 1024 * 1024;
 }

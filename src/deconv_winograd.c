@@ -135,14 +135,24 @@ static int64_t points_of(struct ups_winograd_tile tile)
     return ups_minimal[tile.h].n * ups_minimal[tile.w].n;
 }
 
+static int64_t outputs_of(struct ups_winograd_tile tile)
+{
+    return ups_minimal[tile.h].m * ups_minimal[tile.w].m;
+}
+
 enum { LEAST_TILES = 14, MOST_TILES = 112 };
+
+static int64_t most_points(const struct ups_deconv *d)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < d->phase_groups; i++) most = ups_max(most, points_of(d->phase_group[i].tile));
+    return most;
+}
 
 /* Tiles of a block: V takes half of level 2, but enough rows for the tile of the product. */
 static int64_t block_tiles(const struct ups_deconv *d)
 {
-    int64_t most = 0;
-    for (int64_t i = 0; i < d->phase_groups; i++) most = ups_max(most, points_of(d->phase_group[i].tile));
-    int64_t fit = ups_cache_bytes(2) / 2 / (int64_t)sizeof(float) / (most * d->in);
+    int64_t fit = ups_cache_bytes(2) / 2 / (int64_t)sizeof(float) / (most_points(d) * d->in);
     return ups_min(MOST_TILES, ups_max(LEAST_TILES * 2, fit / LEAST_TILES * LEAST_TILES));
 }
 
@@ -277,6 +287,7 @@ struct work {
     const float *packed;
     int64_t g, depth; /* convolution group, output plane */
     struct ups_rows rows;
+    float **to;                  /* of a block: [tile][output] */
     float *strip, *zero, *v, *m; /* strip: channels first, [line][w][channel of the box's blocks]; else NULL */
     int64_t channel, channels;   /* of the box's blocks: the first in the group, how many */
     int64_t lo[3], hi[3];        /* cells of the phase with an output in the box */
@@ -297,12 +308,13 @@ static int64_t row_pixels(const struct ups_deconv *d, int64_t width)
 
 static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
 {
-    int64_t tiles = d->winograd.tiles, points = UPS_MINIMAL_MOST * UPS_MINIMAL_MOST;
+    int64_t tiles = d->winograd.tiles, points = most_points(d);
     struct ups_rows rows;
     ups_rows_shape(&rows, d, d->strip + 2 * d->band[1]);
     size_t bytes = ups_taken(ups_bytes(ups_max(d->in, plan->op->kernels->nr), 1, 1, sizeof(float))) +
                    ups_taken(ups_bytes(points, point_pitch(tiles * d->in), 1, sizeof(float))) +
                    ups_taken(ups_bytes(points, point_pitch(tiles * plan->op->kernels->nr), 1, sizeof(float))) +
+                   ups_taken(ups_bytes(tiles, UPS_MINIMAL_OUTPUTS, UPS_MINIMAL_OUTPUTS, sizeof(float *))) +
                    ups_taken(ups_bytes(d->strip, d->kept, width, sizeof(float)));
     return bytes + (ups_is_first(plan) ? ups_rows_bytes(&rows, d, row_pixels(d, width)) : 0);
 }
@@ -398,24 +410,29 @@ static void multiply(const struct work *k, int64_t first, int64_t columns, int64
         }
 }
 
-static void leave(const struct work *k, int64_t tile, const float *m, int64_t pitch, int64_t first, int64_t columns)
+/* Where the outputs of a tile go, channel k->channel; NULL for those outside the box. */
+static void find_outputs(const struct work *k, int64_t tile, float **y)
 {
-    const struct ups_deconv *d = k->run->d;
-    const struct ups_deconv_axis *a = d->axis;
+    const struct ups_deconv_axis *a = k->run->d->axis;
     const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *fw = &ups_minimal[k->p->tile.w];
-    bool in_tile = ups_in_tile(&d->activation);
-    float *y[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
     int64_t h = tile_begin(&a[1], fh, k->lo[1], k->hi[1], tile / k->tiles[2]);
     int64_t w = tile_begin(&a[2], fw, k->lo[2], k->hi[2], tile % k->tiles[2]);
     for (int i = 0; i < fh->m; i++)
-        for (int j = 0; j < fw->m; j++) {
-            float *to = output(k, (h + i * a[1].step_i) * a[1].s + shift(&a[1], k->p->t0[1]),
-                               (w + j * a[2].step_i) * a[2].s + shift(&a[2], k->p->t0[2]));
-            y[i * fw->m + j] = to ? to + first - k->channel : NULL;
-        }
+        for (int j = 0; j < fw->m; j++)
+            *y++ = output(k, (h + i * a[1].step_i) * a[1].s + shift(&a[1], k->p->t0[1]),
+                          (w + j * a[2].step_i) * a[2].s + shift(&a[2], k->p->t0[2]));
+}
+
+static void leave(const struct work *k, float *const *to, const float *m, int64_t pitch, int64_t first, int64_t columns)
+{
+    const struct ups_deconv *d = k->run->d;
+    bool in_tile = ups_in_tile(&d->activation);
+    int64_t outputs = outputs_of(k->p->tile);
+    float *y[UPS_MINIMAL_OUTPUTS * UPS_MINIMAL_OUTPUTS];
+    for (int64_t i = 0; i < outputs; i++) y[i] = to[i] ? to[i] + first - k->channel : NULL;
     k->run->kernels->winograd_out.run(&k->p->tile, m, pitch, columns, in_tile ? k->packed + first : k->zero,
                                       ups_tile_activation(d), y);
-    for (int i = 0; !in_tile && i < fh->m * fw->m; i++)
+    for (int64_t i = 0; !in_tile && i < outputs; i++)
         if (y[i]) k->run->kernels->finish.run(y[i], 1, columns, columns, k->packed + first, 0, 1, &d->activation);
 }
 
@@ -424,15 +441,20 @@ static void run_group(struct work *k)
 {
     const struct ups_deconv *d = k->run->d;
     int64_t nr = k->run->kernels->nr, most = d->winograd.tiles, all = k->tiles[1] * k->tiles[2];
+    int64_t outputs = outputs_of(k->p->tile);
     for (int64_t tile = 0, tiles; tile < all; tile += tiles) {
         tiles = ups_tile_rows(all - tile, most);
         int64_t v_pitch = point_pitch(tiles * d->in);
-        for (int64_t i = 0; i < tiles; i++) enter(k, tile + i, i, v_pitch);
+        for (int64_t i = 0; i < tiles; i++) {
+            enter(k, tile + i, i, v_pitch);
+            find_outputs(k, tile + i, k->to + i * outputs);
+        }
         for (int64_t first = k->channel; first < k->channel + k->channels; first += nr) {
             int64_t columns = ups_min(nr, d->out - first), width = ups_round_up(columns, k->run->kernels->lanes);
             int64_t m_pitch = point_pitch(tiles * width);
             multiply(k, first, columns, tiles, v_pitch, m_pitch);
-            for (int64_t i = 0; i < tiles; i++) leave(k, tile + i, k->m + i * width, m_pitch, first, columns);
+            for (int64_t i = 0; i < tiles; i++)
+                leave(k, k->to + i * outputs, k->m + i * width, m_pitch, first, columns);
         }
     }
 }
@@ -457,7 +479,7 @@ static void run_strip(struct work *k)
 static void run_winograd(const struct ups_deconv_run *run, const struct ups_box *box)
 {
     const struct ups_deconv *d = run->d;
-    int64_t tiles = d->winograd.tiles, points = UPS_MINIMAL_MOST * UPS_MINIMAL_MOST, nr = run->kernels->nr;
+    int64_t tiles = d->winograd.tiles, points = most_points(d), nr = run->kernels->nr;
     int64_t width = box->hi[2] - box->lo[2], lines = d->strip * d->axis[1].s, pixel, end;
     pixels(&d->axis[2], box->lo[2], box->hi[2], &pixel, &end);
     struct ups_box part = *box;
@@ -468,6 +490,7 @@ static void run_winograd(const struct ups_deconv_run *run, const struct ups_box 
     memset(k.zero, 0, (size_t)ups_max(d->in, nr) * sizeof *k.zero);
     k.v = ups_take(&at, (size_t)(points * point_pitch(tiles * d->in)) * sizeof *k.v);
     k.m = ups_take(&at, (size_t)(points * point_pitch(tiles * nr)) * sizeof *k.m);
+    k.to = ups_take(&at, (size_t)(tiles * UPS_MINIMAL_OUTPUTS * UPS_MINIMAL_OUTPUTS) * sizeof *k.to);
     if (ups_is_first(run->plan)) k.strip = ups_take(&at, (size_t)(d->strip * d->kept * width) * sizeof *k.strip);
     for (k.g = 0; k.g < d->groups; k.g++) {
         k.packed = run->packed + (size_t)k.g * d->packed_floats;

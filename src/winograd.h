@@ -17,7 +17,7 @@
 #ifndef UPS_WINOGRAD_H
 #define UPS_WINOGRAD_H
 
-enum { UPS_MINIMAL_MOST = 6 }; /* points of a form */
+enum { UPS_MINIMAL_MOST = 6, UPS_MINIMAL_OUTPUTS = 4 }; /* points and outputs of a form, at most */
 
 struct ups_minimal {
     int m, r, n;
