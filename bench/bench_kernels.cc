@@ -182,7 +182,7 @@ void time_ups_winograd_in_fn(benchmark::State &state, ups_winograd_in_fn *run, c
         Operands o = {block};
         const float *x[36];
         for (const float *&pixel : x) pixel = o.floats(n);
-        run(&tile, x, n, o.floats(points * n), n);
+        run(&tile, 1, x, n, o.floats(points * n), n);
     });
 }
 
@@ -197,7 +197,7 @@ void time_ups_winograd_out_fn(benchmark::State &state, ups_winograd_out_fn *run,
         const float *m = o.floats(points * n);
         float *y[16];
         for (float *&output : y) output = o.floats(n);
-        run(&tile, m, n, n, bias.data(), &activation, y);
+        run(&tile, 1, m, n, n, n, bias.data(), &activation, y);
     });
 }
 

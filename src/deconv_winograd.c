@@ -287,7 +287,8 @@ struct work {
     const float *packed;
     int64_t g, depth; /* convolution group, output plane */
     struct ups_rows rows;
-    float **to;                  /* of a block: [tile][output] */
+    const float **x;             /* of a block: [tile][pixel] */
+    float **y;                   /* [tile][output], the first column of the current panel */
     float *strip, *zero, *v, *m; /* strip: channels first, [line][w][channel of the box's blocks]; else NULL */
     int64_t channel, channels;   /* of the box's blocks: the first in the group, how many */
     int64_t lo[3], hi[3];        /* cells of the phase with an output in the box */
@@ -314,6 +315,7 @@ static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_
     size_t bytes = ups_taken(ups_bytes(ups_max(d->in, plan->op->kernels->nr), 1, 1, sizeof(float))) +
                    ups_taken(ups_bytes(points, point_pitch(tiles * d->in), 1, sizeof(float))) +
                    ups_taken(ups_bytes(points, point_pitch(tiles * plan->op->kernels->nr), 1, sizeof(float))) +
+                   ups_taken(ups_bytes(tiles, points, 1, sizeof(float *))) +
                    ups_taken(ups_bytes(tiles, UPS_MINIMAL_OUTPUTS, UPS_MINIMAL_OUTPUTS, sizeof(float *))) +
                    ups_taken(ups_bytes(d->strip, d->kept, width, sizeof(float)));
     return bytes + (ups_is_first(plan) ? ups_rows_bytes(&rows, d, row_pixels(d, width)) : 0);
@@ -361,12 +363,12 @@ static float *output(const struct work *k, int64_t h, int64_t w)
     return k->run->dst + ups_row_offset(y, box->n, k->g * k->run->d->out + k->channel, k->depth, h) + w * y->stride[2];
 }
 
-static void enter(struct work *k, int64_t tile, int64_t at, int64_t pitch)
+/* Where the pixels of a tile lie; zeros for those outside the image. */
+static void find_pixels(struct work *k, int64_t tile, const float **x)
 {
     const struct ups_deconv *d = k->run->d;
     const struct ups_deconv_axis *a = d->axis;
     const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *fw = &ups_minimal[k->p->tile.w];
-    const float *x[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
     int64_t h = tile_begin(&a[1], fh, k->lo[1], k->hi[1], tile / k->tiles[2]) - (fh->r - 1) * a[1].step_i;
     int64_t w = tile_begin(&a[2], fw, k->lo[2], k->hi[2], tile % k->tiles[2]) - (fw->r - 1) * a[2].step_i;
     for (int i = 0; i < fh->n; i++) {
@@ -374,10 +376,9 @@ static void enter(struct work *k, int64_t tile, int64_t at, int64_t pitch)
         const float *row = row_at(k, h + i * a[1].step_i, &step);
         for (int j = 0; j < fw->n; j++) {
             int64_t at = w + j * a[2].step_i;
-            x[i * fw->n + j] = row && at >= 0 && at < width ? row + at * step : k->zero; /* zeros outside the image */
+            *x++ = row && at >= 0 && at < width ? row + at * step : k->zero;
         }
     }
-    k->run->kernels->winograd_in.run(&k->p->tile, x, d->in, k->v + at * d->in, pitch);
 }
 
 /* M of one panel of columns, all points. */
@@ -423,17 +424,19 @@ static void find_outputs(const struct work *k, int64_t tile, float **y)
                           (w + j * a[2].step_i) * a[2].s + shift(&a[2], k->p->t0[2]));
 }
 
-static void leave(const struct work *k, float *const *to, const float *m, int64_t pitch, int64_t first, int64_t columns)
+/* One panel of columns of all tiles of a block. */
+static void leave(const struct work *k, int64_t tiles, int64_t pitch, int64_t first, int64_t columns)
 {
     const struct ups_deconv *d = k->run->d;
+    const struct ups_kernels *kernels = k->run->kernels;
     bool in_tile = ups_in_tile(&d->activation);
-    int64_t outputs = outputs_of(k->p->tile);
-    float *y[UPS_MINIMAL_OUTPUTS * UPS_MINIMAL_OUTPUTS];
-    for (int64_t i = 0; i < outputs; i++) y[i] = to[i] ? to[i] + first - k->channel : NULL;
-    k->run->kernels->winograd_out.run(&k->p->tile, m, pitch, columns, in_tile ? k->packed + first : k->zero,
-                                      ups_tile_activation(d), y);
+    kernels->winograd_out.run(&k->p->tile, tiles, k->m, pitch, ups_round_up(columns, kernels->lanes), columns,
+                              in_tile ? k->packed + first : k->zero, ups_tile_activation(d), k->y);
+    int64_t outputs = tiles * outputs_of(k->p->tile);
     for (int64_t i = 0; !in_tile && i < outputs; i++)
-        if (y[i]) k->run->kernels->finish.run(y[i], 1, columns, columns, k->packed + first, 0, 1, &d->activation);
+        if (k->y[i]) kernels->finish.run(k->y[i], 1, columns, columns, k->packed + first, 0, 1, &d->activation);
+    for (int64_t i = 0; i < outputs; i++)
+        if (k->y[i]) k->y[i] += columns;
 }
 
 /* One phase of the box, a block of tiles at a time. */
@@ -441,20 +444,20 @@ static void run_group(struct work *k)
 {
     const struct ups_deconv *d = k->run->d;
     int64_t nr = k->run->kernels->nr, most = d->winograd.tiles, all = k->tiles[1] * k->tiles[2];
-    int64_t outputs = outputs_of(k->p->tile);
+    int64_t outputs = outputs_of(k->p->tile), points = points_of(k->p->tile);
     for (int64_t tile = 0, tiles; tile < all; tile += tiles) {
         tiles = ups_tile_rows(all - tile, most);
         int64_t v_pitch = point_pitch(tiles * d->in);
         for (int64_t i = 0; i < tiles; i++) {
-            enter(k, tile + i, i, v_pitch);
-            find_outputs(k, tile + i, k->to + i * outputs);
+            find_pixels(k, tile + i, k->x + i * points);
+            find_outputs(k, tile + i, k->y + i * outputs);
         }
+        k->run->kernels->winograd_in.run(&k->p->tile, tiles, k->x, d->in, k->v, v_pitch);
         for (int64_t first = k->channel; first < k->channel + k->channels; first += nr) {
             int64_t columns = ups_min(nr, d->out - first), width = ups_round_up(columns, k->run->kernels->lanes);
             int64_t m_pitch = point_pitch(tiles * width);
             multiply(k, first, columns, tiles, v_pitch, m_pitch);
-            for (int64_t i = 0; i < tiles; i++)
-                leave(k, k->to + i * outputs, k->m + i * width, m_pitch, first, columns);
+            leave(k, tiles, m_pitch, first, columns);
         }
     }
 }
@@ -490,7 +493,8 @@ static void run_winograd(const struct ups_deconv_run *run, const struct ups_box 
     memset(k.zero, 0, (size_t)ups_max(d->in, nr) * sizeof *k.zero);
     k.v = ups_take(&at, (size_t)(points * point_pitch(tiles * d->in)) * sizeof *k.v);
     k.m = ups_take(&at, (size_t)(points * point_pitch(tiles * nr)) * sizeof *k.m);
-    k.to = ups_take(&at, (size_t)(tiles * UPS_MINIMAL_OUTPUTS * UPS_MINIMAL_OUTPUTS) * sizeof *k.to);
+    k.x = ups_take(&at, (size_t)(tiles * points) * sizeof *k.x);
+    k.y = ups_take(&at, (size_t)(tiles * UPS_MINIMAL_OUTPUTS * UPS_MINIMAL_OUTPUTS) * sizeof *k.y);
     if (ups_is_first(run->plan)) k.strip = ups_take(&at, (size_t)(d->strip * d->kept * width) * sizeof *k.strip);
     for (k.g = 0; k.g < d->groups; k.g++) {
         k.packed = run->packed + (size_t)k.g * d->packed_floats;

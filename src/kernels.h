@@ -87,19 +87,21 @@ struct ups_gemm {
 };
 typedef void ups_gemm_fn(const struct ups_gemm *g);
 
-/* The transforms of the minimal algorithms of winograd.h in two dimensions, one tile: form h along H, w along W, all channels
- * alike. Sums run over the nonzero coefficients in order, the first product alone, then fused on the vector tiers.
+/* The transforms of the minimal algorithms of winograd.h in two dimensions: form h along H, w along W, for `tiles` tiles and all
+ * channels alike. Sums run over the nonzero coefficients in order, the first product alone, then fused on the vector tiers.
  *
- * in: x[i*n_w + j] points at pixel (i, j) of the tile, n channels. v[(p*n_w + q)*v_stride + c] = first along W, then along H, Bt.
- * out: m as v is. y[i*m_w + j] points at output (i, j), NULL: not wanted; first along H, then along W, At; then
- * act(sum + bias[c]), activation as for the gemm tile. */
+ * in: of tile t, x[(t*n_h + i)*n_w + j] points at pixel (i, j), n channels; v[(p*n_w + q)*v_stride + t*n + c] = first along W,
+ * then along H, Bt.
+ * out: m as v is, with m_step from tile to tile. y[(t*m_h + i)*m_w + j] points at output (i, j), NULL: not wanted; first along H,
+ * then along W, At; then act(sum + bias[c]), activation as for the gemm tile. */
 struct ups_winograd_tile {
     enum ups_minimal_form h, w;
 };
-typedef void ups_winograd_in_fn(const struct ups_winograd_tile *tile, const float *const *x, int64_t n, float *v,
+typedef void ups_winograd_in_fn(const struct ups_winograd_tile *tile, int64_t tiles, const float *const *x, int64_t n, float *v,
                                 int64_t v_stride);
-typedef void ups_winograd_out_fn(const struct ups_winograd_tile *tile, const float *m, int64_t m_stride, int64_t n,
-                                 const float *bias, const struct ups_activation *activation, float *const *y);
+typedef void ups_winograd_out_fn(const struct ups_winograd_tile *tile, int64_t tiles, const float *m, int64_t m_stride,
+                                 int64_t m_step, int64_t n, const float *bias, const struct ups_activation *activation,
+                                 float *const *y);
 
 /* c[i*c_stride + j] = act(c[i*c_stride + j] + bias[i*bias_row + j*bias_column]), i < rows, j < columns. Of bias_row and
  * bias_column one is 1 and the other 0. Bit-equal. */

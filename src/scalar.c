@@ -92,39 +92,42 @@ static float minimal_row(const float *row, int n, const float *x, int64_t stride
     return sum;
 }
 
-static void ups_winograd_in_scalar(const struct ups_winograd_tile *tile, const float *const *x, int64_t n, float *v,
-                                   int64_t v_stride)
+static void ups_winograd_in_scalar(const struct ups_winograd_tile *tile, int64_t tiles, const float *const *x,
+                                   int64_t n, float *v, int64_t v_stride)
 {
     const struct ups_minimal *h = &ups_minimal[tile->h], *w = &ups_minimal[tile->w];
 
-    for (int64_t c = 0; c < n; c++) {
-        float pixel[UPS_MINIMAL_MOST], half[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
-        for (int i = 0; i < h->n; i++) {
-            for (int j = 0; j < w->n; j++) pixel[j] = x[i * w->n + j][c];
-            for (int q = 0; q < w->n; q++) half[i * w->n + q] = minimal_row(w->bt[q], w->n, pixel, 1);
+    for (int64_t t = 0; t < tiles; t++, x += h->n * w->n)
+        for (int64_t c = 0; c < n; c++, v++) {
+            float pixel[UPS_MINIMAL_MOST], half[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
+            for (int i = 0; i < h->n; i++) {
+                for (int j = 0; j < w->n; j++) pixel[j] = x[i * w->n + j][c];
+                for (int q = 0; q < w->n; q++) half[i * w->n + q] = minimal_row(w->bt[q], w->n, pixel, 1);
+            }
+            for (int p = 0; p < h->n; p++)
+                for (int q = 0; q < w->n; q++)
+                    v[(p * w->n + q) * v_stride] = minimal_row(h->bt[p], h->n, &half[q], w->n);
         }
-        for (int p = 0; p < h->n; p++)
-            for (int q = 0; q < w->n; q++)
-                v[(p * w->n + q) * v_stride + c] = minimal_row(h->bt[p], h->n, &half[q], w->n);
-    }
 }
 
-static void ups_winograd_out_scalar(const struct ups_winograd_tile *tile, const float *m, int64_t m_stride, int64_t n,
-                                    const float *bias, const struct ups_activation *activation, float *const *y)
+static void ups_winograd_out_scalar(const struct ups_winograd_tile *tile, int64_t tiles, const float *m,
+                                    int64_t m_stride, int64_t m_step, int64_t n, const float *bias,
+                                    const struct ups_activation *activation, float *const *y)
 {
     const struct ups_minimal *h = &ups_minimal[tile->h], *w = &ups_minimal[tile->w];
 
-    for (int64_t c = 0; c < n; c++) {
-        float half[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
-        for (int i = 0; i < h->m; i++)
-            for (int q = 0; q < w->n; q++)
-                half[i * w->n + q] = minimal_row(h->at[i], h->n, &m[q * m_stride + c], w->n * m_stride);
-        for (int i = 0; i < h->m; i++)
-            for (int j = 0; j < w->m; j++)
-                if (y[i * w->m + j])
-                    y[i * w->m + j][c] =
-                        activate(minimal_row(w->at[j], w->n, &half[i * w->n], 1) + bias[c], activation);
-    }
+    for (int64_t t = 0; t < tiles; t++, m += m_step, y += h->m * w->m)
+        for (int64_t c = 0; c < n; c++) {
+            float half[UPS_MINIMAL_MOST * UPS_MINIMAL_MOST];
+            for (int i = 0; i < h->m; i++)
+                for (int q = 0; q < w->n; q++)
+                    half[i * w->n + q] = minimal_row(h->at[i], h->n, &m[q * m_stride + c], w->n * m_stride);
+            for (int i = 0; i < h->m; i++)
+                for (int j = 0; j < w->m; j++)
+                    if (y[i * w->m + j])
+                        y[i * w->m + j][c] =
+                            activate(minimal_row(w->at[j], w->n, &half[i * w->n], 1) + bias[c], activation);
+        }
 }
 
 static void ups_finish_scalar(float *c, int64_t rows, int64_t columns, int64_t c_stride, const float *bias,

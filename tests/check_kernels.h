@@ -34,7 +34,7 @@ struct operand {
     int any_nan;
 };
 
-static struct operand operands[48];
+static struct operand operands[3 * 36 + 2]; /* the pixels of three tiles */
 static int operand_count;
 
 /* The trials of one kernel: every length around the vector widths, at each place, with each kind of values (when quick,
@@ -258,7 +258,8 @@ static const char *check_gemm(ups_gemm_fn *run, const struct ups_kernels *table)
             const int64_t s = (r + columns) % 5, taps = taps_depth[s][0], depth = taps_depth[s][1], rows = r + 1;
             const int64_t a_stride = s % 2 ? depth + check_between(0, 3) : check_between(1, depth);
             const int64_t read = (columns + lanes - 1) / lanes * lanes, b_stride = read + check_between(0, 2);
-            const int64_t c_stride = columns + check_between(0, 3), bias = s == 4 ? 1 : check_between(0, 2), add = !bias && s > 1;
+            const int64_t c_stride = columns + check_between(0, 3), bias = s == 4 ? 1 : check_between(0, 2),
+                          add = !bias && s > 1;
 
             operand_count = 0;
             t.n = rows;
@@ -326,26 +327,27 @@ static const char *check_winograd_in(ups_winograd_in_fn *run, const struct ups_k
         const struct ups_winograd_tile tile = {(enum ups_minimal_form)check_between(0, UPS_MINIMAL_FORMS - 1),
                                                (enum ups_minimal_form)check_between(0, UPS_MINIMAL_FORMS - 1)};
         const struct ups_minimal *fh = &ups_minimal[tile.h], *fw = &ups_minimal[tile.w];
-        const int64_t points = fh->n * fw->n, stride = t.n + check_between(0, 3);
-        const float **x = pointers(&t, points);
-        for (int64_t i = 0; i < points; i++) x[i] = values(&t, t.n);
-        float *v = result(&t, (points - 1) * stride + t.n);
+        const int64_t points = fh->n * fw->n, tiles = check_between(1, 3), stride = tiles * t.n + check_between(0, 3);
+        const float **x = pointers(&t, tiles * points);
+        for (int64_t i = 0; i < tiles * points; i++) x[i] = values(&t, t.n);
+        float *v = result(&t, (points - 1) * stride + tiles * t.n);
         computed();
         ready();
 
         float *w = want(v);
-        for (int64_t c = 0; c < t.n; c++) {
+        for (int64_t at = 0; at < tiles * t.n; at++) {
+            const float **pixel = x + at / t.n * points;
             float half[36], row[6];
             for (int i = 0; i < fh->n; i++)
                 for (int q = 0; q < fw->n; q++) {
-                    for (int j = 0; j < fw->n; j++) row[j] = x[i * fw->n + j][c];
+                    for (int j = 0; j < fw->n; j++) row[j] = pixel[i * fw->n + j][at % t.n];
                     half[i * fw->n + q] = minimal_sum(table, fw->bt[q], fw->n, row, 1);
                 }
             for (int p = 0; p < fh->n; p++)
                 for (int q = 0; q < fw->n; q++)
-                    w[(p * fw->n + q) * stride + c] = minimal_sum(table, fh->bt[p], fh->n, &half[q], fw->n);
+                    w[(p * fw->n + q) * stride + at] = minimal_sum(table, fh->bt[p], fh->n, &half[q], fw->n);
         }
-        run(&tile, x, t.n, v, stride);
+        run(&tile, tiles, x, t.n, v, stride);
         if (verdict(&t)) return complaint;
     }
     return NULL;
@@ -360,29 +362,32 @@ static const char *check_winograd_out(ups_winograd_out_fn *run, const struct ups
                                                (enum ups_minimal_form)check_between(0, UPS_MINIMAL_FORMS - 1)};
         const struct ups_minimal *fh = &ups_minimal[tile.h], *fw = &ups_minimal[tile.w];
         const struct ups_activation *activation = &activations[check_between(0, 1)];
-        const int64_t points = fh->n * fw->n, outputs = fh->m * fw->m, stride = t.n + check_between(0, 3);
-        const float *m = values(&t, (points - 1) * stride + t.n), *bias = values(&t, t.n);
-        float **y = operand(&t, outputs, sizeof *y);
-        for (int64_t i = 0; i < outputs; i++) {
+        const int64_t points = fh->n * fw->n, outputs = fh->m * fw->m, tiles = check_between(1, 3);
+        const int64_t step = t.n + check_between(0, 3), stride = tiles * step + check_between(0, 3);
+        const float *m = values(&t, (points - 1) * stride + tiles * step), *bias = values(&t, t.n);
+        float **y = operand(&t, tiles * outputs, sizeof *y);
+        for (int64_t i = 0; i < tiles * outputs; i++) {
             y[i] = check_between(0, 3) ? result(&t, t.n) : NULL;
             if (y[i]) computed();
         }
         ready();
 
-        for (int64_t c = 0; c < t.n; c++) {
+        for (int64_t at = 0; at < tiles * t.n; at++) {
+            const int64_t tile_at = at / t.n, c = at % t.n;
+            float **to = y + tile_at * outputs;
             float half[36], column[6];
             for (int i = 0; i < fh->m; i++)
                 for (int q = 0; q < fw->n; q++) {
-                    for (int j = 0; j < fh->n; j++) column[j] = m[(j * fw->n + q) * stride + c];
+                    for (int j = 0; j < fh->n; j++) column[j] = m[(j * fw->n + q) * stride + tile_at * step + c];
                     half[i * fw->n + q] = minimal_sum(table, fh->at[i], fh->n, column, 1);
                 }
             for (int i = 0; i < fh->m; i++)
                 for (int j = 0; j < fw->m; j++)
-                    if (y[i * fw->m + j])
-                        ((float *)want(y[i * fw->m + j]))[c] =
+                    if (to[i * fw->m + j])
+                        ((float *)want(to[i * fw->m + j]))[c] =
                             activated(minimal_sum(table, fw->at[j], fw->n, &half[i * fw->n], 1) + bias[c], activation);
         }
-        run(&tile, m, stride, t.n, bias, activation, y);
+        run(&tile, tiles, m, stride, step, t.n, bias, activation, y);
         if (verdict(&t)) return complaint;
     }
     return NULL;

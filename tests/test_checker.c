@@ -109,17 +109,18 @@ static void gemm_writes_gaps(const struct ups_gemm *g)
 /* ---- winograd ---- */
 
 /* The forms of the axes exchanged. */
-static void winograd_in_turned(const struct ups_winograd_tile *tile, const float *const *x, int64_t n, float *v,
-                               int64_t v_stride)
+static void winograd_in_turned(const struct ups_winograd_tile *tile, int64_t tiles, const float *const *x, int64_t n,
+                               float *v, int64_t v_stride)
 {
     const struct ups_winograd_tile turned = {tile->w, tile->h};
-    RIGHT.winograd_in.run(&turned, x, n, v, v_stride);
+    RIGHT.winograd_in.run(&turned, tiles, x, n, v, v_stride);
 }
 
-static void winograd_out_tail(const struct ups_winograd_tile *tile, const float *m, int64_t m_stride, int64_t n,
-                              const float *bias, const struct ups_activation *activation, float *const *y)
+static void winograd_out_tail(const struct ups_winograd_tile *tile, int64_t tiles, const float *m, int64_t m_stride,
+                              int64_t m_step, int64_t n, const float *bias, const struct ups_activation *activation,
+                              float *const *y)
 {
-    if (n > 1) RIGHT.winograd_out.run(tile, m, m_stride, n - 1, bias, activation, y);
+    if (n > 1) RIGHT.winograd_out.run(tile, tiles, m, m_stride, m_step, n - 1, bias, activation, y);
 }
 
 /* ---- finish, axpy, transpose ---- */

@@ -43,7 +43,7 @@
     default: __builtin_unreachable(); }
 /* clang-format on */
 
-/* Rows along W into half[i*n_w + q]; then columns along H. */
+/* One tile: rows along W into half[i*n_w + q]; then columns along H. */
 STEP void winograd_in_step(const struct ups_winograd_tile *t, const float *const *x, int64_t c, int64_t lanes, float *v,
                            int64_t v_stride)
 {
@@ -62,15 +62,18 @@ STEP void winograd_in_step(const struct ups_winograd_tile *t, const float *const
 #undef STORE
 }
 
-static void ISA(winograd_in)(const struct ups_winograd_tile *t, const float *const *x, int64_t n, float *v,
-                             int64_t v_stride)
+static void ISA(winograd_in)(const struct ups_winograd_tile *t, int64_t tiles, const float *const *x, int64_t n,
+                             float *v, int64_t v_stride)
 {
-    int64_t c = 0;
-    for (; c + VF_LANES <= n; c += VF_LANES) winograd_in_step(t, x, c, VF_LANES, v, v_stride);
-    if (c < n) winograd_in_step(t, x, c, n - c, v, v_stride);
+    const int64_t pixels = ups_minimal[t->h].n * ups_minimal[t->w].n;
+    for (; tiles; tiles--, x += pixels, v += n) {
+        int64_t c = 0;
+        for (; c + VF_LANES <= n; c += VF_LANES) winograd_in_step(t, x, c, VF_LANES, v, v_stride);
+        if (c < n) winograd_in_step(t, x, c, n - c, v, v_stride);
+    }
 }
 
-/* Columns along H into half[i*n_w + q]; then rows along W. */
+/* One tile: columns along H into half[i*n_w + q]; then rows along W. */
 STEP void winograd_out_step(const struct ups_winograd_tile *t, const float *m, int64_t m_stride, int64_t c,
                             int64_t lanes, vf bias, struct activation act, float *const *y)
 {
@@ -90,14 +93,18 @@ STEP void winograd_out_step(const struct ups_winograd_tile *t, const float *m, i
 #undef STORE
 }
 
-static void ISA(winograd_out)(const struct ups_winograd_tile *t, const float *m, int64_t m_stride, int64_t n,
-                              const float *bias, const struct ups_activation *activation, float *const *y)
+static void ISA(winograd_out)(const struct ups_winograd_tile *t, int64_t tiles, const float *m, int64_t m_stride,
+                              int64_t m_step, int64_t n, const float *bias, const struct ups_activation *activation,
+                              float *const *y)
 {
     const struct activation act = activation_constants(activation);
-    int64_t c = 0;
-    for (; c + VF_LANES <= n; c += VF_LANES)
-        winograd_out_step(t, m, m_stride, c, VF_LANES, vf_load(bias + c, VF_LANES), act, y);
-    if (c < n) winograd_out_step(t, m, m_stride, c, n - c, vf_load(bias + c, n - c), act, y);
+    const int64_t outputs = ups_minimal[t->h].m * ups_minimal[t->w].m;
+    for (; tiles; tiles--, m += m_step, y += outputs) {
+        int64_t c = 0;
+        for (; c + VF_LANES <= n; c += VF_LANES)
+            winograd_out_step(t, m, m_stride, c, VF_LANES, vf_load(bias + c, VF_LANES), act, y);
+        if (c < n) winograd_out_step(t, m, m_stride, c, n - c, vf_load(bias + c, n - c), act, y);
+    }
 }
 #undef PRODUCTS
 #undef PRODUCTS_OF
