@@ -715,6 +715,14 @@ static const struct wrong {
 
 enum { WRONGS = sizeof wrongs / sizeof *wrongs };
 
+/* Some faults need a rare case, a window of one tap that holds -0: then the check finds them in one of a few rounds. */
+static enum outcome check_in_rounds(const struct wrong *wrong)
+{
+    for (int round = 0; round < 8; round++)
+        if (wrong->check()) return FAILS;
+    return PASSES;
+}
+
 /* A write one past the end is seen by the canaries or, when the data ends at the guard page, faults: which comes first
  * is the order of the places, and the end comes first. */
 static void test_wrong(void **state)
@@ -726,7 +734,7 @@ static void test_wrong(void **state)
     const pid_t child = fork();
     if (child == 0) {
         signal(SIGSEGV, SIG_DFL); /* cmocka and the sanitizers have handlers of their own */
-        _exit(wrong->check() ? FAILS : PASSES);
+        _exit(check_in_rounds(wrong));
     }
     assert_true(child > 0 && waitpid(child, &status, 0) == child);
 
