@@ -133,11 +133,16 @@ int32_t ups_tensor_init(ups_tensor *tensor, size_t size, int32_t dtype, int32_t 
     return UPS_OK;
 }
 
-static struct ups_view view_of(const ups_tensor *t)
+/* An axis of size 1 may have any stride: there a dense tensor's, so that whoever multiplies it need not ask. */
+static struct ups_view view_of(const ups_tensor *t, int32_t layout)
 {
-    struct ups_view v = {.n = t->dims[0], .c = t->dims[1], .n_stride = t->strides[0], .c_stride = t->strides[1]};
+    ups_tensor dense = {.size = sizeof dense};
+    ups_tensor_init(&dense, sizeof dense, t->dtype, t->rank, layout, t->dims);
+    for (int i = 0; i < t->rank + 2; i++)
+        if (t->dims[i] > 1) dense.strides[i] = t->strides[i];
+    struct ups_view v = {.n = t->dims[0], .c = t->dims[1], .n_stride = dense.strides[0], .c_stride = dense.strides[1]};
     ups_axes3(v.size, t->dims + 2, t->rank, 1);
-    ups_axes3(v.stride, t->strides + 2, t->rank, 0);
+    ups_axes3(v.stride, dense.strides + 2, t->rank, 0);
     return v;
 }
 
@@ -240,8 +245,8 @@ static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tenso
     if (status) return status;
     place_pads(p);
     status = place_indices(p);
-    p->x = view_of(&p->src);
-    p->y = view_of(&p->dst);
+    p->x = view_of(&p->src, desc->head.layout);
+    p->y = view_of(&p->dst, desc->head.layout);
     return status;
 }
 
