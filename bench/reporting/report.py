@@ -248,18 +248,17 @@ def ab(comparison, screened, confirmed, rounds):
     changed = [r for r in confirmed.values() if r.verdict != "no change"]
     page = Page("Build B over build A")
     page.text(f"A is `{comparison.builds[0].program}`, B is `{comparison.builds[1].program}`. "
-              f"{about(comparison.builds[0].context, len(screened))}")
+              f"{about(comparison, len(screened))}")
     counts = {v: sum(r.verdict == v for r in changed) for v in ("slower", "faster")}
     same = len(screened) - len(changed)
     page.text(f"**{counts['slower']} rows slower, {counts['faster']} faster, {same} of {len(screened)} without a change "
               f"({100 * same / max(len(screened), 1):.1f} %).**")
     line = lambda r: [f"`{r.name}`", r.verdict, f"{100 * (r.ratio - 1):+.1f} %", f"{100 * (r.low - 1):+.1f} to {100 * (r.high - 1):+.1f} %",
-                      *(f"{s:.1f}" for s in r.share), f"{r.adjusted:.2g}"]
-    header = ["row", "B is", "time", "95 % interval", "A % of roof", "B % of roof", "p, corrected"]
+                      *map(number, r.ms), f"{r.adjusted:.2g}"]
+    header = ["row", "B is", "time", "95 % interval", "A ms", "B ms", "p, corrected"]
     page.table(header, [line(r) for r in sorted(changed, key=lambda r: -abs(r.ratio - 1))])
     page.text(f"{METHOD} Here: {rounds} rounds, then {len(confirmed)} rows confirmed in "
               f"{max((r.rounds for r in confirmed.values()), default=0)}.")
-    page.text("Percentages are of the roof of the round, the best that any of its processes measured, medians over the rounds.")
     for name, why in comparison.stopped.items():
         page.text(f"Stopped, not timed: `{name}`, {why}")
     for letter, names in zip("AB", comparison.alone):
