@@ -5,11 +5,11 @@
     confirmation   2N fresh rounds, at least 20, over the rows that screening found suspicious
 
 A round takes the rows in a random order. For a row it starts a process of each build (bench_ops --serve), both on one CPU where
-the row has one thread, and lets them take turns of some milliseconds: A B, B A, A B …, who begins being a coin's matter. So what
-slows the machine down for longer than a few turns (its clock, other programs, a neighbour's use of the shared cache) meets both
-alike, and what a process has by luck (where its pages lie) is drawn anew in each round. A build's time in a round is that of the
-fastest call in any of its turns: what disturbs a call only makes it slower. What is tested is the logarithm of the ratio of the
-two, one for each round.
+the row has one thread, and lets them take turns of some milliseconds: A B, B A, A B …, who begins being a coin's matter. So
+what slows the machine down for longer than a few turns (its clock, other programs, a neighbour's use of the shared cache)
+meets both alike, and what a process has by luck (where its pages lie) is drawn anew in each round. A build's time in a round
+is that of the fastest call in any of its turns: what disturbs a call only makes it slower. What is tested is the logarithm of
+the ratio of the two, one for each round.
 """
 import json
 import math
