@@ -214,8 +214,8 @@ def one(run, layers, note=""):
         page.heading("Every layer under its roof")
         page.figure("roofline", charts.roofline(run), f"A dot is a layer by the library's own choice on {run.tiers[-1]}, a "
                     "diamond by Winograd's minimal filtering, which has fewer multiplications than the useful ones; of each kind "
-                    "the five farthest below their roof have their names. Where multiply-adds are few for each byte the slope of the "
-                    "cache that the operands fit is the roof, where they are many the line of the tier.")
+                    "the five farthest below their roof have their names. Where multiply-adds are few for each byte the slope of "
+                    "the cache that the operands fit is the roof, where they are many the line of the tier.")
         page.figure("shares", charts.shares(run), "The same layers by operation; the bar is the median." + above(run))
         family_table(page, run)
         slow_section(page, run)
