@@ -184,7 +184,7 @@ class Run:
 
     def against_peers(self):
         """[(our row, the best peer's row)] for each call that a peer was timed on, in the same layout."""
-        best = fastest((r for r in self.peers if r.layout != OWN), lambda r: r.call)
+        best = fastest(self.peers, lambda r: r.call)
         return [(r, best[call]) for call, r in self.beside_peers().items() if call in best]
 
     def over_layouts(self):
