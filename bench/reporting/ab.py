@@ -31,6 +31,7 @@ SCREEN_RATIO, SCREEN_P = 1.02, 0.25  # what screening lets pass: lenient, since 
 CONFIRMING = 20
 LEVEL = 0.05  # of the confirmation, for all rows together
 TURNS, TURN_MS = 8, 5  # of each build in a round
+LEAST_TURNS, ENOUGH_S = 2, 1  # a row of slow calls has fewer turns: none after a second, but these
 
 METHOD = (
     f"Test: Wilcoxon's signed-rank test, exact, two-sided, on the logarithms of the paired ratios B/A, one pair for each round. "
@@ -197,8 +198,10 @@ class Comparison:
             if name not in self.checked and any(self.wrong(server, name, server.ask("check", name)) for server in servers):
                 return None
             self.checked.add(name)
-            order, least = self.chance.sample(servers, 2), {}
-            for _ in range(TURNS):
+            order, least, begin = self.chance.sample(servers, 2), {}, time.monotonic()
+            for turn in range(TURNS):
+                if turn >= LEAST_TURNS and time.monotonic() - begin > ENOUGH_S:
+                    break
                 for server in order:
                     answer = server.ask("time", name, TURN_MS)
                     if self.wrong(server, name, answer):
