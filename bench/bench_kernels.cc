@@ -6,8 +6,9 @@
 //
 // The rows come from the tables by UPS_KERNEL_LIST. A new kernel of a known function type appears by itself; a new type needs
 // one adapter below, time_<type>, and does not compile without; its calls go through time_calls, so that what they compute is
-// compared with scalar.c before anything is timed. A kernel that a tier borrows is timed in the tier whose name it bears. Counters: tiles give gflops and fma_percent, what moves data gbps (each operand once) and copy_percent, of the
-// copy rate of this run for the same place.
+// compared with scalar.c before anything is timed. A kernel that a tier borrows is timed in the tier whose
+// name it bears. Counters: tiles give gflops and fma_percent, what moves data gbps (each operand once) and copy_percent, of
+// the copy rate of this run for the same place.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

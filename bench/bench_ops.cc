@@ -21,10 +21,15 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -47,10 +52,11 @@ const char help[] =
     "  --isa WORD          all (each tier this machine runs; the default), best, or a tier\n"
     "  --algorithm WORD    all (the default), auto (what the library chooses), or an algorithm\n"
     "  --layout WORD       first (the default), last, all\n"
-    "  --threads N         1 without it\n";
+    "  --threads N         1 without it\n"
+    "  --serve             rows as stdin asks for them, for bench/report --ab\n";
 
 struct Arguments {
-    bool all = false;
+    bool all = false, serve = false;
     std::string isa = "all", algorithm = "all", layout = "first", threads = "1";
 };
 
@@ -262,11 +268,108 @@ bool named(const Program &program, const std::string &op)
     return ops.empty() || std::find(ops.begin(), ops.end(), op) != ops.end();
 }
 
+// ---- rows on request, for two builds that take turns by milliseconds ----
+//
+// The first line on stdout is the context, a JSON object. Then a request is a line on stdin, an answer one on stdout:
+//
+//     check NAME      {"wrong": ""}, or what is wrong with the row of this name
+//     time NAME MS    {"ms"}: the fastest call of those made in MS milliseconds, after one that is not timed
+
+std::vector<std::string> split(const std::string &text, char separator)
+{
+    std::vector<std::string> parts;
+    std::istringstream stream(text);
+    for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+    return parts;
+}
+
+// A row that was asked for by name: a call or plans.
+class Served
+{
+  public:
+    Served(const std::vector<Layer> &layers, const std::string &name)
+    {
+        const std::vector<std::string> parts = split(name, '/');
+        if (parts.size() != 7) throw std::runtime_error(name + " is no row of bench_ops");
+        const bool cropped = parts[1].find('@') != std::string::npos;
+        auto layer = std::find_if(layers.begin(), layers.end(),
+                                  [&](const Layer &l) { return l.name == parts[1].substr(0, parts[1].find('@')); });
+        if (layer == layers.end()) throw std::runtime_error(name + ": no such layer");
+        const int32_t layout = parts[3] == "last" ? UPS_CHANNELS_LAST : UPS_CHANNELS_FIRST;
+        const Choice choice = {parts[5], parts[4], std::atoi(parts[6].c_str() + 1)};
+        if (parts[0] == "plan") {
+            planner_ = std::make_unique<Planner>(*layer, layout, choice);
+            return;
+        }
+        const double macs = cropped ? describe(*layer, layout, {choice.isa, "auto", 1}).macs : 0;
+        variant_ = {cropped ? smaller(*layer, macs) : *layer, layout, choice, false};
+        problem_ = std::make_unique<Problem>(variant_.layer, layout);
+        call_ = std::make_unique<Call>(*problem_, choice);
+    }
+
+    std::string wrong() { return call_ ? problem_->verify(*call_) : ""; }
+    void run() { call_ ? call_->run() : planner_->run(); }
+
+  private:
+    Variant variant_;
+    std::unique_ptr<Problem> problem_;
+    std::unique_ptr<Call> call_;
+    std::unique_ptr<Planner> planner_;
+};
+
+// Of a few calls together where one is too short for the clock.
+double least_ms(Served &row, double ms)
+{
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point begin = Clock::now();
+    const auto now = [&] { return std::chrono::duration<double, std::milli>(Clock::now() - begin).count(); };
+    const double enough = 0.02;
+    row.run();
+    const int calls = static_cast<int>(std::min(std::max(enough / std::max(now(), 1e-6), 1.0), 1e3));
+    const double end = now() + ms;
+    double before = now(), after, least = HUGE_VAL;
+    do {
+        for (int i = 0; i < calls; i++) row.run();
+        after = now();
+        least = std::min(least, (after - before) / calls);
+        before = after;
+    } while (after < end);
+    return least;
+}
+
+int serve(const std::vector<Layer> &layers)
+{
+    std::map<std::string, std::unique_ptr<Served>> rows;
+    nlohmann::json context = machine_facts();
+    context["num_cpus"] = benchmark::CPUInfo::Get().num_cpus;
+    std::cout << context.dump() << std::endl;
+    for (std::string line; std::getline(std::cin, line);) {
+        std::istringstream words(line);
+        std::string request, name;
+        double ms = 0;
+        words >> request >> name >> ms;
+        nlohmann::json answer;
+        try {
+            std::unique_ptr<Served> &row = rows[name];
+            if (!row) row = std::make_unique<Served>(layers, name);
+            if (request == "time")
+                answer["ms"] = least_ms(*row, ms);
+            else
+                answer["wrong"] = row->wrong();
+        } catch (const std::exception &error) {
+            answer = {{"wrong", error.what()}};
+        }
+        std::cout << answer.dump() << std::endl;
+    }
+    return 0;
+}
+
 int run(int argc, char **argv)
 {
     Arguments arguments;
     Program program(argc, argv, help,
                     {{"--all", nullptr, &arguments.all},
+                     {"--serve", nullptr, &arguments.serve},
                      {"--isa", &arguments.isa, nullptr},
                      {"--algorithm", &arguments.algorithm, nullptr},
                      {"--layout", &arguments.layout, nullptr},
@@ -274,6 +377,7 @@ int run(int argc, char **argv)
     for (const std::string &op : program.operands())
         if (!ups_op_code(op.c_str())) program.refuse(op + ": no such operation");
     const std::vector<Layer> layers = read_layers();
+    if (arguments.serve) return serve(layers);
     const std::vector<std::string> tiers = wanted_tiers(program, arguments.isa, usable_tiers(layers.at(0)));
     const std::vector<int32_t> layouts = wanted_layouts(program, arguments.layout);
     const int threads = wanted_threads(program, arguments.threads), cpus = usable_cpus();

@@ -190,14 +190,20 @@ double Machine::move_seconds(double read_bytes, double written_bytes, int thread
     return (2 * both / r.copy() + (read_bytes - both) / r.read + (written_bytes - both) / r.store()) * 1e-9;
 }
 
+std::map<std::string, std::string> machine_facts()
+{
+    std::map<std::string, std::string> facts = {{"cpu", cpu_name()},
+                                                {"upsample_version", ups_version()},
+                                                {"compiler", BENCH_COMPILER},
+                                                {"build_type", BENCH_BUILD_TYPE}};
+    for (int level = 1; level <= 3; level++)
+        facts["cache_bytes/L" + std::to_string(level)] = std::to_string(cache_bytes(level));
+    return facts;
+}
+
 void Machine::add_context() const
 {
-    benchmark::AddCustomContext("cpu", cpu_name());
-    benchmark::AddCustomContext("upsample_version", ups_version());
-    benchmark::AddCustomContext("compiler", BENCH_COMPILER);
-    benchmark::AddCustomContext("build_type", BENCH_BUILD_TYPE);
-    for (int level = 1; level <= 3; level++)
-        benchmark::AddCustomContext("cache_bytes/L" + std::to_string(level), std::to_string(cache_bytes(level)));
+    for (const auto &[fact, value] : machine_facts()) benchmark::AddCustomContext(fact, value);
     for (const auto &[key, gflops] : fma_)
         benchmark::AddCustomContext("fma_gflops/" + key.first + "/t" + std::to_string(key.second), text_of(gflops));
     for (const auto &[threads, rates] : rates_)

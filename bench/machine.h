@@ -48,6 +48,9 @@ class Machine
     std::map<int, std::array<Rates, PLACES>> rates_;
 };
 
+// What of the context is known without measuring: the CPU, its caches, the compiler, the library.
+std::map<std::string, std::string> machine_facts();
+
 const char *place_name(Place place); // "L1", "L2", "L3", "memory"
 
 // Bytes of a cache: level 1 (data), 2, 3. Where the system does not tell, those of a small current core; level 3 is that of

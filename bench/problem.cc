@@ -5,6 +5,7 @@
 #include <cfloat>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -123,20 +124,31 @@ int32_t create_op(const Descriptor &desc, const float *weights, const float *bia
     return ups_op_create(&desc, weights, bias, &options, op);
 }
 
-// Switches as a max_pool over the unpooled size records them: each in its window, as in a network.
+// What says more of an unpooling than a pooling has.
+const char *const unpool_only[] = {"output_shape", "size_rule", "overlap", "index_space"};
+
+void remove_fields(Layer &layer, const char *const *begin, const char *const *end)
+{
+    std::vector<std::pair<std::string, std::string>> kept;
+    for (const auto &field : layer.fields)
+        if (std::find(begin, end, field.first) == end) kept.push_back(field);
+    layer.fields = kept;
+}
+
+// Switches as a max_pool records them, each in its window, as in a network: over the unpooled size, or over the size that
+// switches address where that is another one.
 std::unique_ptr<Array> pooled_switches(const Layer &layer, int32_t layout, const Descriptor &desc)
 {
     int64_t in[3], out[3];
     for (int i = 0; i < layer.rank(); i++) in[i] = layer.sizes[i];
-    check(ups_shape(&desc, in, nullptr, out, nullptr), layer.name);
+    Layer unpool = layer;
+    if (desc.unpool.index_space == UPS_SPACE_INFERRED) remove_fields(unpool, unpool_only, unpool_only + 1);
+    const Descriptor addressed = unpool.descriptor(layout);
+    check(ups_shape(&addressed, in, nullptr, out, nullptr), layer.name);
     Layer pool = layer;
     pool.op = "max_pool";
     pool.sizes.assign(out, out + layer.rank());
-    for (size_t i = 0; i < pool.fields.size();)
-        if (pool.fields[i].first == "output_shape")
-            pool.fields.erase(pool.fields.begin() + static_cast<long>(i));
-        else
-            i++;
+    remove_fields(pool, std::begin(unpool_only), std::end(unpool_only));
     for (const char *ceil_mode : {"0", "1"}) {
         Layer rounded = pool;
         rounded.fields.emplace_back("ceil_mode", ceil_mode);

@@ -55,6 +55,8 @@ def resolve(library, layer):
         case.dilations = numbers(get("dilations"))
         pads = numbers(get("pads"))
         case.begin, case.end = pads[:rank], pads[rank:]
+    if op == "max_unpool":  # indices of another plane than the output
+        case.inferred = get("index_space") == "inferred" and "output_shape" in dict(fields)
     if op == "conv_transpose":
         case.out_channels, case.group = int(get("out_channels")), int(get("group"))
         case.output_padding, case.activation = numbers(get("output_padding")), get("activation")
@@ -87,12 +89,17 @@ def scales_that_matter(case, text):
     return None if all((n * s).is_integer() for n, s in zip(case.sizes, scales)) else scales
 
 
+UNPOOL_ONLY = ("output_shape", "size_rule", "overlap", "index_space")  # what a pooling does not have
+
+
 def pooled_indices(library, case, rng):
-    """As a max_pool over the unpooled size records them: each in its window, as in a network."""
-    probe = Call(library, library.descriptor(case.op, case.rank, "first", case.fields), case.x, "first")
+    """As a max_pool records them, each in its window, as in a network: over the unpooled size, or over the size that indices
+    address where that is another one."""
+    fields = [field for field in case.fields if field[0] != "output_shape" or not case.inferred]
+    probe = Call(library, library.descriptor(case.op, case.rank, "first", fields), case.x, "first")
     shape = probe.y.shape
     probe.close()
-    fields = [[name, value] for name, value in case.fields if name not in ("output_shape", "index_type")]
+    fields = [[name, value] for name, value in case.fields if name not in (*UNPOOL_ONLY, "index_type")]
     for ceil_mode in "01":
         desc = library.descriptor("max_pool", case.rank, "first", [*fields, ["ceil_mode", ceil_mode]])
         call = Call(library, desc, rng.uniform(-1, 1, shape).astype(np.float32), "first")

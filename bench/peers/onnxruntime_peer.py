@@ -76,6 +76,7 @@ class Peer:
         return [node], {"x": case.x}, {}, self.output(case)
 
     def max_unpool(self, case, layout):
+        need(not case.inferred, "indices of another plane than the output")
         node = helper.make_node("MaxUnpool", ["x", "indices", "shape"], ["y"], kernel_shape=case.kernel, strides=case.strides,
                                 pads=case.begin + case.end)
         y = self.output(case)

@@ -106,6 +106,7 @@ class Peer:
         return lambda: function(*arguments)
 
     def max_unpool(self, case):
+        need(not case.inferred, "indices of another plane than the output")
         need(case.begin == case.end, "pads that differ at begin and end")
         function = by_rank(case.rank, F.max_unpool1d, F.max_unpool2d, F.max_unpool3d)
         arguments = (self.put(case.x), self.put(case.indices), case.kernel, case.strides, case.begin, case.out_sizes)

@@ -8,7 +8,8 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from .runs import PLACES, geomean, ops_of, speed_over
 
@@ -16,25 +17,39 @@ plt.rcParams.update({"svg.hashsalt": "libupsample", "font.size": 10, "font.famil
                      "axes.spines.right": False, "axes.edgecolor": "#9aa3b0", "axes.labelcolor": "#3a4250",
                      "xtick.color": "#57606e", "ytick.color": "#57606e", "axes.titlesize": 11, "axes.titleweight": "bold",
                      "axes.titlelocation": "left", "legend.frameon": False})
+ON_WHITE = {"bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}, "zorder": 4}
 INK, GREY, LINES = "#1d2430", "#9aa3b0", "#e6e9ef"
 OP_COLOURS = {"conv_transpose": "#0072B2", "resize": "#E69F00", "max_pool": "#009E73", "avg_pool": "#56B4E9",
               "max_unpool": "#D55E00", "replicate": "#CC79A7", "bed_of_nails": "#7f7f7f", "pixel_shuffle": "#7a5c1e",
               "pixel_unshuffle": "#b59a57"}
 TIER_COLOURS = {"scalar": "#9aa3b0", "neon": "#009E73", "avx2": "#56B4E9", "avx512": "#0b4f8a"}
 PLACE_COLOURS = {"L1": "#0b4f8a", "L2": "#56B4E9", "L3": "#E69F00", "memory": "#D55E00"}
-SERIES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#7f7f7f"]
+ALGORITHM_COLOURS = {"phase": "#0072B2", "gemm": "#E69F00", "winograd": "#D55E00", "planar": "#009E73", "scatter": "#CC79A7",
+                     "depthwise": "#56B4E9", "direct": "#7f7f7f"}
 
 
 def plain(axis):
-    """A logarithmic axis with numbers as people write them."""
+    """A logarithmic axis, whose ends are known, with a few numbers as people write them."""
+    low, high = axis.get_view_interval()
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)):
+        ticks = [step * 10.0 ** decade for decade in decades for step in steps if low <= step * 10.0 ** decade <= high]
+        if len(ticks) > 3:
+            break
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
+def escaped(tip):
+    return tip.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+
+
 def dot(axes, x, y, colour, tip, **more):
-    tip = tip.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    axes.plot([x], [y], "o", **{"color": colour, "markeredgecolor": "white", "markeredgewidth": 0.6, "markersize": 7,
-                                "gid": "tip:" + tip, **more})
+    axes.plot([x], [y], **{"marker": "o", "linestyle": "", "color": colour, "markeredgecolor": "white",
+                           "markeredgewidth": 0.6, "markersize": 7,
+                                "gid": "tip:" + escaped(tip), **more})
 
 
 def keys(axes, colours, **where):
@@ -87,10 +102,12 @@ def draw_flops(axes, run, rows, threads):
         slope, tier = run.copy("L1", threads), names[-1]
         if slope:
             axes.plot([level / slope, high], [level, level], color=TIER_COLOURS[tier], lw=1.8, zorder=1)
-            axes.annotate(f"{' and '.join(names)} multiply-adds {level}", (high, level), xytext=(0, 4), textcoords="offset points",
-                          ha="right", fontsize=8.5, color=TIER_COLOURS[tier], weight="bold")
+            axes.annotate(f"{' and '.join(names)} multiply-adds {level}", (high, level), xytext=(0, 4),
+                          textcoords="offset points", ha="right", fontsize=8.5, color=TIER_COLOURS[tier],
+                          weight="bold", **ON_WHITE)
     for r in rows:
-        dot(axes, r.flops / r.bytes, r.gflops, OP_COLOURS.get(r.op, INK), tip_of(r))
+        shape = {"marker": "D", "markersize": 6} if r.algorithm == "winograd" else {}
+        dot(axes, r.flops / r.bytes, r.gflops, OP_COLOURS.get(r.op, INK), tip_of(r), **shape)
     axes.set_xlim(low, high)
     name_lowest(axes, rows, lambda r: r.flops / r.bytes, lambda r: r.gflops)
     axes.grid(True, color=LINES, lw=0.7)
@@ -115,7 +132,7 @@ def draw_moves(axes, run, rows, threads):
             axes.plot([begin, end], [rate, rate], color=GREY, lw=1.8, zorder=1)
         if rate and 1.2 * begin < end:
             axes.annotate(f"copy {place} {rate:.0f}", (math.sqrt(begin * end), rate), xytext=(0, 4),
-                          textcoords="offset points", ha="center", fontsize=8, color="#57606e")
+                          textcoords="offset points", ha="center", fontsize=8, color="#57606e", **ON_WHITE)
     for r in rows:
         dot(axes, r.bytes / 1e6, r.gbps, OP_COLOURS.get(r.op, INK), tip_of(r))
     axes.set_xlim(low, high)
@@ -128,16 +145,17 @@ def draw_moves(axes, run, rows, threads):
 
 
 def name_lowest(axes, rows, x, y, count=5):
-    """Names beside the dots; one that would lie on another gives way downwards."""
-    taken = []
+    """Names beside the dots; one that would lie on another, or on a dot, gives way downwards."""
+    points = {id(r): axes.transData.transform((x(r), y(r))) for r in rows}
+    taken = [(u - 5, u + 5, v) for u, v in points.values()]  # from, to, height
     for r in sorted((r for r in rows if r.share and r.share < 60), key=lambda r: r.share)[:count]:
-        at = axes.transData.transform((x(r), y(r)))
-        shift = 0
-        while any(abs(at[0] - u) < 110 and abs(at[1] + shift - v) < 11 for u, v in taken):
+        text, (u, v), shift = f"{r.title} {r.share:.2g} %", points[id(r)], -4
+        begin, end = u + 7, u + 7 + 6 * len(text)
+        while any(begin < b and a < end and abs(v + shift - w) < 11 for a, b, w in taken):
             shift -= 4
-        taken.append((at[0], at[1] + shift))
-        axes.annotate(f"{r.title} {r.share:.2g} %", (x(r), y(r)), xytext=(6, -4 + shift * 72 / axes.figure.dpi),
-                      textcoords="offset points", fontsize=8, color=INK)
+        taken.append((begin, end, v + shift))
+        axes.annotate(text, (x(r), y(r)), xytext=(6, shift * 72 / axes.figure.dpi), textcoords="offset points", fontsize=8,
+                      color=INK, va="center")
 
 
 def strips(axes, groups, colour, scatter=0.26):
@@ -169,27 +187,28 @@ def shares(run):
     return figure
 
 
-def families_against_peers(pairs):
-    """pairs: (our row, the best peer's row), one for each layer. Right of 1 we are faster."""
-    if not pairs:
-        return None
-    groups = {}
-    for ours, peer in pairs:
-        groups.setdefault(ours.op, []).append((speed_over(ours, peer)[0], peer.who, ours.layer))
-    groups = {op: groups[op] for op in ops_of([ours for ours, _ in pairs])}
-    figure, axes = plt.subplots(figsize=(11, 0.9 + 0.55 * len(groups)))
-    for i, (op, found) in enumerate(groups.items()):
+def families_against_peers(pairs, over):
+    """(our row, the best peer's row): pairs in the same layout, over layouts in `over`. Right of 1 we are faster."""
+    bars = []
+    for op in ops_of([ours for ours, _ in over]):
+        for kind, some in (("same layout", pairs), ("over layouts", over)):
+            found = [(speed_over(*p)[0], p[1], p[0].title) for p in some if p[0].op == op]
+            if found:
+                bars.append((f"{op}, {kind} ({len(found)})", op, kind, found))
+    figure, axes = plt.subplots(figsize=(11, 0.9 + 0.42 * len(bars)))
+    for i, (_, op, kind, found) in enumerate(bars):
         mean = geomean(ratio for ratio, _, _ in found)
-        axes.barh(i, mean - 1, left=1, height=0.55, color=OP_COLOURS.get(op, INK), alpha=0.85, zorder=1)
+        axes.barh(i, mean - 1, left=1, height=0.6, color=OP_COLOURS.get(op, INK), alpha=0.85 if kind == "same layout" else 0.5,
+                  zorder=1)
         for ratio, peer, layer in found:
-            dot(axes, ratio, i, INK, f"{layer}: ×{ratio:.2f} of {peer}", markersize=4.5, alpha=0.7)
+            dot(axes, ratio, i, INK, f"{layer}: ×{ratio:.2f} of {peer.who}, {peer.where}", markersize=4.5, alpha=0.7)
         axes.annotate(f"×{mean:.2f}", (max(1, mean, *(f[0] for f in found)), i), xytext=(8, 0), textcoords="offset points",
                       va="center", fontsize=10, weight="bold", color=INK)
     axes.axvline(1, color=INK, lw=1.2)
     axes.set_xscale("log", base=2)
     plain(axes.xaxis)
-    axes.set_yticks(range(len(groups)), [f"{op} ({len(found)})" for op, found in groups.items()], color=INK)
-    axes.set_ylim(len(groups) - 0.5, -0.5)
+    axes.set_yticks(range(len(bars)), [bar[0] for bar in bars], color=INK)
+    axes.set_ylim(len(bars) - 0.5, -0.5)
     axes.margins(x=0.1)
     axes.grid(True, axis="x", color=LINES, lw=0.7)
     axes.set_axisbelow(True)
@@ -223,8 +242,14 @@ def tiers(run):
     return figure
 
 
+# What a layer is made of, in columns: up to so many.
+COLUMNS = [("kernel", "points of the kernel", (4, 9, 16, 64, math.inf)),
+           ("stride", "product of the strides", (1, 4, 16, math.inf)),
+           ("channels", "input channels of a group", (1, 16, 64, 256, math.inf))]
+
+
 def algorithms(run, layers):
-    """Time over the fastest algorithm's, against what the layer is made of."""
+    """For each algorithm, over what the layer is made of: the median of its time over the fastest's, how often it is fastest."""
     calls = {}
     for r in run.ours:
         if r.tier == run.tiers[-1] and r.whole and (r.op, r.base) in layers:
@@ -233,44 +258,98 @@ def algorithms(run, layers):
     if not calls:
         return None
     names = sorted({r.algorithm for rows in calls for r in rows})
-    colours = dict(zip(names, SERIES * 3))
-    chance = random.Random(1)
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4.8), sharey=True)
-    for a, key, label in zip(axes, ("kernel", "stride", "channels"),
-                             ("points of the kernel", "product of the strides", "input channels of a group")):
+    figure, axes = plt.subplots(1, 3, figsize=(13, 1.1 + 0.62 * len(names)), sharey=True,
+                                width_ratios=[len(ends) for _, _, ends in COLUMNS])
+    for a, (key, label, ends) in zip(axes, COLUMNS):
+        cells = {}
         for rows in calls:
-            best = min(r.ms for r in rows)
+            best, value = min(r.ms for r in rows), layers[rows[0].op, rows[0].base][key]
             for r in rows:
-                x = layers[r.op, r.base][key] * math.exp(chance.uniform(-0.12, 0.12))
-                chosen = {} if r.chosen else {"markerfacecolor": "white", "markeredgecolor": colours[r.algorithm],
-                                              "markeredgewidth": 1.2, "alpha": 0.75}
-                dot(a, x, r.ms / best, colours[r.algorithm],
-                    f"{r.title}, {r.algorithm}: {r.ms:.4g} ms, ×{r.ms / best:.2f} of the fastest", **{"markersize": 6, "zorder": 2 + bool(r.chosen), **chosen})
-        for name in names:
-            middles = binned([(layers[r.op, r.base][key], r.ms / min(q.ms for q in rows))
-                              for rows in calls for r in rows if r.algorithm == name])
-            a.plot(*zip(*middles), color=colours[name], lw=2, alpha=0.55, zorder=1)
-        a.set_xscale("log", base=2), a.set_yscale("log", base=2)
-        a.xaxis.set_major_locator(LogLocator(base=4, numticks=8))
-        plain(a.xaxis), plain(a.yaxis)
+                column = next(i for i, end in enumerate(ends) if value <= end)
+                cells.setdefault((names.index(r.algorithm), column), []).append((r.ms / best, r))
+        for (row, column), found in cells.items():
+            draw_cell(a, row, column, found)
+        words = [f"over {below}" if end == math.inf else f"{end}" if below + 1 == end else f"{below + 1} to {end}"
+                 for below, end in zip((0, *ends), ends)]
+        a.set_xticks(range(len(ends)), words)
+        a.set_xlim(-0.5, len(ends) - 0.5), a.set_ylim(len(names) - 0.5, -0.5)
+        a.set_yticks(range(len(names)), names, color=INK)
         a.set_xlabel(label)
-        a.grid(True, color=LINES, lw=0.7)
-        a.set_axisbelow(True)
-    axes[0].set_ylabel("time over the fastest algorithm's")
-    handles = [Line2D([], [], marker="o", linestyle="", color=colours[n], label=n) for n in names]
-    handles.append(Line2D([], [], marker="o", linestyle="", color=GREY, label="filled: the library takes it"))
-    handles.append(Line2D([], [], color=GREY, lw=2, label="median"))
+        a.tick_params(length=0)
+        a.spines[:].set_visible(False)
     figure.tight_layout()
-    figure.legend(handles=handles, loc="lower center", ncols=len(handles), bbox_to_anchor=(0.5, 1.0), fontsize=9.5)
     return figure
 
 
-def binned(points):
-    """The median of each factor of four that holds some points, in order."""
-    bins = {}
-    for x, y in points:
-        bins.setdefault(round(math.log(x, 4)), []).append((x, y))
-    return [(geomean(x for x, _ in found), statistics.median(y for _, y in found)) for _, found in sorted(bins.items())]
+def draw_cell(axes, row, column, found):
+    """The darker, the faster: white from eight times the fastest's time on."""
+    middle, first = statistics.median(ratio for ratio, _ in found), sum(ratio == 1 for ratio, _ in found)
+    depth = max(0.0, 1 - math.log(middle, 8))
+    worst = max(found, key=lambda f: f[0])
+    tip = (f"{worst[1].algorithm}: median ×{middle:.2f} of the fastest's time, fastest in {first} of {len(found)}, at worst "
+           f"×{worst[0]:.2f} ({worst[1].title})")
+    axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=plt.get_cmap("Blues")(0.04 + 0.7 * depth),
+                             gid="tip:" + escaped(tip)))
+    ink = {"ha": "center", "va": "center", "color": "white" if depth > 0.7 else INK}
+    axes.text(column, row - 0.14, f"×{middle:.3g}" if middle < 10 else f"×{middle:.0f}", fontsize=10.5, weight="bold", **ink)
+    axes.text(column, row + 0.24, f"{first} of {len(found)}", fontsize=8, **ink)
+
+
+def in_thousands(value, _):
+    """Of powers of two: 65536 is 64K."""
+    return f"{value / 1024:g}K" if value >= 1024 else f"{value:g}"
+
+
+FLAT = [("flat_", "points", lambda layer: layer["batch"] == 1, "points of the map, batch 1"),
+        ("flat_32", "batch", lambda layer: True, "batch, 32x32 maps"), ("flat1d_", "points", lambda layer: True, "length, 1-D")]
+
+
+def pen(name):
+    return {"lw": 4, "alpha": 0.4} if name.startswith("auto") else {"lw": 1.4}
+
+
+def flatness(run, layers):
+    """Picoseconds for each useful multiply-add of a layer over its size, as the library chooses and by Winograd."""
+    rows = [r for r in run.ours if r.tier == run.tiers[-1] and r.whole and r.macs and (r.op, r.base) in layers]
+    groups = []
+    for prefix, key, wanted, label in FLAT:
+        lines = {}
+        for r in rows:
+            layer = layers[r.op, r.base]
+            if r.base.startswith(prefix) and wanted(layer):
+                for word in ("auto",) * bool(r.chosen) + ("winograd",) * (r.algorithm == "winograd"):
+                    name = word if r.layout == "first" else f"{word}, channels last"
+                    lines.setdefault(name, []).append((layer[key], 1e9 * r.ms / r.macs, r))
+        lines = {name: sorted(points, key=lambda p: p[0]) for name, points in lines.items() if len(points) > 1}
+        if lines:
+            groups.append((label, lines))
+    if not groups:
+        return None
+    colours = {"auto": INK, "winograd": ALGORITHM_COLOURS["winograd"], "auto, channels last": GREY,
+               "winograd, channels last": "#f4a582"}
+    figure, all_axes = plt.subplots(1, len(groups), figsize=(13, 4), squeeze=False, sharey=True)
+    for axes, (label, lines) in zip(all_axes[0], groups):
+        for name, points in lines.items():
+            axes.plot([x for x, _, _ in points], [y for _, y, _ in points], color=colours[name], zorder=1, **pen(name))
+            for x, y, r in points:
+                dot(axes, x, y, colours[name], f"{r.title}, {r.algorithm}: {y:.3g} ps a multiply-add, {r.ms:.4g} ms",
+                    markersize=9 if name.startswith("auto") else 5)
+        if run.fma(run.tiers[-1], 1):
+            axes.axhline(2e3 / run.fma(run.tiers[-1], 1), color=GREY, lw=1, ls=":")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sorted({x for points in lines.values() for x, _, _ in points}))
+        axes.xaxis.set_major_formatter(FuncFormatter(in_thousands)), axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel(label)
+        axes.grid(True, color=LINES, lw=0.7)
+        axes.set_axisbelow(True)
+    all_axes[0][0].set_ylim(0, 1.1 * max(y for _, lines in groups for points in lines.values() for _, y, _ in points))
+    all_axes[0][0].set_ylabel("ps for a useful multiply-add")
+    names = [name for name in colours if any(name in lines for _, lines in groups)]
+    handles = [Line2D([], [], color=colours[n], marker="o", label=n, **pen(n)) for n in names]
+    handles.append(Line2D([], [], color=GREY, lw=1, ls=":", label="every multiply-add at the peak"))
+    figure.tight_layout()
+    figure.legend(handles=handles, loc="lower center", ncols=len(handles), bbox_to_anchor=(0.5, 1.0), fontsize=9.5)
+    return figure
 
 
 def kernels(run):

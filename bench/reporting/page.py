@@ -92,7 +92,8 @@ class Page:
                 name, svg, caption = block
                 # One page, many drawings: the ids of each are its own.
                 svg = re.sub(r'\b(id="|xlink:href="#|url\(#)', rf"\g<1>{name}-", svg[svg.index("<svg"):])
-                parts.append(f'<figure role="img" aria-label="{html.escape(name)}">{svg}<figcaption>{marked(caption)}</figcaption></figure>')
+                parts.append(f'<figure role="img" aria-label="{html.escape(name)}">{svg}'
+                             f"<figcaption>{marked(caption)}</figcaption></figure>")
             else:
                 header, rows, folded, _ = block
                 at_right = [' class="n"' if numeric(rows, i) else "" for i in range(len(header))]

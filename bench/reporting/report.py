@@ -4,11 +4,11 @@ import statistics
 
 from . import charts
 from .page import Page
-from .runs import PLACES, geomean, ops_of, refuse_strangers, speed_over
+from .runs import OWN, PLACES, Refusal, geomean, ops_of, refuse_strangers, speed_over
 
 SLOW = 50  # percent of the roof below which a layer is listed
 FIRST = 20  # of a long table, those that are shown at once
-WORSE = 1.05  # times the fastest algorithm from which the library's choice is listed
+WORSE = 1.1  # times the fastest algorithm, or the lower tier, from which a layer is listed
 
 
 def number(value, digits=3):
@@ -27,8 +27,9 @@ def about(run, rows=None):
     c = run.context
     build = f" by {c['compiler']}, {c.get('build_type', '?')}" if "compiler" in c else ""
     tiers = f"tiers {', '.join(run.tiers)}; " if run.tiers else ""
-    return (f"{c.get('cpu', 'unknown CPU')}, {c.get('num_cpus', '?')} CPUs; {tiers}upsample {c.get('upsample_version', '?')}{build}; "
-            f"{str(c.get('date', '?'))[:16].replace('T', ' ')}; {rows or len(run.rows)} rows.")
+    date = str(c.get("date", "?"))[:16].replace("T", " ")
+    return (f"{c.get('cpu', 'unknown CPU')}, {c.get('num_cpus', '?')} CPUs; {tiers}"
+            f"upsample {c.get('upsample_version', '?')}{build}; {date}; {rows or len(run.rows)} rows.")
 
 
 def noise(run):
@@ -40,9 +41,10 @@ def noise(run):
     waits = sorted(r.disturbed for r in run.rows if r.disturbed)
     if waits:
         held = sum(w > 1.1 for w in waits)
-        sentences.append(f"In the middle row the clock went ×{statistics.median(waits):.2f} of the time this process had a CPU, in "
-                         f"the worst ×{waits[-1]:.2f}." + (f" In {held} of {len(waits)} rows it was more than a tenth longer: other "
-                         "programs took the CPU, and these rows are slower here than alone." if held else ""))
+        sentences.append(f"In the middle row the clock went ×{statistics.median(waits):.2f} of the time this process had a CPU, "
+                         f"in the worst ×{waits[-1]:.2f}." + (
+                             f" In {held} of {len(waits)} rows it was more than a tenth longer: other programs took the CPU, and "
+                             "these rows are slower here than alone." if held else ""))
     spreads = [max(r.times) / min(r.times) - 1 for r in run.rows if len(r.times) > 2]
     if spreads:
         sentences.append(f"Repetitions of a row lie {100 * statistics.median(spreads):.0f} % apart in the middle row, "
@@ -77,9 +79,16 @@ def family_table(page, run):
 
 
 def above(run):
+    """Why some layers are above their roof."""
     rows = [r for r in run.chosen() if r.share and r.share > 102]
-    return (" More than 100 % (" + ", ".join(f"`{r.title}`" for r in rows) + ") means that the layer moved its bytes faster than "
-            "the loop that the ceiling was measured with.") if rows else ""
+    said = ""
+    for winograd, why in ((True, "has fewer multiplications than the useful ones, Winograd's"),
+                          (False, "moved its bytes faster than the loop that the ceiling was measured with")):
+        names = [f"`{r.title}`" for r in rows if (r.algorithm == "winograd") == winograd]
+        if names:
+            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+            said += f" Above 100 % ({', '.join(names[:8])}{more}) is a layer that {why}."
+    return said
 
 
 def slow_section(page, run):
@@ -95,19 +104,6 @@ def slow_section(page, run):
         page.table(header, lines[FIRST:], folded=f"{len(lines) - FIRST} more below {SLOW} %")
     else:
         page.text(f"No layer is below {SLOW} % of its roof on {run.tiers[-1]}.")
-    wrong = []
-    for call, rows in by_call(run).items():
-        taken = [r for r in rows if r.chosen]
-        best = min(rows, key=lambda r: r.ms)
-        if taken and taken[0].ms > WORSE * best.ms:
-            wrong.append((taken[0].ms / best.ms, taken[0], best))
-    if wrong:
-        page.text(f"In {len(wrong)} layers another algorithm was faster than the library's own choice by more than "
-                  f"{100 * (WORSE - 1):.0f} % in this run:")
-        lines = [[f"`{a.op}/{a.title}`", a.algorithm, b.algorithm, f"×{ratio:.2f}"]
-                 for ratio, a, b in sorted(wrong, key=lambda w: -w[0])]
-        page.table(["layer", "taken", "fastest", "times"], lines[:FIRST])
-        page.table(["layer", "taken", "fastest", "times"], lines[FIRST:], folded=f"{len(lines) - FIRST} more")
     lower = []
     for below, tier in zip(run.tiers, run.tiers[1:]):
         found = {r.call: r for r in run.chosen(below)}
@@ -121,6 +117,39 @@ def slow_section(page, run):
         page.table(["layer", "tier", "below", "times"], lines[FIRST:], folded=f"{len(lines) - FIRST} more")
 
 
+def choice_section(page, run):
+    """Where another algorithm was faster than the library's own choice."""
+    choices = run.choices()
+    if not choices:
+        return
+    page.heading("Wrong choices")
+    wrong = sorted(((taken.ms / best.ms, taken, best) for taken, best in choices if taken.ms > WORSE * best.ms),
+                   key=lambda w: -w[0])
+    share = lambda part, whole: f"{part} of {whole} ({100 * part / whole:.0f} %)"
+    tiers = "; ".join(f"{tier} " + share(sum(w[1].tier == tier for w in wrong), sum(c[0].tier == tier for c in choices))
+                      for tier in run.tiers if any(c[0].tier == tier for c in choices))
+    page.text(f"In {share(len(wrong), len(choices))} of the calls that were timed by more than one algorithm, the library's own "
+              f"choice took more than {100 * (WORSE - 1):.0f} % longer than the fastest: {tiers}. Over all of these calls its "
+              f"choices took ×{geomean(taken.ms / best.ms for taken, best in choices):.3f} of the time of the fastest, "
+              "geometric mean. Algorithms that policy accurate does not offer are left out.")
+    lines = [[f"`{a.op}/{a.title}`", a.tier, str(a.threads), a.algorithm, number(a.ms), b.algorithm, number(b.ms),
+              f"×{ratio:.2f}"] for ratio, a, b in wrong]
+    header = ["layer", "tier", "threads", "taken", "ms", "fastest", "ms", "times"]
+    page.table(header, lines[:FIRST])
+    page.table(header, lines[FIRST:], folded=f"{len(lines) - FIRST} more")
+
+
+def choices(run):
+    """What --choices prints."""
+    page = Page("The library's choices")
+    page.text(about(run))
+    page.text(noise(run))
+    if not run.choices():
+        raise Refusal(f"{run.path}: no call was timed by more than one algorithm; bench_ops --algorithm all does that")
+    choice_section(page, run)
+    return page
+
+
 def plan_section(page, run):
     """What a new shape costs, beside a run of it."""
     runs = {(r.layer, r.layout, r.tier): r for r in run.chosen()}
@@ -130,48 +159,44 @@ def plan_section(page, run):
     share = lambda ms, beside: 100 * ms / beside.ms if beside else 0
     plans.sort(key=lambda p: -share(*p[:2]))
     page.heading("What a plan costs")
-    page.text("An op is made once, a plan for each new size of the source: the mean of 200 lengths of the first axis, beside a run at the layer's own.")
-    lines = [[f"`{r.title}`", r.algorithm, number(1e3 * ms), percent(share(ms, beside)) if beside else ""] for ms, beside, r in plans]
+    page.text("An op is made once, a plan for each new size of the source: the mean of 200 lengths of the first "
+              "axis, beside a run at the layer's own.")
+    lines = [[f"`{r.title}`", r.algorithm, number(1e3 * ms), percent(share(ms, beside)) if beside else ""]
+             for ms, beside, r in plans]
     header = ["layer", "algorithm", "µs a plan", "% of a run"]
     page.table(header, lines[:FIRST])
     page.table(header, lines[FIRST:], folded=f"{len(lines) - FIRST} more")
 
 
-def by_call(run):
-    calls = {}
-    for r in run.ours:
-        if r.tier == run.tiers[-1] and r.whole:
-            calls.setdefault(r.call, []).append(r)
-    return calls
-
-
-def against_peers(run):
-    """(our row, the best peer's row) for each call that a peer was timed on."""
-    best = {}
-    for r in run.peers:
-        if r.call not in best or r.ms < best[r.call].ms:
-            best[r.call] = r
-    ours = {r.call: r for r in run.chosen()} | run.beside
-    return [(r, best[call]) for call, r in ours.items() if call in best]
-
-
 def peer_section(page, run):
     page.heading("Against the libraries people use")
-    pairs = against_peers(run)
-    if not pairs:
+    pairs, over = run.against_peers(), run.over_layouts()
+    if not over:
         page.text("No row of a peer is in this file; `bench/peers` times them in the same run.")
         return
-    over = {ours.name: speed_over(ours, peer) for ours, peer in pairs}
-    lost = [p for p in pairs if over[p[0].name][0] < 1]
-    page.text(f"{len(pairs)} layers and layouts were timed with peers too: {', '.join(sorted({r.who for r in run.peers}))}. The best of them "
-              f"is faster on {len(lost)}.")
-    page.figure("peers", charts.families_against_peers(pairs), "Speed over the best peer's, for each layer the best of all peers.")
-    line = lambda o, p: [f"`{o.op}/{o.layer}`", o.layout, number(o.ms), number(p.ms), p.who, f"×{over[o.name][0]:.2f}", over[o.name][1]]
+    speed = {id(pair): speed_over(*pair) for pair in (*pairs, *over)}
+    slower = lambda some: sorted((p for p in some if speed[id(p)][0] < 1), key=lambda p: speed[id(p)][0])
+    page.text(f"{len(pairs)} layers and layouts were timed with peers too: {', '.join(sorted({r.who for r in run.peers}))}. The "
+              f"best of them is faster on {len(slower(pairs))}. Over layouts, all in the one that suits them best, it is faster "
+              f"on {len(slower(over))} of {len(over)} layers.")
+    page.figure("peers", charts.families_against_peers(pairs, over), "Speed over the best peer's, for each layer the best of all "
+                "peers: in the same layout, and over layouts.")
     header = ["layer", "layout", "ms", "best peer's ms", "peer", "speed over it", "over the rounds"]
-    if lost:
+    line = lambda p: [f"`{p[0].op}/{p[0].layer}`", p[0].layout, number(p[0].ms), number(p[1].ms), p[1].who,
+                      f"×{speed[id(p)][0]:.2f}", speed[id(p)][1]]
+    if slower(pairs):
         page.text("Where a peer is faster:")
-        page.table(header, [line(o, p) for o, p in sorted(lost, key=lambda q: over[q[0].name][0])])
-    page.table(header, [line(o, p) for o, p in pairs], folded="Every layer against its best peer")
+        page.table(header, [line(p) for p in slower(pairs)])
+    page.table(header, [line(p) for p in pairs], folded="Every layer against its best peer")
+    own = sorted({r.who for r in run.peers if r.layout == OWN})
+    page.text("Over layouts" + (f"; {', '.join(own)} also in formats of its own, which a network of its layers uses in between "
+                                "and into which nothing is brought in the time:" if own else ":"))
+    header = ["layer", "ours in", "ms", "best peer's ms", "peer", "in", "speed over it", "over the rounds"]
+    line = lambda p: [f"`{p[0].op}/{p[0].layer}`", p[0].where, number(p[0].ms), number(p[1].ms), p[1].who, p[1].where,
+                      f"×{speed[id(p)][0]:.2f}", speed[id(p)][1]]
+    page.table(header, [line(p) for p in sorted(over, key=lambda p: speed[id(p)][0])][:FIRST])
+    page.table(header, [line(p) for p in sorted(over, key=lambda p: speed[id(p)][0])][FIRST:],
+               folded=f"{len(over) - FIRST} more layers over layouts")
 
 
 def one(run, layers, note=""):
@@ -187,12 +212,14 @@ def one(run, layers, note=""):
     if run.ours:
         machine_table(page, run)
         page.heading("Every layer under its roof")
-        page.figure("roofline", charts.roofline(run), f"A dot is a layer by the library's own choice on {run.tiers[-1]}; of each "
-                    "kind the five farthest below their roof have their names. Where multiply-adds are few for each byte the slope of the cache "
-                    "that the operands fit is the roof, where they are many the line of the tier.")
+        page.figure("roofline", charts.roofline(run), f"A dot is a layer by the library's own choice on {run.tiers[-1]}, a "
+                    "diamond by Winograd's minimal filtering, which has fewer multiplications than the useful ones; of each kind "
+                    "the five farthest below their roof have their names. Where multiply-adds are few for each byte the slope of "
+                    "the cache that the operands fit is the roof, where they are many the line of the tier.")
         page.figure("shares", charts.shares(run), "The same layers by operation; the bar is the median." + above(run))
         family_table(page, run)
         slow_section(page, run)
+        choice_section(page, run)
         plan_section(page, run)
     if run.ours or run.peers:
         peer_section(page, run)
@@ -204,11 +231,19 @@ def one(run, layers, note=""):
         found = charts.algorithms(run, layers)
         if found:
             page.heading("Algorithm against algorithm")
-            page.figure("algorithms", found, f"Every algorithm on {run.tiers[-1]}, over the size of the kernel, the stride, and the "
-                        "channels; at 1 is the fastest.")
+            page.figure("algorithms", found, f"Every algorithm on {run.tiers[-1]}, over the size of the kernel, the stride, "
+                        "and the channels: the median of its time over the fastest algorithm's, and below it in how many of the "
+                        "layers that it was timed on it is the fastest.")
+        found = charts.flatness(run, layers)
+        if found:
+            page.heading("Size against size")
+            page.figure("flatness", found, f"What a useful multiply-add of one layer costs on {run.tiers[-1]}, by the library's "
+                        "own choice and by Winograd's minimal filtering, over the size of a square map, over the batch, and of "
+                        "another layer over its length. A level line is the aim.")
     if run.kernels:
         page.heading("Kernels alone")
-        page.figure("kernels", charts.kernels(run), "Each kernel of the highest tier that has one of its own, by where the operands lie.")
+        page.figure("kernels", charts.kernels(run), "Each kernel of the highest tier that has one of its own, by where the "
+                    "operands lie.")
     page.heading("Every row")
     page.table(["row", "ms", "GFLOP/s", "GB/s", "% of roof", "workspace KB", "taken"],
                [[f"`{r.name}`", number(r.ms), number(r.gflops), number(r.gbps), percent(r.share),
@@ -248,28 +283,29 @@ def ab(comparison, screened, confirmed, rounds):
     changed = [r for r in confirmed.values() if r.verdict != "no change"]
     page = Page("Build B over build A")
     page.text(f"A is `{comparison.builds[0].program}`, B is `{comparison.builds[1].program}`. "
-              f"{about(comparison.builds[0].context, len(screened))}")
+              f"{about(comparison, len(screened))}")
     counts = {v: sum(r.verdict == v for r in changed) for v in ("slower", "faster")}
     same = len(screened) - len(changed)
     page.text(f"**{counts['slower']} rows slower, {counts['faster']} faster, {same} of {len(screened)} without a change "
               f"({100 * same / max(len(screened), 1):.1f} %).**")
-    line = lambda r: [f"`{r.name}`", r.verdict, f"{100 * (r.ratio - 1):+.1f} %", f"{100 * (r.low - 1):+.1f} to {100 * (r.high - 1):+.1f} %",
-                      *(f"{s:.1f}" for s in r.share), f"{r.adjusted:.2g}"]
-    header = ["row", "B is", "time", "95 % interval", "A % of roof", "B % of roof", "p, corrected"]
+    line = lambda r: [f"`{r.name}`", r.verdict, f"{100 * (r.ratio - 1):+.1f} %", 
+                      f"{100 * (r.low - 1):+.1f} to {100 * (r.high - 1):+.1f} %",
+                      *map(number, r.ms), f"{r.adjusted:.2g}"]
+    header = ["row", "B is", "time", "95 % interval", "A ms", "B ms", "p, corrected"]
     page.table(header, [line(r) for r in sorted(changed, key=lambda r: -abs(r.ratio - 1))])
     page.text(f"{METHOD} Here: {rounds} rounds, then {len(confirmed)} rows confirmed in "
               f"{max((r.rounds for r in confirmed.values()), default=0)}.")
-    page.text("Percentages are of the roof of the round, the best that any of its processes measured, medians over the rounds.")
     for name, why in comparison.stopped.items():
         page.text(f"Stopped, not timed: `{name}`, {why}")
     for letter, names in zip("AB", comparison.alone):
         if names:
             page.text(f"Only in {letter}: {len(names)} rows.")
     doubtful = [r for r in confirmed.values() if r.verdict == "no change"]
-    page.table(header, [line(r) for r in doubtful], folded=f"{len(doubtful)} rows that screening suspected and confirmation did not")
+    page.table(header, [line(r) for r in doubtful], 
+               folded=f"Suspected by screening and not confirmed: {len(doubtful)}")
     page.figure("ab", charts.forest(list(confirmed.values())), "Rows that were measured again.")
     spread = [r.high / r.low - 1 for r in screened.values()]
     if spread:
-        page.text(f"Noise: after {rounds} rounds the 95 % interval of the middle row is {100 * statistics.median(spread):.1f} % wide; a "
-                  "change much smaller than that is not found in it.")
+        page.text(f"Noise: after {rounds} rounds the 95 % interval of the middle row is "
+                  f"{100 * statistics.median(spread):.1f} % wide; a change much smaller than that is not found in it.")
     return page

@@ -8,6 +8,7 @@ import statistics
 
 TIERS = ["scalar", "neon", "avx2", "avx512"]  # slower first
 OURS = "upsample"  # bench/peers' name for the library
+OWN = "own"  # the layout of rows in formats of a peer's own
 PLACES = ["L1", "L2", "L3", "memory"]
 OPS = ["conv_transpose", "resize", "max_pool", "avg_pool", "max_unpool", "replicate", "bed_of_nails", "pixel_shuffle",
        "pixel_unshuffle"]
@@ -28,6 +29,8 @@ class Row:
         self.ms = statistics.median(self.times)
         self.label = samples[0].get("label", "")
         self.peer, self.version = samples[0].get("peer", ""), samples[0].get("peer_version", "")
+        # Of a peer's row in formats of its own: which, and the layout in which our row stands beside it.
+        self.format, self.beside = samples[0].get("format", ""), samples[0].get("beside", "")
         self.numbers = {key: statistics.median(s[key] for s in samples)
                         for key, value in samples[0].items()
                         if isinstance(value, (int, float)) and all(isinstance(s.get(key), (int, float)) for s in samples)}
@@ -75,6 +78,17 @@ class Row:
     @property
     def who(self):
         return f"{self.peer} {self.version}".strip()
+
+    @property
+    def where(self):
+        """The layout as tables call it; formats of a library's own from the source's to the output's, often the same."""
+        formats = " to ".join(dict.fromkeys(self.format.split(" to ")))
+        return "its own" + (f": {formats}" if formats else "") if self.layout == OWN else self.layout
+
+    @property
+    def accurate(self):
+        """Offered under policy accurate, which is the library's own where it chooses (bench_ops.cc says so in the label)."""
+        return "policy fast" not in self.label
 
     @property
     def flops(self):
@@ -145,10 +159,48 @@ class Run:
         kinds = [self.figure(f"{kind}_gbps/{place}/t{threads}") for kind in ("copy", "copy_nt")]
         return max((k for k in kinds if k is not None), default=None)
 
+    def choices(self):
+        """[(the row of the algorithm that the library takes, the fastest of those it may take)], of calls by several."""
+        calls = {}
+        for r in self.ours:
+            if r.op != "plan" and r.accurate:
+                calls.setdefault((r.tier, *r.call), []).append(r)
+        found = []
+        for rows in calls.values():
+            taken = next((r for r in rows if r.chosen), None)
+            if taken and len(rows) > 1:
+                found.append((taken, min(rows, key=lambda r: r.ms)))
+        return found
+
     def chosen(self, tier=None):
         """The library's own choice on whole layers, on the best tier or on one."""
         tier = tier or (self.tiers[-1] if self.tiers else None)
         return [r for r in self.ours if r.tier == tier and r.whole and r.chosen and r.share is not None]
+
+
+    def beside_peers(self):
+        """Our rows that peers' are compared with."""
+        return {r.call: r for r in self.chosen()} | self.beside
+
+    def against_peers(self):
+        """[(our row, the best peer's row)] for each call that a peer was timed on, in the same layout."""
+        best = fastest(self.peers, lambda r: r.call)
+        return [(r, best[call]) for call, r in self.beside_peers().items() if call in best]
+
+    def over_layouts(self):
+        """The same for each layer, all in the layout that suits them best, which may be a format of a peer's own."""
+        key = lambda r: (r.op, r.layer, r.dtype, r.threads)
+        ours, best = fastest(self.beside_peers().values(), key), fastest(self.peers, key)
+        return [(r, best[k]) for k, r in ours.items() if k in best]
+
+
+def fastest(rows, key):
+    """{key(row): the fastest row of that key}."""
+    found = {}
+    for r in rows:
+        if key(r) not in found or r.ms < found[key(r)].ms:
+            found[key(r)] = r
+    return found
 
 
 def ops_of(rows):
@@ -163,8 +215,8 @@ def geomean(values):
 
 def speed_over(ours, other):
     """Times the other's speed, the median over the rounds, and its interval: as bench/peers found them in its rounds; else
-    from repetitions, where both have as many, their range; else ""."""
-    if other.ratio is not None:
+    from repetitions, where both have as many, their range; else "". The rounds' is over our row in one layout."""
+    if other.ratio is not None and ours.layout == (other.beside or other.layout):
         return other.ratio, f"{other.ratio_low:.2f} to {other.ratio_high:.2f}"
     if len(ours.times) != len(other.times):
         return other.ms / ours.ms, ""
@@ -183,12 +235,13 @@ def refuse_strangers(a, b):
 
 
 def layers(bench):
-    """Kernel, stride and channels of each layer, from layers.json."""
+    """Sizes, kernel, stride and channels of each layer, from layers.json."""
     table = {}
     for layer in json.loads((bench / "layers.json").read_text()):
         keys = dict(word.split("=", 1) for word in layer["keys"].split())
         product = lambda key: math.prod(int(v) for v in keys.get(key, "1").split(","))
         table[layer["op"], layer["name"]] = {
-            "network": layer["network"], "kernel": product("kernel_shape"), "stride": product("strides"),
+            "network": layer["network"], "batch": layer["N"], "points": math.prod(layer["sizes"]),
+            "kernel": product("kernel_shape"), "stride": product("strides"),
             "channels": layer["channels"] // int(keys.get("group", 1))}
     return table

@@ -309,7 +309,8 @@ def openvino_all():
     for rounding in "ceil", "ceil_torch":
         for exclude in False, True:
             p = param(a)
-            run(15, f"avg_pool k3 s3 p1 {rounding} exclude {exclude}", op.avg_pool(p, [3], [1], [1], [3], exclude, rounding), ([p], [a]))
+            run(15, f"avg_pool k3 s3 p1 {rounding} exclude {exclude}", op.avg_pool(p, [3], [1], [1], [3], exclude, rounding),
+                ([p], [a]))
     a = np.ones((1, 1, 3), "f4")
     w = np.arange(1, 5, dtype="f4").reshape(1, 1, 4)
     for auto in "explicit", "same_upper", "same_lower", "valid":
