@@ -43,7 +43,7 @@ static size_t tensor_bytes(const ups_tensor *t)
     return (size_t)(last + 1) * ups_index_bytes(t->dtype);
 }
 
-enum { SPANS = 7 };
+enum { SPANS = 8 };
 
 static void list_spans(const ups_plan *p, const ups_buffers *b, const void *workspace, size_t workspace_bytes,
                        struct span s[SPANS])
@@ -54,11 +54,15 @@ static void list_spans(const ups_plan *p, const ups_buffers *b, const void *work
     size_t index_bytes = p->indices.size ? tensor_bytes(&p->indices) : 0;
     size_t index_alignment = ups_index_bytes(p->indices.dtype);
     const ups_conv_transpose_desc *c = &desc->conv_transpose;
-    size_t bias_bytes = at_run ? (size_t)c->out_channels * 4 : 0;
+    bool filled = p->src.dims[0] > 0,
+         grad = p->grad.size; /* gradients that are sums over the batch have a result without one */
+    size_t bias_bytes = at_run && desc->head.op == UPS_CONV_TRANSPOSE ? (size_t)c->out_channels * 4 : 0;
     size_t weight_bytes = at_run ? (size_t)(c->in_channels * (c->out_channels / c->group)) * 4 : 0;
     for (int i = 0; at_run && i < desc->head.rank; i++) weight_bytes *= (size_t)c->kernel_shape[i];
     struct span list[SPANS] = {
-        {"src", b->src, tensor_bytes(&p->src), 4, true, false},
+        {"src", filled ? b->src : NULL, filled ? tensor_bytes(&p->src) : 0, 4, filled, false},
+        {"grad", filled || !grad ? b->grad : NULL, filled && grad ? tensor_bytes(&p->grad) : 0, 4, filled && grad,
+         false},
         {"indices_in", b->indices_in, unpool ? index_bytes : 0, index_alignment, unpool, false},
         {"weights", b->weights, weight_bytes, 4, at_run, false},
         {"bias", b->bias, bias_bytes, 4, false, false},

@@ -157,7 +157,7 @@ static void release(const struct ups_memory *memory, struct ups_deconv *d)
     ups_release(memory, d);
 }
 
-static void unmake_deconv(struct ups_op *op)
+void ups_deconv_unmake(struct ups_op *op)
 {
     release(&op->memory, op->deconv);
 }
@@ -553,6 +553,14 @@ static int64_t useful_pairs(const struct ups_deconv_axis *a, int64_t n, int64_t 
     return pairs;
 }
 
+int64_t ups_deconv_macs(const struct ups_deconv *d, int64_t images, const int64_t in[3], const int64_t out[3])
+{
+    int64_t macs = images;
+    bool fits = ups_multiply(&macs, d->groups * d->in) && ups_multiply(&macs, d->out);
+    for (int a = 0; a < 3; a++) fits = fits && ups_multiply(&macs, useful_pairs(&d->axis[a], in[a], out[a]));
+    return fits ? macs : INT64_MAX;
+}
+
 /* An algorithm's estimate at these sizes, and what was made of it. */
 static const char *reason_of(const ups_plan *plan, int i, char *text, size_t size)
 {
@@ -574,11 +582,7 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
     const struct ups_kernels *k = plan->op->kernels;
     const struct division *v = plan->state;
     const struct ups_deconv *d = &v->deconv;
-    int64_t macs = plan->y.n;
-    bool fits = ups_multiply(&macs, d->groups * d->in) && ups_multiply(&macs, d->out);
     char tile[32], reason[160], form[64];
-    for (int a = 0; a < 3; a++)
-        fits = fits && ups_multiply(&macs, useful_pairs(&d->axis[a], plan->x.size[a], plan->y.size[a]));
     bool scatter = d->algorithm == &ups_deconv_scatter, winograd = d->algorithm == &ups_deconv_winograd;
     bool depthwise = d->algorithm == &ups_deconv_depthwise;
     snprintf(tile, sizeof tile, "%" PRId64 "x%" PRId32, ups_tile_height(k, k->nr), k->nr);
@@ -608,8 +612,8 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
     }
     ups_report_close(r);
     ups_report_string(r, "tile", scatter || depthwise ? NULL : tile);
-    ups_report_number(r, "macs", fits ? macs : INT64_MAX);
+    ups_report_number(r, "macs", ups_deconv_macs(d, plan->y.n, plan->x.size, plan->y.size));
     ups_report_number(r, "packed_bytes", (int64_t)(d->packed ? packed_bytes(d) : 0));
 }
 
-const struct ups_family ups_deconv_family = {make_deconv, unmake_deconv, plan_deconv, run_deconv, describe_deconv};
+const struct ups_family ups_deconv_family = {make_deconv, ups_deconv_unmake, plan_deconv, run_deconv, describe_deconv};

@@ -117,6 +117,15 @@ bool ups_depthwise_planar(const ups_plan *plan);
 /* Axes, channels and the strides of the weights, of a checked descriptor, into a zeroed struct. */
 int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *desc);
 
+/* Releases what an op of transposed convolution or of a gradient holds. */
+void ups_deconv_unmake(struct ups_op *op);
+
+/* Multiply-adds of so many images whose product lands in the output; the most there can be if they are more. */
+int64_t ups_deconv_macs(const struct ups_deconv *d, int64_t images, const int64_t in[3], const int64_t out[3]);
+
+/* What the gradients say of themselves, all computed by one algorithm over the tile: why, and how many multiply-adds. */
+void ups_grad_describe(const ups_plan *plan, struct ups_report *r, const char *reason, int64_t macs);
+
 /* ---- what more than one algorithm needs (deconv.c, gemm.c) ---- */
 
 /* The input of n that tap t brings to output o along one axis, or -1. */

@@ -216,6 +216,9 @@ static int32_t check_resize(const ups_resize_desc *d)
 static int32_t check_conv_transpose(const union ups_desc *desc)
 {
     const ups_conv_transpose_desc *d = &desc->conv_transpose;
+    if (d->op != UPS_CONV_TRANSPOSE && d->activation != UPS_NO_ACTIVATION)
+        return ups_error(UPS_INVALID, "activation = %s beside op %s; legal: none, the gradient starts before it",
+                         ups_field_word(d->op, "activation", d->activation), ups_op_word(d->op));
     if (d->in_channels % d->group)
         return ups_error(UPS_INVALID, "in_channels = %" PRId64 "; legal: a multiple of group = %" PRId64,
                          d->in_channels, d->group);
@@ -238,7 +241,7 @@ static int32_t check_conv_transpose(const union ups_desc *desc)
 /* Fields with one another. */
 static int32_t check_together(const union ups_desc *desc)
 {
-    switch (desc->head.op) {
+    switch (ups_forward_op(desc->head.op)) {
     case UPS_MAX_POOL:
     case UPS_AVG_POOL: return check_pool(desc);
     case UPS_MAX_UNPOOL: return check_unpool(desc);

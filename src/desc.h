@@ -19,6 +19,12 @@ union ups_desc {
     ups_conv_transpose_desc conv_transpose;
 };
 
+/* The operation whose descriptor, presets and limits another one shares: a gradient's forward operation; else itself. */
+static inline int32_t ups_forward_op(int32_t op)
+{
+    return op >= UPS_CONV_TRANSPOSE_GRAD_INPUT && op <= UPS_CONV_TRANSPOSE_GRAD_BIAS ? UPS_CONV_TRANSPOSE : op;
+}
+
 /* Whether a mode of resize weighs pixels by a filter: nearest and area do not. */
 static inline bool ups_mode_filters(int32_t mode)
 {

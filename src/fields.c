@@ -313,6 +313,11 @@ static const struct ups_operation operations[] = {
     {UPS_PIXEL_UNSHUFFLE, "pixel_unshuffle", sizeof(ups_shuffle_desc), shuffle_fields},
     {UPS_RESIZE, "resize", sizeof(ups_resize_desc), resize_fields},
     {UPS_CONV_TRANSPOSE, "conv_transpose", sizeof(ups_conv_transpose_desc), conv_transpose_fields},
+    {UPS_CONV_TRANSPOSE_GRAD_INPUT, "conv_transpose_grad_input", sizeof(ups_conv_transpose_desc),
+     conv_transpose_fields},
+    {UPS_CONV_TRANSPOSE_GRAD_WEIGHTS, "conv_transpose_grad_weights", sizeof(ups_conv_transpose_desc),
+     conv_transpose_fields},
+    {UPS_CONV_TRANSPOSE_GRAD_BIAS, "conv_transpose_grad_bias", sizeof(ups_conv_transpose_desc), conv_transpose_fields},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 

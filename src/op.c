@@ -94,6 +94,9 @@ static const struct ups_family *family_of(int32_t op)
     case UPS_PIXEL_UNSHUFFLE: return &ups_shuffle_family;
     case UPS_RESIZE: return &ups_resize_family;
     case UPS_CONV_TRANSPOSE: return &ups_deconv_family;
+    case UPS_CONV_TRANSPOSE_GRAD_INPUT: return &ups_grad_input_family;
+    case UPS_CONV_TRANSPOSE_GRAD_WEIGHTS: return &ups_grad_weights_family;
+    case UPS_CONV_TRANSPOSE_GRAD_BIAS: return &ups_grad_bias_family;
     default: return &ups_expand_family;
     }
 }
@@ -102,18 +105,17 @@ static int32_t check_arrays(const union ups_desc *desc, const float *weights, co
                             const ups_options *options)
 {
     const char *word = ups_op_word(desc->head.op);
-    bool at_run = options->flags & UPS_WEIGHTS_AT_RUN;
-    if (desc->head.op != UPS_CONV_TRANSPOSE) {
-        if (weights || bias)
-            return ups_error(UPS_INVALID, "%s is given, but %s takes none; legal: NULL", weights ? "weights" : "bias",
-                             word);
-        if (at_run)
-            return ups_error(UPS_INVALID, "options.flags has UPS_WEIGHTS_AT_RUN, but %s takes no weights", word);
-        if (options->algorithm && strcmp(options->algorithm, "auto") && strcmp(options->algorithm, "direct"))
-            return ups_error(UPS_INVALID, "options.algorithm = \"%.40s\"; legal for %s: auto, direct",
-                             options->algorithm, word);
-        return UPS_OK;
-    }
+    bool at_run = options->flags & UPS_WEIGHTS_AT_RUN, forward = desc->head.op == UPS_CONV_TRANSPOSE;
+    bool takes = forward || desc->head.op == UPS_CONV_TRANSPOSE_GRAD_INPUT; /* weights */
+    if ((weights && !takes) || (bias && !forward))
+        return ups_error(UPS_INVALID, "%s is given, but %s takes none; legal: NULL",
+                         weights && !takes ? "weights" : "bias", word);
+    if (at_run && !takes)
+        return ups_error(UPS_INVALID, "options.flags has UPS_WEIGHTS_AT_RUN, but %s takes no weights", word);
+    if (!forward && options->algorithm && strcmp(options->algorithm, "auto") && strcmp(options->algorithm, "direct"))
+        return ups_error(UPS_INVALID, "options.algorithm = \"%.40s\"; legal for %s: auto, direct", options->algorithm,
+                         word);
+    if (!takes) return UPS_OK;
     if (at_run && (weights || bias))
         return ups_error(UPS_INVALID, "%s is given together with UPS_WEIGHTS_AT_RUN; legal: NULL",
                          weights ? "weights" : "bias");

@@ -46,7 +46,7 @@ struct ups_family {
 };
 
 extern const struct ups_family ups_pool_family, ups_unpool_family, ups_expand_family, ups_shuffle_family,
-    ups_resize_family, ups_deconv_family;
+    ups_resize_family, ups_deconv_family, ups_grad_input_family, ups_grad_weights_family, ups_grad_bias_family;
 
 struct ups_op {
     atomic_int references;
@@ -56,7 +56,7 @@ struct ups_op {
     union ups_desc desc;
     int32_t policy;
     uint32_t flags;
-    struct ups_deconv *deconv; /* conv_transpose: geometry, algorithm, packed weights */
+    struct ups_deconv *deconv; /* conv_transpose and its gradients: geometry, algorithm, packed weights */
 };
 
 void ups_op_release(struct ups_op *op); /* drops one reference */

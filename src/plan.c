@@ -159,7 +159,10 @@ static int64_t block_channels(const ups_shuffle_desc *d)
 static int64_t channels_out(const union ups_desc *desc, int64_t in)
 {
     switch (desc->head.op) {
-    case UPS_CONV_TRANSPOSE: return desc->conv_transpose.out_channels;
+    case UPS_CONV_TRANSPOSE:
+    case UPS_CONV_TRANSPOSE_GRAD_WEIGHTS:
+    case UPS_CONV_TRANSPOSE_GRAD_BIAS: return desc->conv_transpose.out_channels;
+    case UPS_CONV_TRANSPOSE_GRAD_INPUT: return desc->conv_transpose.in_channels;
     case UPS_PIXEL_SHUFFLE: return in / block_channels(&desc->shuffle);
     case UPS_PIXEL_UNSHUFFLE: return in * block_channels(&desc->shuffle);
     default: return in;
@@ -168,9 +171,12 @@ static int64_t channels_out(const union ups_desc *desc, int64_t in)
 
 static int32_t check_channels(const union ups_desc *desc, const ups_tensor *src)
 {
-    if (desc->head.op == UPS_CONV_TRANSPOSE && src->dims[1] != desc->conv_transpose.in_channels)
-        return ups_error(UPS_INVALID, "src.dims[1] (C) = %" PRId64 "; legal: in_channels = %" PRId64, src->dims[1],
-                         desc->conv_transpose.in_channels);
+    int32_t op = desc->head.op;
+    bool of_input = op == UPS_CONV_TRANSPOSE || op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS;
+    int64_t wanted = of_input ? desc->conv_transpose.in_channels : desc->conv_transpose.out_channels;
+    if (ups_forward_op(op) == UPS_CONV_TRANSPOSE && src->dims[1] != wanted)
+        return ups_error(UPS_INVALID, "src.dims[1] (C) = %" PRId64 "; legal: %s_channels = %" PRId64, src->dims[1],
+                         of_input ? "in" : "out", wanted);
     int64_t cell = 1;
     for (int i = 0; i < desc->head.rank && desc->head.op == UPS_PIXEL_SHUFFLE; i++)
         if (!ups_multiply(&cell, desc->shuffle.blocksize) || src->dims[1] % cell)
@@ -191,24 +197,48 @@ static int32_t check_channels_out(const union ups_desc *desc, int64_t channels)
                      desc->shuffle.blocksize, desc->head.rank, UPS_MAX_LENGTH);
 }
 
+/* conv_transpose_grad_weights: what was placed as the destination is the gradient of the output, which is read; the
+ * destination has the weights' axes, in place of N and C the channels that their layout names first, and the others. */
+static int32_t place_weights(ups_plan *p)
+{
+    const ups_conv_transpose_desc *d = &p->op->desc.conv_transpose;
+    bool in_first = d->weights_layout == UPS_IOHW || d->weights_layout == UPS_HWIO;
+    bool behind = d->weights_layout == UPS_HWOI || d->weights_layout == UPS_HWIO; /* the kernel's axes come first */
+    int64_t dims[5] = {in_first ? d->in_channels : d->out_channels,
+                       (in_first ? d->out_channels : d->in_channels) / d->group};
+    memcpy(dims + 2, d->kernel_shape, sizeof d->kernel_shape);
+    p->grad = p->dst;
+    int32_t layout = d->weights_layout == UPS_OHWI ? UPS_CHANNELS_LAST : UPS_CHANNELS_FIRST;
+    int32_t status = ups_tensor_init(&p->dst, sizeof p->dst, UPS_F32, d->rank, layout, dims);
+    for (int i = d->rank + 1; !status && behind && i >= 0; i--)
+        p->dst.strides[i] = i == 1             ? 1
+                            : i == 0           ? dims[1]
+                            : i == d->rank + 1 ? dims[0] * dims[1]
+                                               : p->dst.strides[i + 1] * dims[i + 1];
+    return status;
+}
+
 /* The destination: the caller's, checked against the sizes, or a dense one. */
 static int32_t place_destination(ups_plan *p, const ups_tensor *dst, const int64_t *out_sizes)
 {
     const union ups_desc *desc = &p->op->desc;
     int32_t rank = desc->head.rank, status = UPS_OK;
-    int64_t dims[5] = {p->src.dims[0], channels_out(desc, p->src.dims[1])};
+    bool sum = desc->head.op == UPS_CONV_TRANSPOSE_GRAD_BIAS; /* over the batch too */
+    int64_t dims[5] = {sum ? 1 : p->src.dims[0], channels_out(desc, p->src.dims[1])};
     const int64_t *asked = out_sizes || !dst ? out_sizes : p->dst.dims + 2;
     if (dst) status = read_tensor(&p->dst, dst, "dst", desc);
     if (!status) status = ups_output_sizes(desc, p->src.dims + 2, asked, dims + 2);
     if (!status) status = check_channels_out(desc, dims[1]);
-    if (!status && desc->head.strict) status = ups_limits_sizes(desc, p->src.dims + 2, dims + 2);
+    if (!status && desc->head.strict)
+        status = desc->head.op == UPS_CONV_TRANSPOSE_GRAD_INPUT ? ups_limits_sizes(desc, dims + 2, p->src.dims + 2)
+                                                                : ups_limits_sizes(desc, p->src.dims + 2, dims + 2);
     if (status) return status;
     if (!dst) return ups_tensor_init(&p->dst, sizeof p->dst, UPS_F32, rank, desc->head.layout, dims);
     for (int i = 0; i < rank + 2; i++)
         if (p->dst.dims[i] != dims[i])
             return ups_error(UPS_INVALID, "dst.dims[%d] (%s) = %" PRId64 "; legal: %" PRId64, i, axis_name(i),
                              p->dst.dims[i], dims[i]);
-    return check_disjoint(&p->dst, "dst");
+    return desc->head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS ? UPS_OK : check_disjoint(&p->dst, "dst");
 }
 
 /* The begin pads, which may depend on the sizes. */
@@ -247,7 +277,7 @@ static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tenso
     status = place_indices(p);
     p->x = view_of(&p->src, desc->head.layout);
     p->y = view_of(&p->dst, desc->head.layout);
-    return status;
+    return status || desc->head.op != UPS_CONV_TRANSPOSE_GRAD_WEIGHTS ? status : place_weights(p);
 }
 
 int32_t ups_plan_create(ups_op *op, const ups_tensor *src, const ups_tensor *dst, const int64_t *out_sizes,
@@ -270,7 +300,8 @@ int32_t ups_plan_create(ups_op *op, const ups_tensor *src, const ups_tensor *dst
         ups_release(&op->memory, p);
         return status;
     }
-    if (p->src.dims[0] == 0) p->units = 0;
+    bool sum = op->family == &ups_grad_weights_family || op->family == &ups_grad_bias_family;
+    if (p->src.dims[0] == 0 && !sum) p->units = 0;
     atomic_fetch_add_explicit(&op->references, 1, memory_order_relaxed);
     *plan = p;
     return UPS_OK;
@@ -290,15 +321,18 @@ void ups_plan_destroy(ups_plan *plan)
 int32_t ups_plan_tensor(const ups_plan *plan, int32_t role, ups_tensor *tensor)
 {
     if (!plan || !tensor) return ups_error(UPS_INVALID, "%s = NULL", plan ? "tensor" : "plan");
-    const ups_tensor *t = role == UPS_ROLE_SRC ? &plan->src : role == UPS_ROLE_DST ? &plan->dst : &plan->indices;
-    if (role < UPS_ROLE_SRC || role > UPS_ROLE_INDICES)
-        return ups_error(UPS_INVALID, "role = %" PRId32 "; legal: UPS_ROLE_SRC 1, UPS_ROLE_DST 2, UPS_ROLE_INDICES 3",
-                         role);
-    if (!t->size && plan->op->desc.head.op == UPS_MAX_POOL)
+    const ups_tensor *const tensors[] = {NULL, &plan->src, &plan->dst, &plan->indices, &plan->grad};
+    if (role < UPS_ROLE_SRC || role > UPS_ROLE_GRAD)
+        return ups_error(
+            UPS_INVALID,
+            "role = %" PRId32 "; legal: UPS_ROLE_SRC 1, UPS_ROLE_DST 2, UPS_ROLE_INDICES 3, UPS_ROLE_GRAD 4", role);
+    const ups_tensor *t = tensors[role];
+    if (!t->size && role == UPS_ROLE_INDICES && plan->op->desc.head.op == UPS_MAX_POOL)
         return ups_index_check_largest(&plan->op->desc.pool, plan->src.dims);
     if (!t->size)
-        return ups_error(UPS_INVALID, "role = UPS_ROLE_INDICES; %s has no index tensor",
-                         ups_op_word(plan->op->desc.head.op));
+        return ups_error(UPS_INVALID, "role = UPS_ROLE_%s; %s has no %s tensor",
+                         role == UPS_ROLE_GRAD ? "GRAD" : "INDICES", ups_op_word(plan->op->desc.head.op),
+                         role == UPS_ROLE_GRAD ? "grad" : "index");
     if (tensor->size < sizeof *tensor)
         return ups_error(UPS_INVALID, "tensor.size = %" PRIu32 "; legal: sizeof(ups_tensor) = %zu", tensor->size,
                          sizeof *tensor);

@@ -20,7 +20,8 @@ struct ups_plan {
     atomic_int references;
     struct ups_op *op;
     ups_tensor src, dst, indices; /* indices: size 0 when the operation has none */
-    struct ups_view x, y;         /* of src and dst */
+    ups_tensor grad;              /* conv_transpose_grad_weights: the gradient of the output; size 0 for the others */
+    struct ups_view x, y;         /* of src, and of dst or grad */
     int64_t pad[3];               /* at the begin of each axis; negative: zeros in front */
     int64_t units;                /* independent shares of the output, dealt to parts in contiguous runs */
     size_t part_workspace;        /* bytes for one part, a multiple of UPS_ALIGNMENT */

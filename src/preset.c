@@ -239,7 +239,7 @@ int32_t ups_preset_fill(union ups_desc *desc, int32_t op, const char *preset)
     desc->head.rank = 2;
     desc->head.layout = UPS_CHANNELS_FIRST;
     desc->head.preset = number;
-    switch (op) {
+    switch (ups_forward_op(op)) {
     case UPS_MAX_POOL:
     case UPS_AVG_POOL: fill_pool(&desc->pool); break;
     case UPS_MAX_UNPOOL: fill_unpool(&desc->unpool); break;
@@ -390,7 +390,7 @@ static void resolve_conv_transpose(ups_conv_transpose_desc *d)
 
 void ups_preset_resolve(union ups_desc *desc)
 {
-    switch (desc->head.op) {
+    switch (ups_forward_op(desc->head.op)) {
     case UPS_MAX_POOL:
     case UPS_AVG_POOL: resolve_pool(&desc->pool); break;
     case UPS_MAX_UNPOOL: resolve_strides(desc->head.preset, desc->unpool.strides, desc->unpool.kernel_shape); break;

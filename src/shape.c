@@ -157,6 +157,39 @@ static void deconv_range(const ups_conv_transpose_desc *d, const struct deconv *
         *sizes = (struct ups_sizes){1, standard, UPS_MAX_LENGTH};
 }
 
+/* The inputs whose outputs may have size m. The rules' sizes grow with the input, so the legal ones are a run; the standard
+ * one is the run's only one, or the one whose own standard size m is, if no other is wanted. */
+static int32_t conv_transpose_inputs(const ups_conv_transpose_desc *d, int a, int64_t m, struct ups_sizes *inputs)
+{
+    int64_t least[3]; /* the first input whose largest, standard, smallest output is m, m, m + 1 or more */
+    for (int i = 0; i < 3; i++) {
+        int64_t below = 0, above = UPS_MAX_LENGTH + 1;
+        while (above - below > 1) {
+            struct ups_sizes s;
+            int64_t n = below + (above - below) / 2;
+            struct deconv c = deconv_of(d, a, n);
+            deconv_range(d, &c, n, &s);
+            bool reached = i == 0 ? s.largest >= m : i == 1 ? s.standard >= m : s.smallest > m;
+            *(reached ? &above : &below) = n;
+        }
+        least[i] = above;
+    }
+    *inputs = (struct ups_sizes){least[0], 0, least[2] - 1};
+    if (inputs->smallest > inputs->largest)
+        return ups_error(UPS_INVALID,
+                         "in[%d] = %" PRId64
+                         "; legal: what conv_transpose gives for some input by shape_rule %s, stride %" PRId64,
+                         a, m, ups_field_word(d->op, "shape_rule", d->shape_rule), d->strides[a]);
+    struct ups_sizes s = {0, 0, 0};
+    struct deconv c = deconv_of(d, a, ups_min(least[1], UPS_MAX_LENGTH));
+    deconv_range(d, &c, ups_min(least[1], UPS_MAX_LENGTH), &s);
+    if (inputs->smallest == inputs->largest)
+        inputs->standard = inputs->smallest;
+    else if (s.standard == m && d->output_shape[a] == UPS_BY_PRESET)
+        inputs->standard = least[1];
+    return UPS_OK;
+}
+
 static int32_t conv_transpose_sizes(const ups_conv_transpose_desc *d, int a, int64_t in, struct ups_sizes *sizes)
 {
     struct deconv c = deconv_of(d, a, in);
@@ -267,7 +300,10 @@ int32_t ups_axis_sizes(const union ups_desc *desc, int axis, const int64_t *in, 
     case UPS_PIXEL_SHUFFLE:
     case UPS_PIXEL_UNSHUFFLE: return shuffle_sizes(&desc->shuffle, axis, in[axis], sizes);
     case UPS_RESIZE: return resize_sizes(&desc->resize, axis, in, sizes);
-    case UPS_CONV_TRANSPOSE: return conv_transpose_sizes(&desc->conv_transpose, axis, in[axis], sizes);
+    case UPS_CONV_TRANSPOSE:
+    case UPS_CONV_TRANSPOSE_GRAD_WEIGHTS: return conv_transpose_sizes(&desc->conv_transpose, axis, in[axis], sizes);
+    case UPS_CONV_TRANSPOSE_GRAD_INPUT: return conv_transpose_inputs(&desc->conv_transpose, axis, in[axis], sizes);
+    case UPS_CONV_TRANSPOSE_GRAD_BIAS: *sizes = (struct ups_sizes){1, 1, 1}; return UPS_OK;
     default:
         m = in[axis] * desc->expand.factor[axis];
         *sizes = (struct ups_sizes){m, m, m};
@@ -284,7 +320,9 @@ void ups_axis_pads(const union ups_desc *desc, int axis, int64_t in, int64_t out
     case UPS_MAX_UNPOOL:
         *pads = (struct ups_pads){desc->unpool.pads_begin[axis], desc->unpool.pads_end[axis], 0};
         break;
-    case UPS_CONV_TRANSPOSE: conv_transpose_pads(&desc->conv_transpose, axis, in, out, pads); break;
+    case UPS_CONV_TRANSPOSE:
+    case UPS_CONV_TRANSPOSE_GRAD_WEIGHTS: conv_transpose_pads(&desc->conv_transpose, axis, in, out, pads); break;
+    case UPS_CONV_TRANSPOSE_GRAD_INPUT: conv_transpose_pads(&desc->conv_transpose, axis, out, in, pads); break;
     default: break;
     }
 }
@@ -305,6 +343,11 @@ static int32_t settle(const union ups_desc *desc, int a, const int64_t *in, cons
         return ups_error(UPS_INVALID,
                          "sizes[%d] and scales[%d] are both unset and no out_sizes are given; one of them is needed", a,
                          a);
+    if (*out == 0 && desc->head.op == UPS_CONV_TRANSPOSE_GRAD_INPUT)
+        return ups_error(UPS_INVALID,
+                         "out_sizes = NULL, but in[%d] = %" PRId64 " is the output of several inputs; legal: %" PRId64
+                         " to %" PRId64,
+                         a, in[a], s.smallest, most);
     if (*out < 1 || *out > UPS_MAX_LENGTH)
         return ups_error(UPS_INVALID,
                          "the output size along axis %d would be %" PRId64 " for in[%d] = %" PRId64

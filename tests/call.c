@@ -291,6 +291,10 @@ static int32_t learn_sizes(struct call *call)
     if (status != UPS_OK) return status;
     assert_int_equal(ups_plan_tensor(plan, UPS_ROLE_DST, &dst), UPS_OK);
     memcpy(call->out_dims, dst.dims, sizeof call->out_dims);
+    if (call->desc.head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS) {
+        assert_int_equal(ups_plan_tensor(plan, UPS_ROLE_GRAD, &dst), UPS_OK);
+        memcpy(call->grad_dims, dst.dims, sizeof call->grad_dims);
+    }
     ups_plan_destroy(plan);
     return UPS_OK;
 }
@@ -301,6 +305,16 @@ static void put_floats(struct block *block, const float *from, int64_t n, enum c
     block_make(block, (size_t)n * sizeof *from, sizeof *from, place);
     memcpy(block->data, from, block->bytes);
     block_keep(block);
+}
+
+/* The gradient that is read, laid out as the forward's destination would be; the weights' own as they lie in memory. */
+static void make_gradient(struct call *call)
+{
+    int64_t flat[5] = {product(call->out_dims, call->desc.head.rank + 2), 1, 1, 1, 1};
+    tensor_make(&call->gradient, call, call->grad_dims, call->dst_margin);
+    tensor_put(&call->gradient, call->grad);
+    block_keep(&call->gradient.memory);
+    tensor_make(&call->dst, call, flat, 0);
 }
 
 static void make_indices(struct call *call)
@@ -328,7 +342,7 @@ static void make_workspace(struct call *call)
 static int32_t open_steps(struct call *call)
 {
     int32_t rank = call->desc.head.rank, status;
-    if (call->desc.head.op == UPS_CONV_TRANSPOSE) {
+    if (call->desc.head.op == UPS_CONV_TRANSPOSE || call->desc.head.op == UPS_CONV_TRANSPOSE_GRAD_INPUT) {
         put_floats(&call->weights, call->w, weight_count(call), call->place);
         put_floats(&call->bias_memory, call->bias, call->desc.conv.out_channels, call->place);
     }
@@ -337,9 +351,14 @@ static int32_t open_steps(struct call *call)
     tensor_put(&call->src, call->x);
     block_keep(&call->src.memory);
     if ((status = learn_sizes(call)) != UPS_OK) return status;
-    assert_int_equal(call->out_dims[0], call->dims[0]);
-    tensor_make(&call->dst, call, call->out_dims, call->dst_margin);
-    status = ups_plan_create(call->op, &call->src.shape, &call->dst.shape, call->sizes, &call->plan);
+    if (call->desc.head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS) {
+        make_gradient(call);
+    } else {
+        assert_int_equal(call->out_dims[0], call->desc.head.op == UPS_CONV_TRANSPOSE_GRAD_BIAS ? 1 : call->dims[0]);
+        tensor_make(&call->dst, call, call->out_dims, call->dst_margin);
+    }
+    const ups_tensor *second = call->grad ? &call->gradient.shape : &call->dst.shape;
+    status = ups_plan_create(call->op, &call->src.shape, second, call->sizes, &call->plan);
     if (status != UPS_OK) return status;
     ups_plan_describe(call->plan, UPS_JSON, call->described, sizeof call->described);
     make_indices(call);
@@ -363,6 +382,7 @@ void call_shut(struct call *call)
     call->op = NULL;
     block_free(&call->src.memory);
     block_free(&call->dst.memory);
+    block_free(&call->gradient.memory);
     block_free(&call->indices);
     block_free(&call->weights);
     block_free(&call->bias_memory);
@@ -374,6 +394,7 @@ void call_buffers(struct call *call, ups_buffers *buffers)
     assert_int_equal(ups_buffers_init(buffers, sizeof *buffers), UPS_OK);
     buffers->src = (const float *)call->src.memory.data;
     buffers->dst = (float *)call->dst.memory.data;
+    buffers->grad = (const float *)call->gradient.memory.data;
     if (call->desc.head.op == UPS_MAX_UNPOOL) buffers->indices_in = call->indices.data;
     if (call->desc.head.op == UPS_MAX_POOL) buffers->indices_out = call->indices.data;
     if (!call->weights_at_run) return;

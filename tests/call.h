@@ -59,6 +59,7 @@ struct call {
     const int64_t *sizes;
     const float *x, *w, *bias;
     const int64_t *index;
+    const float *grad; /* conv_transpose_grad_weights */
     /* How. */
     const char *isa, *algorithm;
     int32_t policy; /* 0: the default */
@@ -71,15 +72,15 @@ struct call {
     const int32_t *order; /* the order of parts, NULL: 0, 1, … */
     int32_t parts;        /* 0: ups_run */
     /* What came of it: owned, dense; freed by call_close. */
-    int64_t out_dims[5];
-    float *y;
+    int64_t out_dims[5], grad_dims[5];
+    float *y; /* conv_transpose_grad_weights: in weights_layout */
     int64_t *switches;
     int64_t bad_count, bad_first;
     char described[4096]; /* the plan, as JSON */
     /* While open. */
     ups_op *op;
     ups_plan *plan;
-    struct tensor src, dst;
+    struct tensor src, dst, gradient;
     struct block indices, weights, bias_memory, workspace;
     void *work; /* what ups_run takes */
     size_t work_bytes;

@@ -400,6 +400,26 @@ void naive_chain(const ups_conv_transpose_desc *desc, const int64_t *dims, const
         }
 }
 
+void naive_grad_weights(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *g,
+                        const int64_t *out, double *w)
+{
+    struct deconv c = deconv_of(desc, dims + 2, out);
+    int64_t n = product(c.n), m = product(c.m), I = desc->in_channels, O = desc->out_channels;
+    for (int64_t i = 0; i < I; i++)
+        for (int64_t o = i / c.in_group * c.out_group; o < (i / c.in_group + 1) * c.out_group; o++)
+            for (int64_t tap = 0; tap < product(c.k); tap++) {
+                int64_t p[3], t[3], q[3];
+                double sum = 0;
+                unflat(tap, c.k, t);
+                for (int64_t at = 0; at < n; at++) {
+                    unflat(at, c.n, p);
+                    for (int64_t b = 0; lands(&c, p, t, q) && b < dims[0]; b++)
+                        sum += (double)x[(b * I + i) * n + at] * (double)g[(b * O + o) * m + flat(q, c.m)];
+                }
+                w[naive_weight_at(desc, i, o, tap)] = sum;
+            }
+}
+
 void naive_conv(const ups_conv_transpose_desc *desc, const int64_t *dims, const double *y, const float *w,
                 const int64_t *out, double *x)
 {

@@ -57,6 +57,10 @@ int64_t naive_weight_at(const ups_conv_transpose_desc *desc, int64_t i, int64_t 
 void naive_conv(const ups_conv_transpose_desc *desc, const int64_t *dims, const double *y, const float *w,
                 const int64_t *out, double *x);
 
+/* The gradient of the weights, in their layout, for the gradient g of the output; of the bias it is the sum of each channel. */
+void naive_grad_weights(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *g,
+                        const int64_t *out, double *w);
+
 /* Elements of a tensor of rank + 2 dims, and of a plane of rank sizes. */
 int64_t naive_count(const int64_t *dims, int32_t rank);
 int64_t naive_plane(const int64_t *sizes, int32_t rank);

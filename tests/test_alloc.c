@@ -96,6 +96,12 @@ static const struct {
     {UPS_CONV_TRANSPOSE, DECONV, "gemm", UPS_WEIGHTS_AT_RUN},
     {UPS_CONV_TRANSPOSE, DECONV, "scatter", UPS_WEIGHTS_AT_RUN},
     {UPS_CONV_TRANSPOSE, DEPTHWISE, "depthwise", UPS_WEIGHTS_AT_RUN},
+#define GRADIENT \
+    {{"kernel_shape", "3"}, {"strides", "2"}, {"in_channels", "4"}, {"out_channels", "4"}, {"output_padding", "1"}}
+    {UPS_CONV_TRANSPOSE_GRAD_INPUT, GRADIENT, NULL, 0},
+    {UPS_CONV_TRANSPOSE_GRAD_INPUT, GRADIENT, NULL, UPS_WEIGHTS_AT_RUN},
+    {UPS_CONV_TRANSPOSE_GRAD_WEIGHTS, GRADIENT, NULL, 0},
+    {UPS_CONV_TRANSPOSE_GRAD_BIAS, GRADIENT, NULL, 0},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
@@ -113,6 +119,7 @@ static int32_t open_call(int i, int32_t layout, struct allocator *a, ups_op **op
     ups_options options;
     ups_tensor src;
     bool convolution = calls[i].op == UPS_CONV_TRANSPOSE, at_run = calls[i].flags & UPS_WEIGHTS_AT_RUN;
+    bool weighted = convolution || calls[i].op == UPS_CONV_TRANSPOSE_GRAD_INPUT;
     assert_int_equal(ups_desc_init(&desc, ups_desc_size(calls[i].op), calls[i].op, "torch"), UPS_OK);
     assert_int_equal(ups_desc_set(&desc, "layout", layout == UPS_CHANNELS_FIRST ? "first" : "last"), UPS_OK);
     for (int k = 0; k < 6 && calls[i].settings[k][0]; k++)
@@ -121,8 +128,8 @@ static int32_t open_call(int i, int32_t layout, struct allocator *a, ups_op **op
     options.algorithm = calls[i].algorithm;
     options.flags = calls[i].flags;
     if (a) options.allocate = allocate, options.release = release, options.context = a;
-    int32_t status = ups_op_create(&desc, convolution && !at_run ? weights : NULL, convolution && !at_run ? bias : NULL,
-                                   &options, op);
+    int32_t status =
+        ups_op_create(&desc, weighted && !at_run ? weights : NULL, convolution && !at_run ? bias : NULL, &options, op);
     if (status) {
         assert_null(*op);
         *plan = NULL;
@@ -139,7 +146,9 @@ static void fill_buffers(int i, ups_buffers *b)
     b->dst = y;
     if (calls[i].op == UPS_MAX_UNPOOL) b->indices_in = indices;
     if (calls[i].op == UPS_MAX_POOL) b->indices_out = indices + 8192;
-    if (calls[i].flags & UPS_WEIGHTS_AT_RUN) b->weights = weights, b->bias = bias;
+    if (calls[i].op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS) b->grad = x;
+    if (calls[i].flags & UPS_WEIGHTS_AT_RUN) b->weights = weights;
+    if (b->weights && calls[i].op == UPS_CONV_TRANSPOSE) b->bias = bias;
 }
 
 static void test_failing_allocator(void **state)

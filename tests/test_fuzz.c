@@ -20,9 +20,18 @@
 
 enum { CAP = 1 << 15, BYTES = 1 << 24 };
 
-static const int32_t all_ops[] = {UPS_MAX_POOL,        UPS_AVG_POOL,     UPS_MAX_UNPOOL,
-                                  UPS_REPLICATE,       UPS_BED_OF_NAILS, UPS_PIXEL_SHUFFLE,
-                                  UPS_PIXEL_UNSHUFFLE, UPS_RESIZE,       UPS_CONV_TRANSPOSE};
+static const int32_t all_ops[] = {UPS_MAX_POOL,
+                                  UPS_AVG_POOL,
+                                  UPS_MAX_UNPOOL,
+                                  UPS_REPLICATE,
+                                  UPS_BED_OF_NAILS,
+                                  UPS_PIXEL_SHUFFLE,
+                                  UPS_PIXEL_UNSHUFFLE,
+                                  UPS_RESIZE,
+                                  UPS_CONV_TRANSPOSE,
+                                  UPS_CONV_TRANSPOSE_GRAD_INPUT,
+                                  UPS_CONV_TRANSPOSE_GRAD_WEIGHTS,
+                                  UPS_CONV_TRANSPOSE_GRAD_BIAS};
 enum { OPS = sizeof all_ops / sizeof *all_ops };
 
 static int64_t ran, refused;
@@ -123,10 +132,12 @@ static void random_desc(union desc *desc)
     bool tame = call_chance(30);
     for (const struct ups_field *f = ups_find_operation(op)->fields; f->name; f++)
         if (f->low == 1 || call_chance(tame ? 10 : 40)) legal_field(f, desc);
-    if (op == UPS_CONV_TRANSPOSE && call_chance(90)) {
+    if (ups_forward_op(op) == UPS_CONV_TRANSPOSE && call_chance(90)) {
         desc->conv.in_channels *= desc->conv.group;
         desc->conv.out_channels *= desc->conv.group;
     }
+    if (op != UPS_CONV_TRANSPOSE && ups_forward_op(op) == UPS_CONV_TRANSPOSE && call_chance(90))
+        desc->conv.activation = UPS_NO_ACTIVATION;
     if (call_chance(85)) desc->head.strict = 0;
     for (int i = 0; i < 4 && call_chance(25); i++) poke(desc, size);
     if (call_chance(2))
@@ -171,7 +182,7 @@ static int64_t weights_of(const union desc *desc)
     const ups_conv_transpose_desc *d = &desc->conv;
     int64_t rank = d->rank >= 1 && d->rank <= 3 ? d->rank : 3;
     const int64_t v[] = {d->in_channels, d->out_channels, capped_product(d->kernel_shape, (int)rank)};
-    return d->op == UPS_CONV_TRANSPOSE ? capped_product(v, 3) : 0;
+    return ups_forward_op(d->op) == UPS_CONV_TRANSPOSE ? capped_product(v, 3) : 0;
 }
 
 static void ask_sizes(const union desc *desc, const int64_t *in)
@@ -256,7 +267,7 @@ static void *filled(size_t bytes)
 
 static void run_plan(const ups_plan *plan, const union desc *desc, bool at_run)
 {
-    ups_tensor src = {.size = sizeof src}, dst = src, indices = src;
+    ups_tensor src = {.size = sizeof src}, dst = src, indices = src, grad = src;
     ups_buffers b;
     char text[256];
     int32_t op = desc->head.op, parts = (int32_t)check_between(1, 4);
@@ -268,6 +279,8 @@ static void run_plan(const ups_plan *plan, const union desc *desc, bool at_run)
         has_indices = false;
     }
     assert_true(ups_plan_describe(plan, UPS_JSON, text, sizeof text) > 0);
+    if (op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS) assert_int_equal(ups_plan_tensor(plan, UPS_ROLE_GRAD, &grad), UPS_OK);
+    if (span(&grad, 4) > 4 * CAP) return;
     size_t work = ups_plan_workspace(plan, parts),
            index_bytes = has_indices ? span(&indices, element_of(indices.dtype)) : 0;
     if (span(&src, 4) > 4 * CAP || span(&dst, 4) > 4 * CAP || index_bytes > 8 * CAP || work > BYTES) return;
@@ -276,8 +289,10 @@ static void run_plan(const ups_plan *plan, const union desc *desc, bool at_run)
     void *x = filled(span(&src, 4)), *y = malloc(span(&dst, 4) + 1), *index = filled(index_bytes),
          *workspace = malloc(work + 1);
     float *w = calloc((size_t)weights_of(desc) + 1, sizeof *w);
+    void *g = filled(span(&grad, 4));
     b.src = x;
     b.dst = y;
+    if (op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS) b.grad = g;
     if (op == UPS_MAX_POOL && has_indices && call_chance(80)) b.indices_out = index;
     if (op == UPS_MAX_UNPOOL) b.indices_in = index;
     if (at_run) b.weights = w;
@@ -288,6 +303,7 @@ static void run_plan(const ups_plan *plan, const union desc *desc, bool at_run)
     ran++;
     free(x);
     free(y);
+    free(g);
     free(index);
     free(workspace);
     free(w);
@@ -316,7 +332,9 @@ static void plan_and_run(ups_op *op, const union desc *desc, const int64_t *dims
 static int64_t channels_of(const union desc *desc)
 {
     int64_t c = check_between(1, 3), b = desc->shuffle.blocksize;
-    if (desc->head.op == UPS_CONV_TRANSPOSE && call_chance(95)) return desc->conv.in_channels;
+    bool of_input = desc->head.op == UPS_CONV_TRANSPOSE || desc->head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS;
+    if (ups_forward_op(desc->head.op) == UPS_CONV_TRANSPOSE && call_chance(95))
+        return of_input ? desc->conv.in_channels : desc->conv.out_channels;
     for (int a = 0; desc->head.op == UPS_PIXEL_SHUFFLE && a < desc->head.rank && b >= 1 && b <= 5; a++) c *= b;
     return c;
 }
@@ -343,7 +361,8 @@ static void try_all(const union desc *desc, const union desc *other)
     options.allocate = allocate;
     options.release = release;
     options.size_hint = call_chance(20) ? dims : NULL;
-    bool conv = desc->head.op == UPS_CONV_TRANSPOSE, at_run = conv && (weights_of(desc) > CAP || call_chance(30));
+    bool conv = desc->head.op == UPS_CONV_TRANSPOSE || desc->head.op == UPS_CONV_TRANSPOSE_GRAD_INPUT,
+         at_run = conv && (weights_of(desc) > CAP || call_chance(30));
     if (at_run) options.flags = UPS_WEIGHTS_AT_RUN;
     float *w = conv && !at_run ? calloc((size_t)weights_of(desc) + 1, sizeof *w) : NULL;
     if (w && call_chance(50)) w[check_between(0, weights_of(desc))] = 1;

@@ -60,7 +60,10 @@ enum {
     UPS_PIXEL_SHUFFLE = 6,   /* pixel_shuffle: ups_shuffle_desc */
     UPS_PIXEL_UNSHUFFLE = 7, /* pixel_unshuffle: ups_shuffle_desc */
     UPS_RESIZE = 8,          /* resize: ups_resize_desc */
-    UPS_CONV_TRANSPOSE = 9   /* conv_transpose: ups_conv_transpose_desc */
+    UPS_CONV_TRANSPOSE = 9,  /* conv_transpose: ups_conv_transpose_desc */
+    UPS_CONV_TRANSPOSE_GRAD_INPUT = 10,   /* conv_transpose_grad_input: the forward's ups_conv_transpose_desc */
+    UPS_CONV_TRANSPOSE_GRAD_WEIGHTS = 11, /* conv_transpose_grad_weights: likewise */
+    UPS_CONV_TRANSPOSE_GRAD_BIAS = 12     /* conv_transpose_grad_bias: likewise */
 };
 
 enum { UPS_F32 = 1, UPS_U8 = 4, UPS_I32 = 5, UPS_I64 = 6 }; /* dtype, index_type; the gaps belong to f16, bf16, s8 */
@@ -337,7 +340,29 @@ typedef struct ups_resize_desc {
  *     openvino  with a wanted size, T = max(T, 0): pb = T - floor(T/2) for same_upper, floor(T/2) for same_lower; else pb
  *               stays and the end is cut. Without one auto_pad has no say
  * ups_solve_pads tells the result. valid without a wanted size: no pads. Pads that are given fix the size (under onnx and ort
- * but for output_shape, which replaces them): the plan may then ask for no other. */
+ * but for output_shape, which replaces them): the plan may then ask for no other.
+ *
+ * Its gradients take the forward's descriptor under their own op. With g the gradient of the output, of the output's shape:
+ *
+ *     conv_transpose_grad_input    dx[ci, i] = sum over t, co of g[co, i*s + t*d - pb] * w[ci, co, t]
+ *     conv_transpose_grad_weights  dw[ci, co, t] = sum over n, i of x[n, ci, i] * g[n, co, i*s + t*d - pb]
+ *     conv_transpose_grad_bias     db[co] = sum over n, q of g[n, co, q]
+ *
+ * where only positions inside g count; co and ci of one group. grad_input is the plain strided convolution, without bias:
+ * PyTorch's conv2d from out_channels to in_channels, whose weights [I, O/G, k…] IOHW is. The activation must be none: where the
+ * forward has one, its own derivative comes first, and what it gives is g.
+ *     grad_input    src is g, of out_channels; dst is dx, of in_channels. Takes weights as the forward does, no bias. Sizes:
+ *                   those whose output may be g's by shape_rule. Where several may be, out_sizes or dst say which; without
+ *                   them the one that has it as its standard size
+ *     grad_weights  planned like the forward: src is x, and what is given as dst describes g, with its sizes, read from
+ *                   ups_buffers.grad (strides of 0 are fine). UPS_ROLE_DST is dw, dense in weights_layout: dims are the
+ *                   channels that the layout names first, the others of one group, the kernel
+ *     grad_bias     src is g; dst is [1, O, 1…]
+ * The last two are sums over the batch, zeros for N = 0. All give the same bits for every number of parts, and, under every
+ * policy, on every tier that fuses multiply and add: grad_input as one chain over t in row-major order, then co; grad_weights in
+ * chains over up to 512 positions i, added in order; grad_bias adds lines in float, their places in double. Workspace per part:
+ * grad_weights takes a few MiB, the others as much as L2 holds or less, and with UPS_WEIGHTS_AT_RUN the packed weights.
+ * Source: the definition as derivatives; PyTorch's convolution_backward. */
 typedef struct ups_conv_transpose_desc {
     UPS_DESC_HEAD;
     int64_t in_channels;       /* I >= 1; no default; a multiple of group */
@@ -493,8 +518,9 @@ typedef struct ups_options {
 UPS_API int32_t ups_options_init(ups_options *options, size_t size);
 
 /* Makes an op: validates, chooses kernels and algorithm, copies and packs weights; the caller's arrays are not needed
- * afterwards. options NULL means the defaults. weights: conv_transpose's f32 array in weights_layout; bias: out_channels
- * values or NULL for none; both NULL for the other operations and with UPS_WEIGHTS_AT_RUN. Costs at most 1 ms plus a few
+ * afterwards. options NULL means the defaults. weights: the f32 array of conv_transpose and conv_transpose_grad_input, in
+ * weights_layout; bias: conv_transpose's out_channels values or NULL for none; both NULL for the other operations and with
+ * UPS_WEIGHTS_AT_RUN. Costs at most 1 ms plus a few
  * times the copying of the packed weights, whatever the shape; no autotuning. */
 UPS_API int32_t ups_op_create(const void *desc, const float *weights, const float *bias, const ups_options *options,
                               ups_op **op);
@@ -506,17 +532,17 @@ UPS_API void ups_op_destroy(ups_op *op); /* NULL is fine. Plans keep what they n
 
 /* An op at concrete sizes. src: required, in the op's layout. dst: NULL means dense in the op's layout. out_sizes
  * (spatial, rank entries): NULL means the descriptor's. With dst given its sizes must be the plan's (out_sizes NULL:
- * they are asked for as out_sizes). A destination must not overlap itself. N = 0 is legal and does nothing; any other
- * size of 0 is an error. Costs microseconds, and for resize what its tables take: their taps times the output's lengths; no
+ * they are asked for as out_sizes). A destination must not overlap itself. N = 0 is legal and does nothing, but that a sum
+ * over the batch becomes 0; any other size of 0 is an error. Costs microseconds, and for resize what its tables take: their taps times the output's lengths; no
  * packing. */
 UPS_API int32_t ups_plan_create(ups_op *op, const ups_tensor *src, const ups_tensor *dst, const int64_t *out_sizes,
                                 ups_plan **plan);
 UPS_API void ups_plan_destroy(ups_plan *plan);
 
-enum { UPS_ROLE_SRC = 1, UPS_ROLE_DST = 2, UPS_ROLE_INDICES = 3 };
+enum { UPS_ROLE_SRC = 1, UPS_ROLE_DST = 2, UPS_ROLE_INDICES = 3, UPS_ROLE_GRAD = 4 };
 
 /* Shape and strides of a tensor of the plan; tensor->size must be set. Indices are dense in the op's layout, shaped as
- * the pooled tensor. UPS_INVALID: the operation has no such tensor. */
+ * the pooled tensor. GRAD: the gradient that conv_transpose_grad_weights reads. UPS_INVALID: the operation has no such tensor. */
 UPS_API int32_t ups_plan_tensor(const ups_plan *plan, int32_t role, ups_tensor *tensor);
 
 /* Bytes of workspace for a run in `parts` parts (>= 1); any alignment. 0 means NULL will do. */
@@ -544,6 +570,7 @@ typedef struct ups_buffers {
     int64_t bad_count;      /* out, max_unpool: how many indices were outside the output (overlap error: or on a place that is
                                taken), and skipped */
     int64_t bad_first;      /* out: the smallest position of one, counting source elements in N, C, spatial order; -1 */
+    const float *grad;      /* conv_transpose_grad_weights: the gradient of the output */
 } ups_buffers;
 
 UPS_API int32_t ups_buffers_init(ups_buffers *buffers, size_t size);
