@@ -225,7 +225,7 @@ static struct window window_of(const union ups_desc *desc)
     const ups_pool_desc *p = &desc->pool;
     const ups_unpool_desc *u = &desc->unpool;
     const ups_conv_transpose_desc *c = &desc->conv_transpose;
-    switch (desc->head.op) {
+    switch (ups_forward_op(desc->head.op)) {
     case UPS_MAX_UNPOOL: return (struct window){u->kernel_shape, u->strides, u->dilations, u->pads_begin, u->pads_end};
     case UPS_CONV_TRANSPOSE:
         return (struct window){c->kernel_shape, c->strides, c->dilations, c->pads_begin, c->pads_end};
@@ -341,7 +341,7 @@ static const struct {
 
 static bool meant(const union ups_desc *desc, int32_t first, int32_t last, uint32_t ops)
 {
-    return desc->head.preset >= first && desc->head.preset <= last && (ops >> desc->head.op & 1);
+    return desc->head.preset >= first && desc->head.preset <= last && (ops >> ups_forward_op(desc->head.op) & 1);
 }
 
 int32_t ups_limits_desc(const union ups_desc *desc)

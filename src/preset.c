@@ -49,12 +49,13 @@ static const struct {
 static int32_t check_has(int32_t op, int32_t preset)
 {
     bool image_library = preset == UPS_PRESET_OPENCV || preset == UPS_PRESET_PILLOW;
-    if (image_library && op != UPS_RESIZE && op != UPS_REPLICATE && op != UPS_BED_OF_NAILS)
+    const int32_t forward = ups_forward_op(op);
+    if (image_library && forward != UPS_RESIZE && forward != UPS_REPLICATE && forward != UPS_BED_OF_NAILS)
         return ups_error(UPS_UNSUPPORTED,
                          "preset %s has no %s: it is about image resizing alone; take preset torch or onnx",
                          ups_preset_name(preset), ups_op_word(op));
     for (size_t i = 0; i < sizeof lacking / sizeof *lacking; i++)
-        if (lacking[i].op == op && preset >= lacking[i].first && preset <= lacking[i].last)
+        if (lacking[i].op == forward && preset >= lacking[i].first && preset <= lacking[i].last)
             return ups_error(UPS_UNSUPPORTED, "preset %s has no %s: %s", ups_preset_name(preset), ups_op_word(op),
                              lacking[i].sentence);
     return UPS_OK;
@@ -239,7 +240,7 @@ int32_t ups_preset_fill(union ups_desc *desc, int32_t op, const char *preset)
     desc->head.rank = 2;
     desc->head.layout = UPS_CHANNELS_FIRST;
     desc->head.preset = number;
-    switch (op) {
+    switch (ups_forward_op(op)) {
     case UPS_MAX_POOL:
     case UPS_AVG_POOL: fill_pool(&desc->pool); break;
     case UPS_MAX_UNPOOL: fill_unpool(&desc->unpool); break;
@@ -390,7 +391,7 @@ static void resolve_conv_transpose(ups_conv_transpose_desc *d)
 
 void ups_preset_resolve(union ups_desc *desc)
 {
-    switch (desc->head.op) {
+    switch (ups_forward_op(desc->head.op)) {
     case UPS_MAX_POOL:
     case UPS_AVG_POOL: resolve_pool(&desc->pool); break;
     case UPS_MAX_UNPOOL: resolve_strides(desc->head.preset, desc->unpool.strides, desc->unpool.kernel_shape); break;
