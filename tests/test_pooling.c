@@ -851,17 +851,90 @@ static void test_grad_narrow_type(void **unused)
     free(gy);
 }
 
+/* ---- the pair: one byte for each switch, from pooling to unpooling and to the gradient ---- */
+
+/* Unpools or differentiates by the switches of a pooling call, whose output is x, as docs/semantics/max_unpool.md says. */
+static void mirror(const struct call *pool, bool grad, const int64_t *index, const float *x, struct call *call)
+{
+    const ups_pool_desc *d = &pool->desc.pool;
+    call_init(call, grad ? UPS_MAX_POOL_GRAD : UPS_MAX_UNPOOL, d->rank);
+    call->desc.head.layout = d->layout;
+    ups_unpool_desc *u = &call->desc.unpool;
+    int64_t pads[6];
+    if (grad) {
+        call->desc.pool = *d;
+        call->desc.head.op = UPS_MAX_POOL_GRAD;
+    } else {
+        assert_int_equal(ups_solve_pads(d, pool->dims + 2, NULL, pads, NULL), UPS_OK);
+        memcpy(u->kernel_shape, d->kernel_shape, sizeof u->kernel_shape);
+        memcpy(u->strides, d->strides, sizeof u->strides);
+        memcpy(u->dilations, d->dilations, sizeof u->dilations);
+        memcpy(u->pads_begin, pads, (size_t)d->rank * sizeof *pads);
+        memcpy(u->pads_end, pads + d->rank, (size_t)d->rank * sizeof *pads);
+        u->size_rule = UPS_UNPOOL_DECONVNET; /* any size */
+        u->index = d->index;
+        u->index_type = d->index_type;
+    }
+    memcpy(call->dims, pool->out_dims, sizeof call->dims);
+    call->sizes = pool->dims + 2;
+    call->x = x;
+    call->index = index;
+    call->isa = pool->isa;
+}
+
+static void test_pair(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(1000); i++) {
+        struct call bytes, wide;
+        int32_t order[8];
+        int64_t out[3];
+        random_max_pool(&bytes, order);
+        if (!naive_sizes(&bytes.desc, bytes.dims + 2, out)) continue;
+        bytes.values_only = false;
+        bytes.desc.pool.nan = UPS_NAN_LAST; /* a switch for every window with a tap inside */
+        bytes.desc.pool.index = UPS_INDEX_WINDOW, bytes.desc.pool.index_type = UPS_U8;
+        float *x = call_values(in_count(&bytes));
+        bytes.x = x;
+        wide = bytes;
+        wide.desc.pool.index = UPS_INDEX_PLANE, wide.desc.pool.index_type = UPS_I64;
+        for (int t = 0; t < 2 * tier_count; t++) {
+            struct call narrow, other;
+            run_on(&bytes, tiers[t / 2]);
+            run_on(&wide, tiers[t / 2]);
+            int64_t n = in_count(&bytes);
+            mirror(&bytes, t % 2, bytes.switches, bytes.y, &narrow);
+            mirror(&wide, t % 2, wide.switches, wide.y, &other);
+            const int32_t status = call_run(&narrow);
+            call_status(&other, call_run(&other), status); /* a window of padding alone has no place */
+            call_same(&narrow, t % 2 ? "gradient" : "unpooled", narrow.y, other.y, n);
+            call_same_index(&narrow, "bad_count", &narrow.bad_count, &other.bad_count, 1);
+            call_close(&narrow), call_close(&other), call_close(&bytes), call_close(&wide);
+        }
+        free(x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_max_pool),         cmocka_unit_test(test_avg_pool),
-        cmocka_unit_test(test_max_unpool),       cmocka_unit_test(test_odd_floats),
-        cmocka_unit_test(test_conversion),       cmocka_unit_test(test_conversion_refusals),
-        cmocka_unit_test(test_max_pool_grad),    cmocka_unit_test(test_avg_pool_grad),
-        cmocka_unit_test(test_max_unpool_grad),  cmocka_unit_test(test_expand_grad),
-        cmocka_unit_test(test_shuffle_grad),     cmocka_unit_test(test_slopes),
-        cmocka_unit_test(test_grad_sizes),       cmocka_unit_test(test_grad_size_asked),
-        cmocka_unit_test(test_grad_bad_indices), cmocka_unit_test(test_grad_narrow_type),
+        cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_avg_pool),
+        cmocka_unit_test(test_max_unpool),
+        cmocka_unit_test(test_odd_floats),
+        cmocka_unit_test(test_conversion),
+        cmocka_unit_test(test_conversion_refusals),
+        cmocka_unit_test(test_max_pool_grad),
+        cmocka_unit_test(test_avg_pool_grad),
+        cmocka_unit_test(test_max_unpool_grad),
+        cmocka_unit_test(test_expand_grad),
+        cmocka_unit_test(test_shuffle_grad),
+        cmocka_unit_test(test_slopes),
+        cmocka_unit_test(test_grad_sizes),
+        cmocka_unit_test(test_grad_size_asked),
+        cmocka_unit_test(test_grad_bad_indices),
+        cmocka_unit_test(test_grad_narrow_type),
+        cmocka_unit_test(test_pair),
     };
     tier_count = call_tiers(tiers);
     return cmocka_run_group_tests(tests, NULL, NULL);
