@@ -547,6 +547,121 @@ static void scatter_windows(const struct part *p, int64_t n, int64_t c0, int64_t
     }
 }
 
+/* ---- indices that name a place of their own plane by a sum or by a short table, which needs no division ---- */
+
+static bool is_plain(const struct unpool *u)
+{
+    return u->rows || (u->window && u->whole && ups_volume(u->kernel) <= TAPS);
+}
+
+/* Where the indices of a row of elements, of one or of all channels of (d, h), lead in their own plane: base, of channel 0, is
+ * taken off; or element w's first tap is at start + w*step, for first <= w < last, and tap i of it taps[i] behind. */
+struct line {
+    int64_t base, c_step, start, step, first, last, count;
+    int64_t taps[TAPS];
+};
+
+static void begin_taps(const struct unpool *u, struct line *line)
+{
+    int64_t tap[3];
+    line->c_step = u->window ? 0 : u->steps.c;
+    line->count = u->window ? ups_volume(u->kernel) : 0;
+    for (int64_t i = 0; i < line->count; i++) {
+        ups_index_tap(u->space.convention, u->kernel, i, tap);
+        for (int a = 0; a < 3; a++) tap[a] *= u->dilation[a];
+        line->taps[i] = (tap[0] * u->out[1] + tap[1]) * u->out[2] + tap[2];
+    }
+}
+
+static void begin_line(const ups_plan *plan, int64_t n, int64_t d, int64_t h, struct line *line)
+{
+    const struct unpool *u = plan->state;
+    const int64_t o[2] = {d, h}, room = u->out[2] + plan->pad[2] - ups_extent(u->kernel[2], u->dilation[2]);
+    bool whole = true;
+    line->base = u->window ? 0 : n * u->steps.n;
+    line->start = line->last = 0;
+    for (int a = 0; a < 2; a++) {
+        const int64_t start = o[a] * u->stride[a] - plan->pad[a];
+        whole = whole && start >= 0 && start + ups_extent(u->kernel[a], u->dilation[a]) <= u->out[a];
+        line->start = (line->start + start) * u->out[a + 1];
+    }
+    line->start -= plan->pad[2];
+    line->step = u->stride[2];
+    line->first = ups_ceil_div(ups_max(plan->pad[2], 0), u->stride[2]);
+    if (whole) line->last = ups_floor_div(room, u->stride[2]) + 1;
+}
+
+/* The position that an index of channel c names in its own plane; -1: none, or it takes a division to tell. */
+static inline int64_t named(const struct line *line, int64_t limit, int64_t w, int64_t c, int64_t index, bool window)
+{
+    const uint64_t own =
+        (uint64_t)index - (uint64_t)(line->base + c * line->c_step); /* of a negative one: very large */
+    if (!window) return own < (uint64_t)limit ? (int64_t)own : -1;
+    if (w < line->first || w >= line->last || (uint64_t)index >= (uint64_t)line->count) return -1;
+    return line->start + w * line->step + line->taps[index];
+}
+
+/* which ? a : b, in bits: compilers make a branch of that. */
+static inline float choose(bool which, float a, float b)
+{
+    uint32_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    y ^= (x ^ y) & -(uint32_t)which;
+    memcpy(&b, &y, sizeof b);
+    return b;
+}
+
+/* The case of scatter below in which elements for one place add up. The first of them is copied: that it is a first one says
+ * its bit, and no branch, for which windows meet nobody can foresee. */
+static inline __attribute__((always_inline)) void add_up(const struct part *p, int64_t n, int64_t c0, int64_t c1,
+                                                         int32_t type, bool window)
+{
+    const ups_plan *plan = p->plan;
+    const struct unpool *u = plan->state;
+    const struct ups_view x = plan->x, y = plan->y;
+    const bool first = ups_is_first(plan), sparse = u->sparse;
+    const int64_t elements = ups_volume(x.size), limit = u->elements, run = u->y_run;
+    const void *indices = p->b->indices_in;
+    float *dst = p->b->dst + n * y.n_stride;
+    uint64_t *taken = p->taken;
+    struct line line;
+    begin_taps(u, &line);
+    for (int64_t r = 0; r < x.size[0] * x.size[1]; r++) {
+        const int64_t d = r / x.size[1], h = r % x.size[1], i = r * x.size[2], place = index_place(plan, n, c0, i);
+        const float *from = p->b->src + ups_row_offset(&x, n, 0, d, h);
+        begin_line(plan, n, d, h, &line);
+        for (int64_t w = 0; w < x.size[2]; w++)
+            for (int64_t c = c0; c < c1; c++) {
+                const int64_t at = place + (first ? w + (c - c0) * elements : w * x.c + c - c0);
+                const int64_t index = ups_index_load(indices, type, at);
+                struct place to = {n, c, named(&line, limit, w, c, index, window)};
+                if (to.position < 0 && (!window || !locate_tap(plan, i + w, index, &to))) {
+                    if (!sparse || index != -1) bad_index(p->b, (n * x.c + c) * elements + i + w);
+                    continue;
+                }
+                float *into = dst + c * y.c_stride + (run ? to.position * run : plane_offset(&y, to.position, 0));
+                const int64_t bit = (c - c0) * limit + to.position;
+                const float value = from[w * x.stride[2] + c * x.c_stride], sum = *into + value;
+                const uint64_t word = taken[bit / 64], own = UINT64_C(1) << bit % 64;
+                taken[bit / 64] = word | own;
+                *into = choose(word & own, sum, value);
+            }
+    }
+}
+
+static void add_up_typed(const struct part *p, int64_t n, int64_t c0, int64_t c1)
+{
+    const struct unpool *u = p->plan->state;
+    const int32_t type = p->plan->indices.dtype;
+    if (u->window && type == UPS_U8)
+        add_up(p, n, c0, c1, UPS_U8, true);
+    else if (!u->window && type == UPS_I64)
+        add_up(p, n, c0, c1, UPS_I64, false);
+    else
+        add_up(p, n, c0, c1, type, u->window);
+}
+
 /* y = 0; then y[index] = x in row-major order of the source. All indices lead into their own planes, or nowhere. */
 static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
 {
@@ -565,6 +680,10 @@ static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
         return;
     }
     clear_taken(p, c1 - c0);
+    if (u->desc.overlap == UPS_OVERLAP_SUM && is_plain(u)) {
+        add_up_typed(p, n, c0, c1);
+        return;
+    }
     for (int64_t i = 0; i < elements; i++) {
         const float *from = p->b->src + n * x->n_stride + plane_offset(x, i, u->x_run);
         for (int64_t c = c0; c < c1; c++) {
@@ -819,29 +938,49 @@ static int32_t plan_grad(ups_plan *plan)
     return plan_indices(plan, y, &plan->x);
 }
 
+/* plain: the indices have lines. */
+static inline __attribute__((always_inline)) void fetch(const ups_plan *plan, ups_buffers *b, int64_t unit,
+                                                        struct line *line, int32_t type, bool plain, bool window)
+{
+    const struct unpool *u = plan->state;
+    const struct ups_view x = plan->x, y = plan->y;
+    const struct ups_row r = ups_row_of(&y, ups_is_first(plan), unit);
+    const int64_t row = (r.d * y.size[1] + r.h) * y.size[2], lanes = ups_is_first(plan) ? 1 : y.c;
+    const int64_t limit = u->elements, run = u->x_run, place = index_place(plan, r.n, r.c, row);
+    const void *indices = b->indices_in;
+    const float *src = b->src;
+    float *dst = b->dst + ups_row_offset(&y, r.n, r.c, r.d, r.h);
+    if (plain) begin_line(plan, r.n, r.d, r.h, line);
+    for (int64_t w = 0; w < y.size[2]; w++)
+        for (int64_t c = 0; c < lanes; c++) {
+            const int64_t index = ups_index_load(indices, type, place + w * lanes + c);
+            struct place at = {r.n, r.c + c, plain ? named(line, limit, w, r.c + c, index, window) : -1};
+            float *to = dst + w * y.stride[2] + c * y.c_stride;
+            if (at.position >= 0 || locate(plan, row + w, index, &at)) {
+                const int64_t offset = run ? at.position * run : plane_offset(&x, at.position, 0);
+                *to = src[at.n * x.n_stride + at.c * x.c_stride + offset];
+            } else {
+                *to = 0;
+                bad_index(b, (r.n * y.c + r.c + c) * ups_volume(y.size) + row + w);
+            }
+        }
+}
+
 static void run_grad(const ups_plan *plan, ups_buffers *b, void *workspace, int64_t first, int64_t last)
 {
     const struct unpool *u = plan->state;
-    const struct ups_view *x = &plan->x, *y = &plan->y;
-    const bool planes = ups_is_first(plan);
+    const int32_t type = plan->indices.dtype;
+    const bool plain = is_plain(u);
+    struct line line;
     (void)workspace;
-    for (int64_t unit = first; unit < last; unit++) {
-        const struct ups_row r = ups_row_of(y, planes, unit);
-        const int64_t row = (r.d * y->size[1] + r.h) * y->size[2], end = planes ? r.c + 1 : y->c;
-        for (int64_t w = 0; w < y->size[2]; w++)
-            for (int64_t c = r.c; c < end; c++) {
-                struct place at = {r.n, c, 0};
-                const int64_t index =
-                    ups_index_load(b->indices_in, u->desc.index_type, index_place(plan, r.n, c, row + w));
-                float *to = b->dst + ups_row_offset(y, r.n, c, r.d, r.h) + w * y->stride[2];
-                if (locate(plan, row + w, index, &at)) {
-                    *to = b->src[at.n * x->n_stride + at.c * x->c_stride + plane_offset(x, at.position, u->x_run)];
-                } else {
-                    *to = 0;
-                    bad_index(b, (r.n * y->c + c) * ups_volume(y->size) + row + w);
-                }
-            }
-    }
+    if (plain) begin_taps(u, &line);
+    for (int64_t unit = first; unit < last; unit++)
+        if (plain && u->window && type == UPS_U8)
+            fetch(plan, b, unit, &line, UPS_U8, true, true);
+        else if (plain && !u->window && type == UPS_I64)
+            fetch(plan, b, unit, &line, UPS_I64, true, false);
+        else
+            fetch(plan, b, unit, &line, type, plain, u->window);
 }
 
 static void describe_grad(const ups_plan *plan, struct ups_report *r)
