@@ -384,7 +384,8 @@ static bool same_field(const struct ups_field *f, const union ups_desc *a, const
 static bool matters_for_pool(const char *name, const ups_pool_desc *d)
 {
     if (!strcmp(name, "ceil_mode")) return false; /* it has spoken through round */
-    if (d->op == UPS_MAX_POOL_GRAD && (!strcmp(name, "nan") || !strcmp(name, "scan"))) return false; /* through the switches */
+    if (d->op == UPS_MAX_POOL_GRAD && (!strcmp(name, "nan") || !strcmp(name, "scan")))
+        return false; /* they have, through the switches */
     if (!strcmp(name, "round")) return d->auto_pad == UPS_NOTSET;
     return strcmp(name, "count_include_pad") != 0 || d->divisor == UPS_BY_PRESET;
 }

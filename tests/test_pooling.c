@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pooling, unpooling, their gradients and those of the fixed patterns, and index conversion over every field, on every tier this machine runs, against naive_pool.c: equal to
- * the bit, however the call is divided into parts.
+ * Pooling, unpooling, their gradients and those of the fixed patterns, and index conversion over every field, on every tier this
+ * machine runs, against naive_pool.c: equal to the bit, however the call is divided into parts.
  */
 #include <math.h>
 #include <setjmp.h>
