@@ -49,7 +49,7 @@ static void list_spans(const ups_plan *p, const ups_buffers *b, const void *work
                        struct span s[SPANS])
 {
     const union ups_desc *desc = &p->op->desc;
-    bool unpool = desc->head.op == UPS_MAX_UNPOOL, pool = desc->head.op == UPS_MAX_POOL;
+    bool reads = ups_reads_indices(desc->head.op), pool = desc->head.op == UPS_MAX_POOL;
     bool at_run = p->op->flags & UPS_WEIGHTS_AT_RUN;
     size_t index_bytes = p->indices.size ? tensor_bytes(&p->indices) : 0;
     size_t index_alignment = ups_index_bytes(p->indices.dtype);
@@ -63,7 +63,7 @@ static void list_spans(const ups_plan *p, const ups_buffers *b, const void *work
         {"src", filled ? b->src : NULL, filled ? tensor_bytes(&p->src) : 0, 4, filled, false},
         {"grad", filled || !grad ? b->grad : NULL, filled && grad ? tensor_bytes(&p->grad) : 0, 4, filled && grad,
          false},
-        {"indices_in", b->indices_in, unpool ? index_bytes : 0, index_alignment, unpool, false},
+        {"indices_in", b->indices_in, reads ? index_bytes : 0, index_alignment, reads, false},
         {"weights", b->weights, weight_bytes, 4, at_run, false},
         {"bias", b->bias, bias_bytes, 4, false, false},
         {"dst", b->dst, tensor_bytes(&p->dst), 4, true, true},
@@ -147,8 +147,9 @@ static int32_t outcome(const ups_plan *plan, const ups_buffers *b)
     if (!b->bad_count) return UPS_OK;
     return ups_error(UPS_BAD_INDEX,
                      "%" PRId64
-                     " indices lie outside the output%s, and were skipped, the first at source position %" PRId64,
-                     b->bad_count, once ? ", or on a place that is taken" : "", b->bad_first);
+                     " indices lie outside the %s%s, and were skipped, the first at source position %" PRId64,
+                     b->bad_count, desc->head.op == UPS_MAX_UNPOOL_GRAD ? "source" : "output",
+                     once ? ", or on a place that is taken" : "", b->bad_first);
 }
 
 int32_t ups_run_part(const ups_plan *plan, ups_buffers *buffers, void *workspace, size_t workspace_bytes, int32_t part,

@@ -173,7 +173,7 @@ static int32_t check_pool(const union ups_desc *desc)
                 ups_error(UPS_INVALID, "pads of axis %d = %" PRId64 ",%" PRId64 " beside auto_pad = valid; legal: 0", i,
                           d->pads_begin[i], d->pads_end[i]);
     if (!status) status = check_window(d->rank, d->kernel_shape, d->dilations, d->pads_begin, d->pads_end);
-    return status || d->op == UPS_AVG_POOL ? status : ups_index_check(desc);
+    return status || ups_forward_op(d->op) == UPS_AVG_POOL ? status : ups_index_check(desc);
 }
 
 static int32_t check_unpool(const union ups_desc *desc)
@@ -186,7 +186,7 @@ static int32_t check_unpool(const union ups_desc *desc)
 static int32_t check_expand(const ups_expand_desc *d)
 {
     for (int i = 0; i < d->rank; i++) {
-        int64_t high = d->op == UPS_REPLICATE ? 0 : d->factor[i] - 1;
+        int64_t high = ups_forward_op(d->op) == UPS_REPLICATE ? 0 : d->factor[i] - 1;
         if (d->offset[i] > high)
             return ups_error(UPS_INVALID, "offset[%d] = %" PRId64 "; legal for %s: 0 to %" PRId64, i, d->offset[i],
                              ups_op_word(d->op), high);

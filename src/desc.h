@@ -19,10 +19,29 @@ union ups_desc {
     ups_conv_transpose_desc conv_transpose;
 };
 
-/* The operation whose descriptor, presets and limits another one shares: a gradient's forward operation; else itself. */
+/* The operation whose fields, presets and limits another one has: of a gradient the forward one, else itself. */
 static inline int32_t ups_forward_op(int32_t op)
 {
-    return op >= UPS_CONV_TRANSPOSE_GRAD_INPUT && op <= UPS_CONV_TRANSPOSE_GRAD_BIAS ? UPS_CONV_TRANSPOSE : op;
+    if (op >= UPS_CONV_TRANSPOSE_GRAD_INPUT && op <= UPS_CONV_TRANSPOSE_GRAD_BIAS) return UPS_CONV_TRANSPOSE;
+    return op >= UPS_MAX_POOL_GRAD && op <= UPS_PIXEL_UNSHUFFLE_GRAD ? op - UPS_MAX_POOL_GRAD + UPS_MAX_POOL : op;
+}
+
+/* Whether it takes the gradient of the forward output, src, to that of the forward input, dst. */
+static inline bool ups_is_grad(int32_t op)
+{
+    return op == UPS_CONV_TRANSPOSE_GRAD_INPUT || (op >= UPS_MAX_POOL_GRAD && op <= UPS_PIXEL_UNSHUFFLE_GRAD);
+}
+
+/* The operation whose sizes and loops it has: the gradient of either shuffle is the other one. */
+static inline int32_t ups_runs_as(int32_t op)
+{
+    return op == UPS_PIXEL_SHUFFLE_GRAD ? UPS_PIXEL_UNSHUFFLE : op == UPS_PIXEL_UNSHUFFLE_GRAD ? UPS_PIXEL_SHUFFLE : op;
+}
+
+/* Whether it reads switches. */
+static inline bool ups_reads_indices(int32_t op)
+{
+    return op == UPS_MAX_UNPOOL || op == UPS_MAX_POOL_GRAD || op == UPS_MAX_UNPOOL_GRAD;
 }
 
 /* Whether a mode of resize weighs pixels by a filter: nearest and area do not. */

@@ -384,6 +384,8 @@ static bool same_field(const struct ups_field *f, const union ups_desc *a, const
 static bool matters_for_pool(const char *name, const ups_pool_desc *d)
 {
     if (!strcmp(name, "ceil_mode")) return false; /* it has spoken through round */
+    if (d->op == UPS_MAX_POOL_GRAD && (!strcmp(name, "nan") || !strcmp(name, "scan")))
+        return false; /* they have, through the switches */
     if (!strcmp(name, "round")) return d->auto_pad == UPS_NOTSET;
     return strcmp(name, "count_include_pad") != 0 || d->divisor == UPS_BY_PRESET;
 }
@@ -413,7 +415,7 @@ static bool matters_for_resize(const char *name, const ups_resize_desc *d)
 /* Whether a field has a say in what this descriptor computes. */
 static bool matters(const struct ups_field *f, const union ups_desc *desc)
 {
-    switch (desc->head.op) {
+    switch (ups_forward_op(desc->head.op)) {
     case UPS_MAX_POOL:
     case UPS_AVG_POOL: return matters_for_pool(f->name, &desc->pool);
     case UPS_RESIZE: return matters_for_resize(f->name, &desc->resize);

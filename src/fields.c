@@ -318,6 +318,13 @@ static const struct ups_operation operations[] = {
     {UPS_CONV_TRANSPOSE_GRAD_WEIGHTS, "conv_transpose_grad_weights", sizeof(ups_conv_transpose_desc),
      conv_transpose_fields},
     {UPS_CONV_TRANSPOSE_GRAD_BIAS, "conv_transpose_grad_bias", sizeof(ups_conv_transpose_desc), conv_transpose_fields},
+    {UPS_MAX_POOL_GRAD, "max_pool_grad", sizeof(ups_pool_desc), max_pool_fields},
+    {UPS_AVG_POOL_GRAD, "avg_pool_grad", sizeof(ups_pool_desc), avg_pool_fields},
+    {UPS_MAX_UNPOOL_GRAD, "max_unpool_grad", sizeof(ups_unpool_desc), unpool_fields},
+    {UPS_REPLICATE_GRAD, "replicate_grad", sizeof(ups_expand_desc), expand_fields},
+    {UPS_BED_OF_NAILS_GRAD, "bed_of_nails_grad", sizeof(ups_expand_desc), expand_fields},
+    {UPS_PIXEL_SHUFFLE_GRAD, "pixel_shuffle_grad", sizeof(ups_shuffle_desc), shuffle_fields},
+    {UPS_PIXEL_UNSHUFFLE_GRAD, "pixel_unshuffle_grad", sizeof(ups_shuffle_desc), shuffle_fields},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 

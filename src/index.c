@@ -8,7 +8,7 @@
 
 int32_t ups_index_check(const union ups_desc *desc)
 {
-    bool pool = desc->head.op == UPS_MAX_POOL;
+    bool pool = ups_forward_op(desc->head.op) == UPS_MAX_POOL;
     int32_t index = pool ? desc->pool.index : desc->unpool.index;
     int32_t type = pool ? desc->pool.index_type : desc->unpool.index_type;
     if (type == UPS_U8 && !ups_index_is_window(index))

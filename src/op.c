@@ -86,10 +86,15 @@ static int32_t read_options(ups_options *to, const ups_options *from)
 
 static const struct ups_family *family_of(int32_t op)
 {
-    switch (op) {
+    switch (ups_runs_as(op)) {
     case UPS_MAX_POOL:
-    case UPS_AVG_POOL: return &ups_pool_family;
-    case UPS_MAX_UNPOOL: return &ups_unpool_family;
+    case UPS_AVG_POOL:
+    case UPS_REPLICATE_GRAD:
+    case UPS_BED_OF_NAILS_GRAD: return &ups_pool_family;
+    case UPS_AVG_POOL_GRAD: return &ups_avg_grad_family;
+    case UPS_MAX_UNPOOL:
+    case UPS_MAX_POOL_GRAD: return &ups_unpool_family;
+    case UPS_MAX_UNPOOL_GRAD: return &ups_unpool_grad_family;
     case UPS_PIXEL_SHUFFLE:
     case UPS_PIXEL_UNSHUFFLE: return &ups_shuffle_family;
     case UPS_RESIZE: return &ups_resize_family;

@@ -46,7 +46,8 @@ struct ups_family {
 };
 
 extern const struct ups_family ups_pool_family, ups_unpool_family, ups_expand_family, ups_shuffle_family,
-    ups_resize_family, ups_deconv_family, ups_grad_input_family, ups_grad_weights_family, ups_grad_bias_family;
+    ups_resize_family, ups_deconv_family, ups_grad_input_family, ups_grad_weights_family, ups_grad_bias_family,
+    ups_avg_grad_family, ups_unpool_grad_family;
 
 struct ups_op {
     atomic_int references;

@@ -158,7 +158,7 @@ static int64_t block_channels(const ups_shuffle_desc *d)
 
 static int64_t channels_out(const union ups_desc *desc, int64_t in)
 {
-    switch (desc->head.op) {
+    switch (ups_runs_as(desc->head.op)) {
     case UPS_CONV_TRANSPOSE:
     case UPS_CONV_TRANSPOSE_GRAD_WEIGHTS:
     case UPS_CONV_TRANSPOSE_GRAD_BIAS: return desc->conv_transpose.out_channels;
@@ -178,7 +178,7 @@ static int32_t check_channels(const union ups_desc *desc, const ups_tensor *src)
         return ups_error(UPS_INVALID, "src.dims[1] (C) = %" PRId64 "; legal: %s_channels = %" PRId64, src->dims[1],
                          of_input ? "in" : "out", wanted);
     int64_t cell = 1;
-    for (int i = 0; i < desc->head.rank && desc->head.op == UPS_PIXEL_SHUFFLE; i++)
+    for (int i = 0; i < desc->head.rank && ups_runs_as(desc->head.op) == UPS_PIXEL_SHUFFLE; i++)
         if (!ups_multiply(&cell, desc->shuffle.blocksize) || src->dims[1] % cell)
             return ups_error(UPS_INVALID,
                              "src.dims[1] (C) = %" PRId64 "; legal: a multiple of blocksize^rank = %" PRId64
@@ -189,7 +189,7 @@ static int32_t check_channels(const union ups_desc *desc, const ups_tensor *src)
 
 static int32_t check_channels_out(const union ups_desc *desc, int64_t channels)
 {
-    bool unshuffle = desc->head.op == UPS_PIXEL_UNSHUFFLE;
+    bool unshuffle = ups_runs_as(desc->head.op) == UPS_PIXEL_UNSHUFFLE;
     if (!unshuffle || (channels < UPS_MAX_LENGTH && block_channels(&desc->shuffle) < UPS_MAX_LENGTH)) return UPS_OK;
     return ups_error(UPS_INVALID,
                      "blocksize = %" PRId64 " makes too many channels of %" PRId32 " axes; legal: fewer than %" PRId64
@@ -229,9 +229,9 @@ static int32_t place_destination(ups_plan *p, const ups_tensor *dst, const int64
     if (dst) status = read_tensor(&p->dst, dst, "dst", desc);
     if (!status) status = ups_output_sizes(desc, p->src.dims + 2, asked, dims + 2);
     if (!status) status = check_channels_out(desc, dims[1]);
-    if (!status && desc->head.strict)
-        status = desc->head.op == UPS_CONV_TRANSPOSE_GRAD_INPUT ? ups_limits_sizes(desc, dims + 2, p->src.dims + 2)
-                                                                : ups_limits_sizes(desc, p->src.dims + 2, dims + 2);
+    const int64_t *forward[2] = {p->src.dims + 2, dims + 2}; /* sizes of its input and output */
+    bool grad = ups_is_grad(desc->head.op);
+    if (!status && desc->head.strict) status = ups_limits_sizes(desc, forward[grad], forward[!grad]);
     if (status) return status;
     if (!dst) return ups_tensor_init(&p->dst, sizeof p->dst, UPS_F32, rank, desc->head.layout, dims);
     for (int i = 0; i < rank + 2; i++)
@@ -253,17 +253,20 @@ static void place_pads(ups_plan *p)
     }
 }
 
-/* The index tensor of pooling, shaped as its output, and of unpooling, shaped as its input. None where the type cannot hold
- * what the pooling would record. */
+/* The index tensor, shaped as the pooled one: of pooling its output, of unpooling its input, of their gradients what stands
+ * for these. None where the type cannot hold what the pooling would record, so that the gradient has nothing to read. */
 static int32_t place_indices(ups_plan *p)
 {
     const union ups_desc *desc = &p->op->desc;
-    bool pool = desc->head.op == UPS_MAX_POOL;
+    int32_t op = desc->head.op;
+    bool pool = ups_forward_op(op) == UPS_MAX_POOL, after = op == UPS_MAX_POOL || op == UPS_MAX_UNPOOL_GRAD;
     int32_t type = pool ? desc->pool.index_type : desc->unpool.index_type;
-    if (!pool && desc->head.op != UPS_MAX_UNPOOL) return UPS_OK;
-    if (pool && ups_index_largest(&desc->pool, p->src.dims) > ups_index_most(type)) return UPS_OK; /* values alone */
+    const int64_t *unpooled = after ? p->src.dims : p->dst.dims;
+    if (op != UPS_MAX_POOL && !ups_reads_indices(op)) return UPS_OK;
+    if (pool && ups_index_largest(&desc->pool, unpooled) > ups_index_most(type))
+        return after ? UPS_OK : ups_index_check_largest(&desc->pool, unpooled); /* values alone */
     return ups_tensor_init(&p->indices, sizeof p->indices, type, desc->head.rank, desc->head.layout,
-                           pool ? p->dst.dims : p->src.dims);
+                           after ? p->dst.dims : p->src.dims);
 }
 
 static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tensor *dst, const int64_t *out_sizes)

@@ -24,6 +24,8 @@ enum { PIECE = 4096 };
 enum { BEYOND = 6 << 20 };
 
 struct pool {
+    ups_pool_desc desc; /* of the pooling that is done */
+    int64_t size[3];    /* of what is pooled */
     int64_t kernel[3], stride[3], dilation[3], pad[3], end[3];
     int64_t whole[3], cut[3]; /* outputs whole … cut - 1 have whole windows */
     int64_t most;             /* rows of one window */
@@ -54,9 +56,25 @@ struct lists {
 
 /* ---- planning ---- */
 
-static void plan_axes(const ups_plan *plan, struct pool *p)
+/* The gradient of replication is a sum over the copies of an element, that of bed of nails over the one nail: pooling with a
+ * divisor of 1, of windows that begin at the offset. */
+static ups_pool_desc pool_of(const union ups_desc *desc)
 {
-    const ups_pool_desc *d = &plan->op->desc.pool;
+    const ups_expand_desc *e = &desc->expand;
+    if (ups_forward_op(e->op) == UPS_AVG_POOL || e->op == UPS_MAX_POOL) return desc->pool;
+    ups_pool_desc d = {.op = UPS_AVG_POOL, .rank = e->rank, .divisor = 1};
+    for (int i = 0; i < e->rank; i++) {
+        d.kernel_shape[i] = e->op == UPS_REPLICATE_GRAD ? e->factor[i] : 1;
+        d.strides[i] = e->factor[i];
+        d.dilations[i] = 1;
+    }
+    return d;
+}
+
+/* x: what is pooled. */
+static void plan_axes(const ups_plan *plan, const struct ups_view *x, struct pool *p)
+{
+    const ups_pool_desc *d = &p->desc;
     struct ups_pads pads;
     int64_t end[3];
     ups_axes3(p->kernel, d->kernel_shape, d->rank, 1);
@@ -69,8 +87,8 @@ static void plan_axes(const ups_plan *plan, struct pool *p)
     ups_axes3(p->end, end, d->rank, 0);
     for (int a = 0; a < 3; a++) {
         p->pad[a] = plan->pad[a];
-        int64_t room =
-            plan->x.size[a] + p->pad[a] - (p->kernel[a] - 1) * p->dilation[a]; /* starts below it are whole */
+        p->size[a] = x->size[a];
+        int64_t room = x->size[a] + p->pad[a] - (p->kernel[a] - 1) * p->dilation[a]; /* starts below it are whole */
         p->whole[a] = ups_max(0, ups_ceil_div(p->pad[a], p->stride[a]));
         p->cut[a] = ups_max(p->whole[a], ups_ceil_div(room, p->stride[a]));
     }
@@ -79,7 +97,7 @@ static void plan_axes(const ups_plan *plan, struct pool *p)
 /* Vector kernels count in 32 bits from the index of a line's first window. */
 static bool fits_vectors(const ups_plan *plan, const struct pool *p)
 {
-    const ups_pool_desc *d = &plan->op->desc.pool;
+    const ups_pool_desc *d = &p->desc;
     int64_t reach = ups_is_first(plan) ? 0 : (plan->x.c - 1) * p->c_step;
     for (int a = 0; a < 3; a++) reach += (plan->x.size[a] - 1) * p->position_step[a];
     return reach < INT32_MAX && (!ups_index_is_window(d->index) || ups_index_largest(d, plan->src.dims) < INT32_MAX);
@@ -87,7 +105,7 @@ static bool fits_vectors(const ups_plan *plan, const struct pool *p)
 
 static void plan_indices(const ups_plan *plan, struct pool *p)
 {
-    const ups_pool_desc *d = &plan->op->desc.pool;
+    const ups_pool_desc *d = &p->desc;
     const struct ups_view *x = &plan->x;
     bool window = ups_index_is_window(d->index);
     struct ups_index_space space = {d->index, x->n, x->c, {x->size[0], x->size[1], x->size[2]}};
@@ -104,9 +122,10 @@ static int32_t plan_pool(ups_plan *plan)
     const struct ups_view *x = &plan->x, *y = &plan->y;
     struct pool *p = plan->state = ups_allocate(&plan->op->memory, sizeof *p);
     if (!p) return UPS_NO_MEMORY;
-    p->average = plan->op->desc.head.op == UPS_AVG_POOL;
+    p->desc = pool_of(&plan->op->desc);
+    p->average = p->desc.op == UPS_AVG_POOL;
     p->kernels = plan->op->kernels;
-    plan_axes(plan, p);
+    plan_axes(plan, x, p);
     if (!p->average) plan_indices(plan, p);
     p->beyond = x->n * x->c * (ups_volume(x->size) + ups_volume(y->size)) > BEYOND;
     bool first = ups_is_first(plan), narrow = plan->indices.dtype == UPS_F32;
@@ -135,8 +154,9 @@ struct run {
 };
 
 /* Taps t of output o with 0 <= o*stride - pad + t*dilation < size: first <= t < last, none: first == last. */
-static struct run clipped(const struct pool *p, int axis, int64_t o, int64_t size)
+static struct run clipped(const struct pool *p, int axis, int64_t o)
 {
+    const int64_t size = p->size[axis];
     int64_t start = o * p->stride[axis] - p->pad[axis], taps = p->kernel[axis], dilation = p->dilation[axis];
     int64_t first = start >= 0 ? 0 : ups_ceil_div(-start, dilation);
     int64_t last = start + (taps - 1) * dilation < size ? taps : ups_ceil_div(size - start, dilation);
@@ -144,30 +164,28 @@ static struct run clipped(const struct pool *p, int axis, int64_t o, int64_t siz
 }
 
 /* The run from output o on, at most up to `end`. */
-static struct run run_from(const ups_plan *plan, int axis, int64_t o, int64_t end)
+static struct run run_from(const struct pool *p, int axis, int64_t o, int64_t end)
 {
-    const struct pool *p = plan->state;
-    if (o < p->whole[axis] || o >= p->cut[axis]) return clipped(p, axis, o, plan->x.size[axis]);
+    if (o < p->whole[axis] || o >= p->cut[axis]) return clipped(p, axis, o);
     return (struct run){o, ups_min(end, p->cut[axis]) - o, 0, p->kernel[axis]};
 }
 
 /* What an average divides by counts along each axis: the taps inside, or (rule 1) those up to the end of the pads. */
-static int64_t counted_taps(const ups_plan *plan, int axis, const struct run *run)
+static int64_t counted_taps(const struct pool *p, int axis, const struct run *run)
 {
-    const struct pool *p = plan->state;
-    int32_t rule = plan->op->desc.pool.count_include_pad;
-    int64_t start = run->o * p->stride[axis] - p->pad[axis], end = plan->x.size[axis] + p->end[axis];
+    int32_t rule = p->desc.count_include_pad;
+    int64_t start = run->o * p->stride[axis] - p->pad[axis], end = p->size[axis] + p->end[axis];
     if (rule == 0) return run->last - run->first;
     if (rule == 2) return p->kernel[axis];
     return ups_max(0, ups_min(p->kernel[axis], ups_ceil_div(end - start, p->dilation[axis])));
 }
 
-static float divisor_of(const ups_plan *plan, const struct run run[3])
+static float divisor_of(const struct pool *p, const struct run run[3])
 {
-    double divisor = (double)plan->op->desc.pool.divisor;
+    double divisor = (double)p->desc.divisor;
     if (divisor == UPS_BY_PRESET) {
         divisor = 1;
-        for (int a = 0; a < 3; a++) divisor *= (double)counted_taps(plan, a, &run[a]);
+        for (int a = 0; a < 3; a++) divisor *= (double)counted_taps(p, a, &run[a]);
     }
     return divisor ? (float)divisor : 1; /* of no taps the sum is 0 */
 }
@@ -242,15 +260,15 @@ static void run_block(const ups_plan *plan, const struct target *t, const struct
         window.lines = 1;
     }
     if (p->average) {
-        p->kernels->avg.run(&window, n, divisor_of(plan, run), b->to);
+        p->kernels->avg.run(&window, n, divisor_of(p, run), b->to);
         return;
     }
     window.base = b->base + base_of(p, run);
     window.line_step = p->stride[line] * p->position_step[line];
     window.lane_step = first ? p->stride[2] * p->position_step[2] : p->c_step;
     window.tap_step = p->dilation[2] * p->position_step[2] + p->tap_step[2];
-    window.nan = plan->op->desc.pool.nan;
-    window.scan = plan->op->desc.pool.scan;
+    window.nan = p->desc.nan;
+    window.scan = p->desc.scan;
     window.beyond = p->beyond;
     void *index = t->narrow;
     if (!t->narrow && t->indices) index = t->indices + b->place * (int64_t)ups_index_bytes(t->type);
@@ -263,14 +281,15 @@ static void run_block(const ups_plan *plan, const struct target *t, const struct
 static void run_lines(const ups_plan *plan, const struct target *t, const struct lists *lists, const struct block *b,
                       const int64_t o[3], int64_t lines, int64_t end)
 {
+    const struct pool *p = plan->state;
     const struct ups_view *y = &plan->y;
     const int64_t channels = ups_is_first(plan) ? 1 : y->c;
     struct run run[3];
-    run[0] = run_from(plan, 0, o[0], o[0] + 1);
+    run[0] = run_from(p, 0, o[0], o[0] + 1);
     for (int64_t h = o[1]; h < o[1] + lines; h += run[1].n) {
-        run[1] = run_from(plan, 1, h, t->narrow ? h + 1 : o[1] + lines);
+        run[1] = run_from(p, 1, h, t->narrow ? h + 1 : o[1] + lines);
         for (int64_t w = o[2]; w < end; w += run[2].n) {
-            run[2] = run_from(plan, 2, w, t->narrow && !ups_is_first(plan) ? w + 1 : end);
+            run[2] = run_from(p, 2, w, t->narrow && !ups_is_first(plan) ? w + 1 : end);
             const int64_t down = h - o[1], right = w - o[2];
             const struct block at = {b->source, b->base, b->to + down * y->stride[1] + right * y->stride[2],
                                      b->place + (down * y->size[2] + right) * channels};
@@ -352,3 +371,113 @@ static void describe_pool(const ups_plan *plan, struct ups_report *r)
 }
 
 const struct ups_family ups_pool_family = {NULL, NULL, plan_pool, run_pool, describe_pool};
+
+/* ---- the gradient of average pooling ----
+ * The unit is a row of the input's gradient, of one channel (channels first) or of all: the sum, from 0, over the windows that
+ * cover an element, in row-major order, of their outputs' gradients by their divisors. A row of windows that covers it is
+ * divided into the workspace and added tap by tap from the last on, or window by window where these are fewer: either way an
+ * element meets its windows from left to right. */
+
+static int32_t plan_avg_grad(ups_plan *plan)
+{
+    const struct ups_view *x = &plan->x, *y = &plan->y;
+    struct pool *p = plan->state = ups_allocate(&plan->op->memory, sizeof *p);
+    if (!p) return UPS_NO_MEMORY;
+    p->desc = plan->op->desc.pool;
+    p->kernels = plan->op->kernels;
+    plan_axes(plan, y, p);
+    const int64_t channels = ups_is_first(plan) ? y->c : 1;
+    plan->units = y->n * channels * y->size[0] * y->size[1];
+    plan->part_workspace = ups_taken(ups_bytes(x->size[2], y->c / channels, 1, sizeof(float)));
+    return UPS_OK;
+}
+
+/* Windows first … last - 1 reach over position i of an axis; of those the ones cover it that have a tap there. */
+static void windows_over(const struct pool *p, int axis, int64_t i, int64_t windows, int64_t *first, int64_t *last)
+{
+    const int64_t reach = i + p->pad[axis], extent = ups_extent(p->kernel[axis], p->dilation[axis]);
+    *first = ups_max(0, ups_ceil_div(reach - extent + 1, p->stride[axis]));
+    *last = ups_min(windows, ups_floor_div(reach, p->stride[axis]) + 1);
+}
+
+static bool covers(const struct pool *p, int axis, int64_t o, int64_t i)
+{
+    return (i + p->pad[axis] - o * p->stride[axis]) % p->dilation[axis] == 0;
+}
+
+/* A row of windows, each output's gradient by its divisor. */
+static void divide_row(const ups_plan *plan, const float *src, struct run run[3], float *quotient)
+{
+    const struct pool *p = plan->state;
+    const int64_t windows = plan->x.size[2], lanes = ups_is_first(plan) ? 1 : plan->x.c, step = plan->x.stride[2];
+    for (int64_t o = 0; o < windows; o += run[2].n) {
+        run[2] = run_from(p, 2, o, windows);
+        const float divisor = divisor_of(p, run);
+        const int64_t rows = step == lanes ? 1 : run[2].n, n = run[2].n / rows * lanes;
+        for (int64_t k = 0; k < rows; k++)
+            for (int64_t i = 0; i < n; i++) quotient[(o + k) * lanes + i] = src[(o + k) * step + i] / divisor;
+    }
+}
+
+/* Window o's quotient on all its taps. */
+static void add_window(const ups_plan *plan, int64_t o, const float *quotient, float *dst)
+{
+    const struct pool *p = plan->state;
+    const int64_t lanes = ups_is_first(plan) ? 1 : plan->y.c;
+    const struct run run = clipped(p, 2, o);
+    for (int64_t t = run.first; t < run.last; t++)
+        p->kernels->axpy.run(lanes, 1, quotient + o * lanes, dst + position_of(p, 2, o, t) * plan->y.stride[2]);
+}
+
+/* y[o*stride - pad + t*dilation] += quotient[o] wherever that is inside. */
+static void add_tap(const ups_plan *plan, int64_t t, const float *quotient, float *dst)
+{
+    const struct pool *p = plan->state;
+    const int64_t lanes = ups_is_first(plan) ? 1 : plan->y.c, at = t * p->dilation[2] - p->pad[2];
+    const int64_t first = ups_max(0, ups_ceil_div(-at, p->stride[2]));
+    const int64_t last = ups_min(plan->x.size[2], ups_ceil_div(p->size[2] - at, p->stride[2]));
+    const int64_t stride = p->stride[2] * plan->y.stride[2], n = last - first;
+    const float *x = quotient + first * lanes;
+    float *y = dst + (first * p->stride[2] + at) * plan->y.stride[2];
+    if (n > 0 && stride == lanes)
+        p->kernels->axpy.run(n * lanes, 1, x, y); /* 1*x is x: one rounding, fused or not */
+    else if (lanes > 1)
+        for (int64_t o = 0; o < n; o++) p->kernels->axpy.run(lanes, 1, x + o * lanes, y + o * stride);
+    else
+        for (int64_t o = 0; o < n; o++) y[o * stride] += x[o];
+}
+
+static void run_avg_grad(const ups_plan *plan, ups_buffers *b, void *workspace, int64_t first, int64_t last)
+{
+    const struct pool *p = plan->state;
+    const struct ups_view *x = &plan->x, *y = &plan->y;
+    const bool planes = ups_is_first(plan);
+    for (int64_t u = first; u < last; u++) {
+        const struct ups_row r = ups_row_of(y, planes, u);
+        float *dst = b->dst + ups_row_offset(y, r.n, r.c, r.d, r.h);
+        int64_t d0, d1, h0, h1;
+        for (int64_t w = 0; w < (planes ? 1 : y->size[2]); w++)
+            memset(dst + w * y->stride[2], 0, (size_t)(planes ? y->size[2] : y->c) * sizeof *dst);
+        windows_over(p, 0, r.d, x->size[0], &d0, &d1);
+        windows_over(p, 1, r.h, x->size[1], &h0, &h1);
+        for (int64_t d = d0; d < d1; d++)
+            for (int64_t h = h0; h < h1; h++) {
+                struct run run[3] = {clipped(p, 0, d), clipped(p, 1, h)};
+                if (!covers(p, 0, d, r.d) || !covers(p, 1, h, r.h)) continue;
+                divide_row(plan, b->src + ups_row_offset(x, r.n, r.c, d, h), run, workspace);
+                if (p->kernel[2] > x->size[2])
+                    for (int64_t o = 0; o < x->size[2]; o++) add_window(plan, o, workspace, dst);
+                else
+                    for (int64_t t = p->kernel[2]; t-- > 0;) add_tap(plan, t, workspace, dst);
+            }
+    }
+}
+
+static void describe_avg_grad(const ups_plan *plan, struct ups_report *r)
+{
+    const struct pool *p = plan->state;
+    ups_report_direct(r, "the only one; each row is the sum of the windows over it", &p->kernels->axpy.name,
+                      !ups_is_first(plan) || p->stride[2] == 1);
+}
+
+const struct ups_family ups_avg_grad_family = {NULL, NULL, plan_avg_grad, run_avg_grad, describe_avg_grad};

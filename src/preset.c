@@ -49,12 +49,13 @@ static const struct {
 static int32_t check_has(int32_t op, int32_t preset)
 {
     bool image_library = preset == UPS_PRESET_OPENCV || preset == UPS_PRESET_PILLOW;
-    if (image_library && op != UPS_RESIZE && op != UPS_REPLICATE && op != UPS_BED_OF_NAILS)
+    const int32_t forward = ups_forward_op(op);
+    if (image_library && forward != UPS_RESIZE && forward != UPS_REPLICATE && forward != UPS_BED_OF_NAILS)
         return ups_error(UPS_UNSUPPORTED,
                          "preset %s has no %s: it is about image resizing alone; take preset torch or onnx",
                          ups_preset_name(preset), ups_op_word(op));
     for (size_t i = 0; i < sizeof lacking / sizeof *lacking; i++)
-        if (lacking[i].op == op && preset >= lacking[i].first && preset <= lacking[i].last)
+        if (lacking[i].op == forward && preset >= lacking[i].first && preset <= lacking[i].last)
             return ups_error(UPS_UNSUPPORTED, "preset %s has no %s: %s", ups_preset_name(preset), ups_op_word(op),
                              lacking[i].sentence);
     return UPS_OK;

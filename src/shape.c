@@ -27,23 +27,34 @@ static bool clips(const ups_pool_desc *d)
     return false;
 }
 
+/* The last window's end of the padded image, and how many windows there are: less than 1 where not even one fits. */
+static int64_t pool_room(const ups_pool_desc *d, int a, int64_t in)
+{
+    return in + d->pads_begin[a] + d->pads_end[a] - ups_extent(d->kernel_shape[a], d->dilations[a]);
+}
+
+static bool rounds_up(const ups_pool_desc *d)
+{
+    return d->round != UPS_ROUND_FLOOR && d->auto_pad == UPS_NOTSET;
+}
+
+static int64_t pool_windows(const ups_pool_desc *d, int a, int64_t in)
+{
+    int64_t stride = d->strides[a], room = pool_room(d, a, in);
+    if (is_same(d->auto_pad)) return ups_ceil_div(in, stride);
+    int64_t m = (rounds_up(d) ? ups_ceil_div(room, stride) : ups_floor_div(room, stride)) + 1;
+    return rounds_up(d) && clips(d) && (m - 1) * stride >= in + d->pads_begin[a] ? m - 1 : m;
+}
+
 static int32_t pool_sizes(const ups_pool_desc *d, int a, int64_t in, struct ups_sizes *sizes)
 {
-    int64_t stride = d->strides[a], m;
-    if (is_same(d->auto_pad)) {
-        m = ups_ceil_div(in, stride);
-    } else {
-        bool up = d->round != UPS_ROUND_FLOOR && d->auto_pad == UPS_NOTSET;
-        int64_t room = in + d->pads_begin[a] + d->pads_end[a] - ups_extent(d->kernel_shape[a], d->dilations[a]);
-        m = (up ? ups_ceil_div(room, stride) : ups_floor_div(room, stride)) + 1;
-        if (up && clips(d) && (m - 1) * stride >= in + d->pads_begin[a]) m--;
-        if (m < 1)
-            return ups_error(UPS_INVALID,
-                             "in[%d] = %" PRId64 " with its pads is %" PRId64
-                             " shorter than the window; legal: %" PRId64 " or more",
-                             a, in, -room, up ? in - room - stride + 1 : in - room);
-    }
-    sizes->smallest = sizes->standard = sizes->largest = m;
+    int64_t m = pool_windows(d, a, in), room = pool_room(d, a, in);
+    if (m < 1)
+        return ups_error(UPS_INVALID,
+                         "in[%d] = %" PRId64 " with its pads is %" PRId64 " shorter than the window; legal: %" PRId64
+                         " or more",
+                         a, in, -room, rounds_up(d) ? in - room - d->strides[a] + 1 : in - room);
+    *sizes = (struct ups_sizes){m, m, m};
     return UPS_OK;
 }
 
@@ -74,19 +85,21 @@ int64_t ups_unpool_derived(const ups_unpool_desc *d, int a, int64_t in)
            ups_extent(d->kernel_shape[a], d->dilations[a]);
 }
 
+static struct ups_sizes unpool_range(const ups_unpool_desc *d, int a, int64_t in)
+{
+    int64_t stride = d->strides[a], derived = ups_unpool_derived(d, a, in);
+    switch (d->size_rule) {
+    case UPS_UNPOOL_TORCH: return (struct ups_sizes){ups_max(1, derived - stride + 1), derived, derived + stride - 1};
+    case UPS_UNPOOL_ONNX: return (struct ups_sizes){ups_max(1, derived), derived, UPS_MAX_LENGTH};
+    default: return (struct ups_sizes){1, ups_max(derived, in * stride - d->pads_begin[a] + 1), UPS_MAX_LENGTH};
+    }
+}
+
 static int32_t unpool_sizes(const ups_unpool_desc *d, int a, int64_t in, struct ups_sizes *sizes)
 {
-    int64_t stride = d->strides[a], given = d->output_shape[a], derived = ups_unpool_derived(d, a, in);
+    int64_t given = d->output_shape[a], derived = ups_unpool_derived(d, a, in);
     const char *rule = ups_field_word(d->op, "size_rule", d->size_rule);
-    switch (d->size_rule) {
-    case UPS_UNPOOL_TORCH:
-        *sizes = (struct ups_sizes){ups_max(1, derived - stride + 1), derived, derived + stride - 1};
-        break;
-    case UPS_UNPOOL_ONNX: *sizes = (struct ups_sizes){ups_max(1, derived), derived, UPS_MAX_LENGTH}; break;
-    default:
-        *sizes = (struct ups_sizes){1, ups_max(derived, in * stride - d->pads_begin[a] + 1), UPS_MAX_LENGTH};
-        break;
-    }
+    *sizes = unpool_range(d, a, in);
     if (sizes->largest < sizes->smallest)
         return ups_error(UPS_INVALID,
                          "the output of in[%d] = %" PRId64 " would be %" PRId64
@@ -280,11 +293,62 @@ static int32_t resize_sizes(const ups_resize_desc *d, int a, const int64_t *in, 
 
 static int32_t shuffle_sizes(const ups_shuffle_desc *d, int a, int64_t in, struct ups_sizes *sizes)
 {
-    int64_t m = d->op == UPS_PIXEL_SHUFFLE ? in * d->blocksize : in / d->blocksize;
-    if (d->op == UPS_PIXEL_UNSHUFFLE && in % d->blocksize)
+    bool widens = ups_runs_as(d->op) == UPS_PIXEL_SHUFFLE;
+    int64_t m = widens ? in * d->blocksize : in / d->blocksize;
+    if (!widens && in % d->blocksize)
         return ups_error(UPS_INVALID, "in[%d] = %" PRId64 "; legal: a multiple of blocksize = %" PRId64, a, in,
                          d->blocksize);
     *sizes = (struct ups_sizes){m, m, m};
+    return UPS_OK;
+}
+
+/* ---- gradients of pooling, unpooling, replication, bed of nails: from the output's size back to the input's ---- */
+
+/* What the forward operation makes of an input. */
+static struct ups_sizes forward_range(const union ups_desc *desc, int a, int64_t in)
+{
+    if (ups_forward_op(desc->head.op) == UPS_MAX_UNPOOL) return unpool_range(&desc->unpool, a, in);
+    int64_t m = pool_windows(&desc->pool, a, in);
+    return (struct ups_sizes){m, m, m};
+}
+
+enum bound { SMALLEST, STANDARD, LARGEST };
+
+/* The first input whose smallest, standard or largest output is m or more. None of them falls as the input grows. */
+static int64_t first_input(const union ups_desc *desc, int a, enum bound bound, int64_t m)
+{
+    int64_t below = 0, reached = UPS_MAX_LENGTH + 1;
+    while (reached - below > 1) {
+        int64_t in = below + (reached - below) / 2;
+        struct ups_sizes s = forward_range(desc, a, in);
+        *((bound == SMALLEST ? s.smallest : bound == STANDARD ? s.standard : s.largest) >= m ? &reached : &below) = in;
+    }
+    return reached;
+}
+
+/* The inputs whose outputs may have size m are a run. The standard one is the only one whose standard output that is, or else
+ * the only one there is. */
+static int32_t input_sizes(const union ups_desc *desc, int a, int64_t m, struct ups_sizes *sizes)
+{
+    int64_t standard = first_input(desc, a, STANDARD, m), next = first_input(desc, a, STANDARD, m + 1);
+    *sizes = (struct ups_sizes){first_input(desc, a, LARGEST, m), 0, first_input(desc, a, SMALLEST, m + 1) - 1};
+    if (sizes->smallest > sizes->largest)
+        return ups_error(UPS_INVALID, "in[%d] = %" PRId64 "; legal: a size that %s gives for some input", a, m,
+                         ups_op_word(ups_forward_op(desc->head.op)));
+    if (next - standard == 1)
+        sizes->standard = standard;
+    else if (sizes->smallest == sizes->largest)
+        sizes->standard = sizes->smallest;
+    return UPS_OK;
+}
+
+static int32_t expand_grad_sizes(const ups_expand_desc *d, int a, int64_t in, struct ups_sizes *sizes)
+{
+    int64_t n = in / d->factor[a];
+    if (in % d->factor[a])
+        return ups_error(UPS_INVALID, "in[%d] = %" PRId64 "; legal: a multiple of factor[%d] = %" PRId64, a, in, a,
+                         d->factor[a]);
+    *sizes = (struct ups_sizes){n, n, n};
     return UPS_OK;
 }
 
@@ -293,7 +357,7 @@ static int32_t shuffle_sizes(const ups_shuffle_desc *d, int a, int64_t in, struc
 int32_t ups_axis_sizes(const union ups_desc *desc, int axis, const int64_t *in, struct ups_sizes *sizes)
 {
     int64_t m;
-    switch (desc->head.op) {
+    switch (ups_runs_as(desc->head.op)) {
     case UPS_MAX_POOL:
     case UPS_AVG_POOL: return pool_sizes(&desc->pool, axis, in[axis], sizes);
     case UPS_MAX_UNPOOL: return unpool_sizes(&desc->unpool, axis, in[axis], sizes);
@@ -304,6 +368,11 @@ int32_t ups_axis_sizes(const union ups_desc *desc, int axis, const int64_t *in, 
     case UPS_CONV_TRANSPOSE_GRAD_WEIGHTS: return conv_transpose_sizes(&desc->conv_transpose, axis, in[axis], sizes);
     case UPS_CONV_TRANSPOSE_GRAD_INPUT: return conv_transpose_inputs(&desc->conv_transpose, axis, in[axis], sizes);
     case UPS_CONV_TRANSPOSE_GRAD_BIAS: *sizes = (struct ups_sizes){1, 1, 1}; return UPS_OK;
+    case UPS_MAX_POOL_GRAD:
+    case UPS_AVG_POOL_GRAD:
+    case UPS_MAX_UNPOOL_GRAD: return input_sizes(desc, axis, in[axis], sizes);
+    case UPS_REPLICATE_GRAD:
+    case UPS_BED_OF_NAILS_GRAD: return expand_grad_sizes(&desc->expand, axis, in[axis], sizes);
     default:
         m = in[axis] * desc->expand.factor[axis];
         *sizes = (struct ups_sizes){m, m, m};
@@ -317,7 +386,11 @@ void ups_axis_pads(const union ups_desc *desc, int axis, int64_t in, int64_t out
     switch (desc->head.op) {
     case UPS_MAX_POOL:
     case UPS_AVG_POOL: pool_pads(&desc->pool, axis, in, out, pads); break;
+    case UPS_MAX_POOL_GRAD:
+    case UPS_AVG_POOL_GRAD: pool_pads(&desc->pool, axis, out, in, pads); break;
+    case UPS_BED_OF_NAILS_GRAD: pads->begin = -desc->expand.offset[axis]; break;
     case UPS_MAX_UNPOOL:
+    case UPS_MAX_UNPOOL_GRAD:
         *pads = (struct ups_pads){desc->unpool.pads_begin[axis], desc->unpool.pads_end[axis], 0};
         break;
     case UPS_CONV_TRANSPOSE:
@@ -343,9 +416,9 @@ static int32_t settle(const union ups_desc *desc, int a, const int64_t *in, cons
         return ups_error(UPS_INVALID,
                          "sizes[%d] and scales[%d] are both unset and no out_sizes are given; one of them is needed", a,
                          a);
-    if (*out == 0 && desc->head.op == UPS_CONV_TRANSPOSE_GRAD_INPUT)
+    if (*out == 0 && ups_is_grad(desc->head.op))
         return ups_error(UPS_INVALID,
-                         "out_sizes = NULL, but in[%d] = %" PRId64 " is the output of several inputs; legal: %" PRId64
+                         "out_sizes = NULL, but in[%d] = %" PRId64 " comes of inputs of several sizes; legal: %" PRId64
                          " to %" PRId64,
                          a, in[a], s.smallest, most);
     if (*out < 1 || *out > UPS_MAX_LENGTH)

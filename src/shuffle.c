@@ -33,7 +33,7 @@ static int32_t plan_shuffle(ups_plan *plan)
     const ups_shuffle_desc *d = &plan->op->desc.shuffle;
     struct shuffle *s = plan->state = ups_allocate(&plan->op->memory, sizeof *s);
     if (!s) return UPS_NO_MEMORY;
-    s->widens = d->op == UPS_PIXEL_SHUFFLE;
+    s->widens = ups_runs_as(d->op) == UPS_PIXEL_SHUFFLE;
     const struct ups_view *wide = s->widens ? &plan->y : &plan->x, *deep = s->widens ? &plan->x : &plan->y;
     ups_axes3(s->block, (const int64_t[]){d->blocksize, d->blocksize, d->blocksize}, d->rank, 1);
     s->channel_step = d->shuffle == UPS_CRD ? deep->c / wide->c : 1;

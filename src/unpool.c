@@ -37,6 +37,9 @@ enum { BEYOND = 6 << 20 };
 enum reach { PLANE, IMAGE, TENSOR }; /* where an element's index may lead */
 
 struct unpool {
+    ups_unpool_desc desc;         /* of the unpooling that is done, or whose gradient is */
+    int64_t in[3], out[3];        /* sizes of its planes */
+    bool sparse;                  /* -1 is no index: what pooling records where it takes nothing */
     struct ups_index_space space; /* what indices address */
     struct ups_index_steps steps;
     enum reach reach;
@@ -88,23 +91,36 @@ static int64_t dense_stride(const struct ups_view *v)
     return rows && planes ? stride : 0;
 }
 
+/* The gradient of max pooling is unpooling, in which windows that overlap add up. */
+static ups_unpool_desc unpool_of(const union ups_desc *desc)
+{
+    const ups_pool_desc *p = &desc->pool;
+    if (p->op != UPS_MAX_POOL_GRAD) return desc->unpool;
+    ups_unpool_desc d = {.op = p->op, .rank = p->rank, .index = p->index, .index_type = p->index_type};
+    d.index_space = UPS_SPACE_OUTPUT;
+    d.overlap = UPS_OVERLAP_SUM;
+    memcpy(d.kernel_shape, p->kernel_shape, sizeof d.kernel_shape);
+    memcpy(d.strides, p->strides, sizeof d.strides);
+    memcpy(d.dilations, p->dilations, sizeof d.dilations);
+    return d;
+}
+
 /* Every index of the space must be a number. */
 static int32_t plan_space(const ups_plan *plan, struct unpool *u)
 {
-    const ups_unpool_desc *d = &plan->op->desc.unpool;
+    const ups_unpool_desc *d = &u->desc;
     int64_t derived[3], elements = ups_max(plan->x.n, 1) * plan->x.c;
     bool fits = true;
     u->space = (struct ups_index_space){d->index, plan->x.n, plan->x.c, {0}};
-    for (int i = 0; i < d->rank; i++)
-        derived[i] = d->index_space == UPS_SPACE_INFERRED ? ups_max(ups_unpool_derived(d, i, plan->src.dims[2 + i]), 0)
-                                                          : plan->dst.dims[2 + i];
+    for (int i = 0, a = 3 - d->rank; i < d->rank; i++, a++)
+        derived[i] = d->index_space == UPS_SPACE_INFERRED ? ups_max(ups_unpool_derived(d, i, u->in[a]), 0) : u->out[a];
     ups_axes3(u->space.size, derived, d->rank, 1);
     for (int a = 0; a < 3; a++) fits = fits && ups_multiply(&elements, u->space.size[a]);
     if (!fits)
         return ups_error(UPS_INVALID, "the derived shape that index_space = inferred addresses has too many elements");
     u->steps = ups_index_steps(&u->space, u->space.size);
-    u->elements = ups_volume(plan->y.size);
-    u->whole = memcmp(u->space.size, plan->y.size, sizeof u->space.size) == 0;
+    u->elements = ups_volume(u->out);
+    u->whole = memcmp(u->space.size, u->out, sizeof u->space.size) == 0;
     u->rows =
         u->whole && (d->index == UPS_INDEX_PLANE || d->index == UPS_INDEX_TENSOR || d->index == UPS_INDEX_CHANNEL);
     return UPS_OK;
@@ -113,7 +129,7 @@ static int32_t plan_space(const ups_plan *plan, struct unpool *u)
 /* Whether windows stand side by side, and the index of an output is a sum of steps from the first of its slab on. */
 static bool gathers(const ups_plan *plan, const struct unpool *u)
 {
-    const ups_unpool_desc *d = &plan->op->desc.unpool;
+    const ups_unpool_desc *d = &u->desc;
     const bool nhwc = d->index == UPS_INDEX_NHWC || d->index == UPS_INDEX_NHWC_BATCH;
     for (int a = 0; a < 3; a++)
         if (u->kernel[a] != u->stride[a] || (u->dilation[a] != 1 && u->kernel[a] != 1) || plan->pad[a] < 0 ||
@@ -129,7 +145,7 @@ static void plan_gather(ups_plan *plan, struct unpool *u)
 {
     const struct ups_kernels *k = plan->op->kernels;
     const int64_t *step = u->steps.axis;
-    const int32_t type = plan->op->desc.unpool.index_type;
+    const int32_t type = u->desc.index_type;
     const bool first = ups_is_first(plan);
     if (u->window) {
         u->steps = ups_index_steps(&u->space, u->kernel);
@@ -154,25 +170,36 @@ static void plan_gather(ups_plan *plan, struct unpool *u)
     plan->units = plan->y.n * (first ? plan->y.c : 1) * u->slabs;
 }
 
-static int32_t plan_unpool(ups_plan *plan)
+/* What both directions need: the unpooling, from in to out, and what its indices say. */
+static int32_t plan_indices(ups_plan *plan, const struct ups_view *in, const struct ups_view *out)
 {
-    const ups_unpool_desc *d = &plan->op->desc.unpool;
-    const struct ups_view *y = &plan->y;
     struct unpool *u = plan->state = ups_allocate(&plan->op->memory, sizeof *u);
     if (!u) return UPS_NO_MEMORY;
+    const ups_unpool_desc *d = &u->desc;
+    u->desc = unpool_of(&plan->op->desc);
+    memcpy(u->in, in->size, sizeof u->in);
+    memcpy(u->out, out->size, sizeof u->out);
+    u->sparse = d->op == UPS_MAX_POOL_GRAD;
     u->window = ups_index_is_window(d->index);
     u->reach = reach_of(d->index);
     ups_axes3(u->kernel, d->kernel_shape, d->rank, 1);
     ups_axes3(u->stride, d->strides, d->rank, 1);
     ups_axes3(u->dilation, d->dilations, d->rank, 1);
-    int32_t status = plan_space(plan, u);
-    if (status) return status;
-    u->block = ups_is_first(plan) ? 1 : CHANNEL_BLOCK;
     u->x_run = dense_stride(&plan->x);
-    u->y_run = dense_stride(y);
+    u->y_run = dense_stride(&plan->y);
+    return plan_space(plan, u);
+}
+
+static int32_t plan_unpool(ups_plan *plan)
+{
+    const struct ups_view *y = &plan->y;
+    int32_t status = plan_indices(plan, &plan->x, y);
+    if (status) return status;
+    struct unpool *u = plan->state;
+    u->block = ups_is_first(plan) ? 1 : CHANNEL_BLOCK;
     plan->units = y->n * ups_ceil_div(y->c, u->block);
     plan_gather(plan, u);
-    if (d->overlap == UPS_OVERLAP_LAST) return UPS_OK;
+    if (u->desc.overlap == UPS_OVERLAP_LAST) return UPS_OK;
     int64_t planes = u->reach == PLANE ? u->block : u->reach == IMAGE ? y->c : y->n * y->c;
     plan->part_workspace = ups_taken(ups_bytes(planes * u->elements / 64 + 1, 1, 1, sizeof(uint64_t)));
     return UPS_OK;
@@ -210,10 +237,10 @@ static bool inside(const int64_t at[3], const int64_t size[3])
 static bool locate_tap(const ups_plan *plan, int64_t i, int64_t index, struct place *to)
 {
     const struct unpool *u = plan->state;
-    const int64_t *size = plan->y.size;
+    const int64_t *size = u->out;
     int64_t tap[3], at[3];
     if (!ups_index_tap(u->space.convention, u->kernel, index, tap)) return false;
-    at_position(plan->x.size, i, at);
+    at_position(u->in, i, at);
     for (int a = 0; a < 3; a++) at[a] = at[a] * u->stride[a] - plan->pad[a] + tap[a] * u->dilation[a];
     if (!inside(at, size) || !inside(at, u->space.size)) return false;
     to->position = (at[0] * size[1] + at[1]) * size[2] + at[2];
@@ -225,7 +252,7 @@ static bool locate_tap(const ups_plan *plan, int64_t i, int64_t index, struct pl
 static inline bool locate(const ups_plan *plan, int64_t i, int64_t index, struct place *to)
 {
     const struct unpool *u = plan->state;
-    const int64_t *size = plan->y.size;
+    const int64_t *size = u->out;
     int64_t at[3];
     if (u->rows && index >= 0) {
         to->position = index - (to->n * u->steps.n + to->c * u->steps.c);
@@ -283,7 +310,8 @@ static bool owns_source(const struct part *p, int64_t n, int64_t c, int64_t i)
 /* Place of source element i of (n, c) in the index tensor. */
 static int64_t index_place(const ups_plan *plan, int64_t n, int64_t c, int64_t i)
 {
-    int64_t elements = ups_volume(plan->x.size);
+    const struct unpool *u = plan->state;
+    int64_t elements = ups_volume(u->in);
     return ups_is_first(plan) ? (n * plan->x.c + c) * elements + i : (n * elements + i) * plan->x.c + c;
 }
 
@@ -362,7 +390,7 @@ static inline void put(const struct part *p, const float *from, int64_t position
 {
     const struct unpool *u = p->plan->state;
     const struct ups_view *y = &p->plan->y;
-    int32_t overlap = p->plan->op->desc.unpool.overlap;
+    int32_t overlap = u->desc.overlap;
     float *into = p->b->dst + to->n * y->n_stride + to->c * y->c_stride + plane_offset(y, to->position, u->y_run);
     if (p->taken) {
         int64_t bit = plane * u->elements + to->position;
@@ -519,6 +547,121 @@ static void scatter_windows(const struct part *p, int64_t n, int64_t c0, int64_t
     }
 }
 
+/* ---- indices that name a place of their own plane by a sum or by a short table, which needs no division ---- */
+
+static bool is_plain(const struct unpool *u)
+{
+    return u->rows || (u->window && u->whole && ups_volume(u->kernel) <= TAPS);
+}
+
+/* Where the indices of a row of elements, of one or of all channels of (d, h), lead in their own plane: base, of channel 0, is
+ * taken off; or element w's first tap is at start + w*step, for first <= w < last, and tap i of it taps[i] behind. */
+struct line {
+    int64_t base, c_step, start, step, first, last, count;
+    int64_t taps[TAPS];
+};
+
+static void begin_taps(const struct unpool *u, struct line *line)
+{
+    int64_t tap[3];
+    line->c_step = u->window ? 0 : u->steps.c;
+    line->count = u->window ? ups_volume(u->kernel) : 0;
+    for (int64_t i = 0; i < line->count; i++) {
+        ups_index_tap(u->space.convention, u->kernel, i, tap);
+        for (int a = 0; a < 3; a++) tap[a] *= u->dilation[a];
+        line->taps[i] = (tap[0] * u->out[1] + tap[1]) * u->out[2] + tap[2];
+    }
+}
+
+static void begin_line(const ups_plan *plan, int64_t n, int64_t d, int64_t h, struct line *line)
+{
+    const struct unpool *u = plan->state;
+    const int64_t o[2] = {d, h}, room = u->out[2] + plan->pad[2] - ups_extent(u->kernel[2], u->dilation[2]);
+    bool whole = true;
+    line->base = u->window ? 0 : n * u->steps.n;
+    line->start = line->last = 0;
+    for (int a = 0; a < 2; a++) {
+        const int64_t start = o[a] * u->stride[a] - plan->pad[a];
+        whole = whole && start >= 0 && start + ups_extent(u->kernel[a], u->dilation[a]) <= u->out[a];
+        line->start = (line->start + start) * u->out[a + 1];
+    }
+    line->start -= plan->pad[2];
+    line->step = u->stride[2];
+    line->first = ups_ceil_div(ups_max(plan->pad[2], 0), u->stride[2]);
+    if (whole) line->last = ups_floor_div(room, u->stride[2]) + 1;
+}
+
+/* The position that an index of channel c names in its own plane; -1: none, or it takes a division to tell. */
+static inline int64_t named(const struct line *line, int64_t limit, int64_t w, int64_t c, int64_t index, bool window)
+{
+    const uint64_t own =
+        (uint64_t)index - (uint64_t)(line->base + c * line->c_step); /* of a negative one: very large */
+    if (!window) return own < (uint64_t)limit ? (int64_t)own : -1;
+    if (w < line->first || w >= line->last || (uint64_t)index >= (uint64_t)line->count) return -1;
+    return line->start + w * line->step + line->taps[index];
+}
+
+/* which ? a : b, in bits: compilers make a branch of that. */
+static inline float choose(bool which, float a, float b)
+{
+    uint32_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    y ^= (x ^ y) & -(uint32_t)which;
+    memcpy(&b, &y, sizeof b);
+    return b;
+}
+
+/* The case of scatter below in which elements for one place add up. The first of them is copied: that it is a first one says
+ * its bit, and no branch, for which windows meet nobody can foresee. */
+static inline __attribute__((always_inline)) void add_up(const struct part *p, int64_t n, int64_t c0, int64_t c1,
+                                                         int32_t type, bool window)
+{
+    const ups_plan *plan = p->plan;
+    const struct unpool *u = plan->state;
+    const struct ups_view x = plan->x, y = plan->y;
+    const bool first = ups_is_first(plan), sparse = u->sparse;
+    const int64_t elements = ups_volume(x.size), limit = u->elements, run = u->y_run;
+    const void *indices = p->b->indices_in;
+    float *dst = p->b->dst + n * y.n_stride;
+    uint64_t *taken = p->taken;
+    struct line line;
+    begin_taps(u, &line);
+    for (int64_t r = 0; r < x.size[0] * x.size[1]; r++) {
+        const int64_t d = r / x.size[1], h = r % x.size[1], i = r * x.size[2], place = index_place(plan, n, c0, i);
+        const float *from = p->b->src + ups_row_offset(&x, n, 0, d, h);
+        begin_line(plan, n, d, h, &line);
+        for (int64_t w = 0; w < x.size[2]; w++)
+            for (int64_t c = c0; c < c1; c++) {
+                const int64_t at = place + (first ? w + (c - c0) * elements : w * x.c + c - c0);
+                const int64_t index = ups_index_load(indices, type, at);
+                struct place to = {n, c, named(&line, limit, w, c, index, window)};
+                if (to.position < 0 && (!window || !locate_tap(plan, i + w, index, &to))) {
+                    if (!sparse || index != -1) bad_index(p->b, (n * x.c + c) * elements + i + w);
+                    continue;
+                }
+                float *into = dst + c * y.c_stride + (run ? to.position * run : plane_offset(&y, to.position, 0));
+                const int64_t bit = (c - c0) * limit + to.position;
+                const float value = from[w * x.stride[2] + c * x.c_stride], sum = *into + value;
+                const uint64_t word = taken[bit / 64], own = UINT64_C(1) << bit % 64;
+                taken[bit / 64] = word | own;
+                *into = choose(word & own, sum, value);
+            }
+    }
+}
+
+static void add_up_typed(const struct part *p, int64_t n, int64_t c0, int64_t c1)
+{
+    const struct unpool *u = p->plan->state;
+    const int32_t type = p->plan->indices.dtype;
+    if (u->window && type == UPS_U8)
+        add_up(p, n, c0, c1, UPS_U8, true);
+    else if (!u->window && type == UPS_I64)
+        add_up(p, n, c0, c1, UPS_I64, false);
+    else
+        add_up(p, n, c0, c1, type, u->window);
+}
+
 /* y = 0; then y[index] = x in row-major order of the source. All indices lead into their own planes, or nowhere. */
 static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
 {
@@ -537,6 +680,10 @@ static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
         return;
     }
     clear_taken(p, c1 - c0);
+    if (u->desc.overlap == UPS_OVERLAP_SUM && is_plain(u)) {
+        add_up_typed(p, n, c0, c1);
+        return;
+    }
     for (int64_t i = 0; i < elements; i++) {
         const float *from = p->b->src + n * x->n_stride + plane_offset(x, i, u->x_run);
         for (int64_t c = c0; c < c1; c++) {
@@ -545,7 +692,7 @@ static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
             int64_t position = (n * x->c + c) * elements + i;
             if (locate(plan, i, index, &to))
                 put(p, from + c * x->c_stride, position, &to, c - c0);
-            else
+            else if (!u->sparse || index != -1)
                 bad_index(p->b, position);
         }
     }
@@ -600,7 +747,7 @@ static void scatter_plane(const struct part *p, int64_t n, int64_t c, int64_t fi
         struct place to = {n, c, 0};
         int64_t index = ups_index_load(p->b->indices_in, plan->indices.dtype, index_place(plan, n, c, i));
         if (!locate(plan, i, index, &to)) {
-            if (owns_source(p, n, c, i)) bad_index(p->b, position + i);
+            if (owns_source(p, n, c, i) && (!u->sparse || index != -1)) bad_index(p->b, position + i);
         } else if (owns(p, &to)) {
             int64_t plane = u->reach == PLANE ? 0 : (to.n - first_image) * x->c + to.c;
             put(p, from + plane_offset(x, i, u->x_run), position + i, &to, plane);
@@ -780,3 +927,67 @@ static void describe_unpool(const ups_plan *plan, struct ups_report *r)
 }
 
 const struct ups_family ups_unpool_family = {NULL, NULL, plan_unpool, run_unpool, describe_unpool};
+
+/* ---- the gradient of unpooling: y = x[index], an element whose index is bad 0 ----
+ * The unit is a row of the input's gradient, of one channel (channels first) or of all. */
+
+static int32_t plan_grad(ups_plan *plan)
+{
+    const struct ups_view *y = &plan->y;
+    plan->units = y->n * (ups_is_first(plan) ? y->c : 1) * y->size[0] * y->size[1];
+    return plan_indices(plan, y, &plan->x);
+}
+
+/* plain: the indices have lines. */
+static inline __attribute__((always_inline)) void fetch(const ups_plan *plan, ups_buffers *b, int64_t unit,
+                                                        struct line *line, int32_t type, bool plain, bool window)
+{
+    const struct unpool *u = plan->state;
+    const struct ups_view x = plan->x, y = plan->y;
+    const struct ups_row r = ups_row_of(&y, ups_is_first(plan), unit);
+    const int64_t row = (r.d * y.size[1] + r.h) * y.size[2], lanes = ups_is_first(plan) ? 1 : y.c;
+    const int64_t limit = u->elements, run = u->x_run, place = index_place(plan, r.n, r.c, row);
+    const void *indices = b->indices_in;
+    const float *src = b->src;
+    float *dst = b->dst + ups_row_offset(&y, r.n, r.c, r.d, r.h);
+    if (plain) begin_line(plan, r.n, r.d, r.h, line);
+    for (int64_t w = 0; w < y.size[2]; w++)
+        for (int64_t c = 0; c < lanes; c++) {
+            const int64_t index = ups_index_load(indices, type, place + w * lanes + c);
+            struct place at = {r.n, r.c + c, plain ? named(line, limit, w, r.c + c, index, window) : -1};
+            float *to = dst + w * y.stride[2] + c * y.c_stride;
+            if (at.position >= 0 || locate(plan, row + w, index, &at)) {
+                const int64_t offset = run ? at.position * run : plane_offset(&x, at.position, 0);
+                *to = src[at.n * x.n_stride + at.c * x.c_stride + offset];
+            } else {
+                *to = 0;
+                bad_index(b, (r.n * y.c + r.c + c) * ups_volume(y.size) + row + w);
+            }
+        }
+}
+
+static void run_grad(const ups_plan *plan, ups_buffers *b, void *workspace, int64_t first, int64_t last)
+{
+    const struct unpool *u = plan->state;
+    const int32_t type = plan->indices.dtype;
+    const bool plain = is_plain(u);
+    struct line line;
+    (void)workspace;
+    if (plain) begin_taps(u, &line);
+    for (int64_t unit = first; unit < last; unit++)
+        if (plain && u->window && type == UPS_U8)
+            fetch(plan, b, unit, &line, UPS_U8, true, true);
+        else if (plain && !u->window && type == UPS_I64)
+            fetch(plan, b, unit, &line, UPS_I64, true, false);
+        else
+            fetch(plan, b, unit, &line, type, plain, u->window);
+}
+
+static void describe_grad(const ups_plan *plan, struct ups_report *r)
+{
+    (void)plan;
+    ups_report_direct(r, "the only one; each element is fetched from where its index points, every index checked", NULL,
+                      0);
+}
+
+const struct ups_family ups_unpool_grad_family = {NULL, NULL, plan_grad, run_grad, describe_grad};

@@ -172,7 +172,8 @@ static void tensor_get(const struct tensor *tensor, float *dense)
 
 static int32_t index_type(const struct call *call)
 {
-    return call->desc.head.op == UPS_MAX_POOL ? call->desc.pool.index_type : call->desc.unpool.index_type;
+    const int32_t op = call->desc.head.op;
+    return op == UPS_MAX_POOL || op == UPS_MAX_POOL_GRAD ? call->desc.pool.index_type : call->desc.unpool.index_type;
 }
 
 static size_t index_bytes(const struct call *call)
@@ -204,10 +205,23 @@ int64_t call_get_index(int32_t type, const void *from, int64_t at)
     }
 }
 
+static bool reads_indices(const struct call *call)
+{
+    const int32_t op = call->desc.head.op;
+    return op == UPS_MAX_UNPOOL || op == UPS_MAX_POOL_GRAD || op == UPS_MAX_UNPOOL_GRAD;
+}
+
+/* The tensor whose shape that of the indices is. */
+static const int64_t *index_dims(const struct call *call)
+{
+    const int32_t op = call->desc.head.op;
+    return op == UPS_MAX_POOL || op == UPS_MAX_UNPOOL_GRAD ? call->out_dims : call->dims;
+}
+
 static void index_put(struct call *call, const int64_t *dense)
 {
     ups_tensor t;
-    tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->dims, 0);
+    tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, index_dims(call), 0);
     struct walk at = {.tensor = &t};
     for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at))
         call_put_index(index_type(call), call->indices.data, at.offset, dense[i]);
@@ -320,10 +334,10 @@ static void make_gradient(struct call *call)
 static void make_indices(struct call *call)
 {
     int32_t op = call->desc.head.op, rank = call->desc.head.rank;
-    const int64_t *dims = op == UPS_MAX_POOL ? call->out_dims : call->dims;
-    if (op != UPS_MAX_UNPOOL && (op != UPS_MAX_POOL || call->values_only)) return;
-    block_make(&call->indices, (size_t)product(dims, rank + 2) * index_bytes(call), index_bytes(call), call->place);
-    if (op == UPS_MAX_UNPOOL) {
+    if (!reads_indices(call) && (op != UPS_MAX_POOL || call->values_only)) return;
+    block_make(&call->indices, (size_t)product(index_dims(call), rank + 2) * index_bytes(call), index_bytes(call),
+               call->place);
+    if (reads_indices(call)) {
         index_put(call, call->index);
         block_keep(&call->indices);
     }
@@ -395,7 +409,7 @@ void call_buffers(struct call *call, ups_buffers *buffers)
     buffers->src = (const float *)call->src.memory.data;
     buffers->dst = (float *)call->dst.memory.data;
     buffers->grad = (const float *)call->gradient.memory.data;
-    if (call->desc.head.op == UPS_MAX_UNPOOL) buffers->indices_in = call->indices.data;
+    if (reads_indices(call)) buffers->indices_in = call->indices.data;
     if (call->desc.head.op == UPS_MAX_POOL) buffers->indices_out = call->indices.data;
     if (!call->weights_at_run) return;
     buffers->weights = (const float *)call->weights.data;

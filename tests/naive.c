@@ -170,6 +170,28 @@ void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float 
     }
 }
 
+void naive_expand_grad(const ups_expand_desc *desc, const int64_t *dims, const float *gy, float *gx)
+{
+    int64_t n[3], f[3], offset[3], m[3];
+    spread(desc->rank, dims + 2, 1, n);
+    spread(desc->rank, desc->factor, 1, f);
+    spread(desc->rank, desc->offset, 0, offset);
+    for (int a = 0; a < 3; a++) m[a] = n[a] * f[a];
+    for (int64_t i = 0; i < dims[0] * dims[1] * product(n); i++) gx[i] = 0;
+    for (int64_t q = 0; q < dims[0] * dims[1] * product(m); q++) {
+        int64_t o[3], at[3];
+        bool hit = true;
+        unflat(q % product(m), m, o);
+        for (int a = 0; a < 3; a++) {
+            at[a] = o[a] / f[a];
+            hit = hit && (desc->op == UPS_REPLICATE_GRAD || o[a] % f[a] == offset[a]);
+        }
+        float *to = &gx[q / product(m) * product(n) + flat(at, n)];
+        volatile float sum = *to + gy[q];
+        if (hit) *to = sum;
+    }
+}
+
 /* ---- shuffles ---- */
 
 void naive_shuffle_dims(const ups_shuffle_desc *desc, const int64_t *dims, int64_t *out)

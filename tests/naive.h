@@ -29,6 +29,9 @@ bool naive_conv_fit(const ups_conv_transpose_desc *desc, int a, int64_t n, int64
 /* replicate and bed of nails: which one stands in the descriptor. */
 void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y);
 
+/* The gradient of their input, of size dims, from `gy`, that of the output: sums from 0 in the order of the outputs. */
+void naive_expand_grad(const ups_expand_desc *desc, const int64_t *dims, const float *gy, float *gx);
+
 /* pixel_shuffle and pixel_unshuffle: which one stands in the descriptor. naive_shuffle_dims: N, C, spatial of the result. */
 void naive_shuffle_dims(const ups_shuffle_desc *desc, const int64_t *dims, int64_t *out);
 void naive_shuffle(const ups_shuffle_desc *desc, const int64_t *dims, const float *x, float *y);

@@ -238,19 +238,28 @@ void naive_max_pool(const ups_pool_desc *desc, const int64_t *dims, const float 
     }
 }
 
-static float average_window(const ups_pool_desc *d, const struct window *w, const float *plane, const int64_t o[3])
+static float divisor_of(const ups_pool_desc *d, const struct window *w, const int64_t o[3])
 {
     int64_t t[3] = {0}, at[3], count = 0;
-    volatile float sum = 0;
     do {
         bool within = true;
         tap_at(w, o, t, at);
         for (int a = 0; a < 3; a++) within = within && at[a] < w->n[a] + w->pe[a];
-        if (inside(at, w->n)) sum = sum + plane[flat(at, w->n)];
         count += d->count_include_pad == 2 || (d->count_include_pad == 1 ? within : inside(at, w->n));
     } while (next(t, w->k, false));
-    if (d->divisor != UPS_BY_PRESET) count = d->divisor;
-    return count ? sum / (float)count : 0;
+    return (float)(d->divisor != UPS_BY_PRESET ? d->divisor : count);
+}
+
+static float average_window(const ups_pool_desc *d, const struct window *w, const float *plane, const int64_t o[3])
+{
+    int64_t t[3] = {0}, at[3];
+    float divisor = divisor_of(d, w, o);
+    volatile float sum = 0;
+    do {
+        tap_at(w, o, t, at);
+        if (inside(at, w->n)) sum = sum + plane[flat(at, w->n)];
+    } while (next(t, w->k, false));
+    return divisor > 0 ? sum / divisor : 0;
 }
 
 void naive_avg_pool(const ups_pool_desc *desc, const int64_t *dims, const float *x, float *y)
@@ -260,6 +269,52 @@ void naive_avg_pool(const ups_pool_desc *desc, const int64_t *dims, const float 
         int64_t o[3] = {0};
         do y[p * product(w.m) + flat(o, w.m)] = average_window(desc, &w, x + p * product(w.n), o);
         while (next(o, w.m, false));
+    }
+}
+
+/* ---- their gradients ---- */
+
+/* The first value of a place stands as it is, further ones are added. */
+void naive_max_pool_grad(const ups_pool_desc *desc, const int64_t *dims, const float *x, const float *gy, float *gx)
+{
+    struct window w = window_of(desc, dims + 2);
+    ups_pool_desc plain = *desc;
+    plain.index = UPS_INDEX_PLANE;
+    bool *taken = calloc((size_t)(dims[0] * dims[1] * product(w.n)) + 1, sizeof *taken);
+    memset(gx, 0, (size_t)(dims[0] * dims[1] * product(w.n)) * sizeof *gx);
+    for (int64_t p = 0; p < dims[0] * dims[1]; p++) {
+        int64_t o[3] = {0}, index;
+        float value;
+        do {
+            const float *from = &gy[p * product(w.m) + flat(o, w.m)];
+            max_window(&plain, &w, x + p * product(w.n), 0, 0, 1, o, &value, &index);
+            if (index < 0) continue;
+            int64_t to = p * product(w.n) + index;
+            volatile float sum = gx[to] + *from;
+            if (taken[to]) gx[to] = sum;
+            if (!taken[to]) memcpy(&gx[to], from, sizeof *from);
+            taken[to] = true;
+        } while (next(o, w.m, false));
+    }
+    free(taken);
+}
+
+void naive_avg_pool_grad(const ups_pool_desc *desc, const int64_t *dims, const float *gy, float *gx)
+{
+    struct window w = window_of(desc, dims + 2);
+    memset(gx, 0, (size_t)(dims[0] * dims[1] * product(w.n)) * sizeof *gx);
+    for (int64_t p = 0; p < dims[0] * dims[1]; p++) {
+        int64_t o[3] = {0}, at[3];
+        do {
+            int64_t t[3] = {0};
+            volatile float share = gy[p * product(w.m) + flat(o, w.m)] / divisor_of(desc, &w, o), sum;
+            do {
+                tap_at(&w, o, t, at);
+                if (!inside(at, w.n)) continue;
+                float *to = &gx[p * product(w.n) + flat(at, w.n)];
+                sum = *to + share, *to = sum;
+            } while (next(t, w.k, false));
+        } while (next(o, w.m, false));
     }
 }
 
@@ -317,28 +372,61 @@ static void put(int32_t overlap, float *y, bool *taken, int64_t at, const float 
     *taken = true;
 }
 
+/* Of window o of plane p: the dense position of the output that the index names, -1 if there is none. */
+static int64_t place_of(const struct window *w, struct map *m, int64_t p, const int64_t o[3], int64_t index)
+{
+    int64_t t[3], at[3];
+    if (!of_window(m->convention)) return look_up(m, p / m->channels, p % m->channels, index);
+    if (!find_tap(m->convention, w->k, index, t)) return -1;
+    tap_at(w, o, t, at);
+    return inside(at, w->n) && inside(at, m->size) ? p * product(w->n) + flat(at, w->n) : -1;
+}
+
+static struct map unpool_map(const ups_unpool_desc *desc, const int64_t *dims, const int64_t *out)
+{
+    struct map m = {.convention = desc->index, .images = dims[0], .channels = dims[1], .n = -1, .c = -1};
+    int64_t derived[3];
+    for (int a = 0; a < desc->rank; a++) derived[a] = naive_derived_size(desc, a, dims[2 + a]);
+    spread(desc->rank, desc->index_space == UPS_SPACE_INFERRED ? derived : out, 1, m.size);
+    spread(desc->rank, out, 1, m.whole);
+    return m;
+}
+
+int64_t naive_max_unpool_grad(const ups_unpool_desc *desc, const int64_t *dims, const float *x, const int64_t *index,
+                              const int64_t *out, float *y, int64_t *first)
+{
+    struct window w = unpool_window(desc, dims + 2, out);
+    struct map m = unpool_map(desc, dims, out);
+    int64_t bad = 0;
+    *first = -1;
+    for (int64_t p = 0; p < dims[0] * dims[1]; p++) {
+        int64_t o[3] = {0};
+        do {
+            int64_t i = p * product(w.m) + flat(o, w.m), from = place_of(&w, &m, p, o, index[i]);
+            y[i] = 0;
+            if (from >= 0)
+                memcpy(&y[i], &x[from], sizeof *x);
+            else if (bad++ == 0)
+                *first = i;
+        } while (next(o, w.m, false));
+    }
+    free(m.to);
+    return bad;
+}
+
 int64_t naive_max_unpool(const ups_unpool_desc *desc, const int64_t *dims, const float *x, const int64_t *index,
                          const int64_t *out, float *y, int64_t *first)
 {
     struct window w = unpool_window(desc, dims + 2, out);
-    struct map m = {.convention = desc->index, .images = dims[0], .channels = dims[1], .n = -1, .c = -1};
-    int64_t derived[3], bad = 0, total = dims[0] * dims[1] * product(w.n);
+    struct map m = unpool_map(desc, dims, out);
+    int64_t bad = 0, total = dims[0] * dims[1] * product(w.n);
     bool *taken = calloc((size_t)total + 1, sizeof *taken);
-    for (int a = 0; a < desc->rank; a++) derived[a] = naive_derived_size(desc, a, dims[2 + a]);
-    spread(desc->rank, desc->index_space == UPS_SPACE_INFERRED ? derived : out, 1, m.size);
-    memcpy(m.whole, w.n, sizeof m.whole);
     memset(y, 0, (size_t)total * sizeof *y);
     *first = -1;
     for (int64_t p = 0; p < dims[0] * dims[1]; p++) {
-        int64_t o[3] = {0}, t[3], at[3];
+        int64_t o[3] = {0};
         do {
-            int64_t i = p * product(w.m) + flat(o, w.m), to = -1, is_bad = 1;
-            if (!of_window(desc->index)) {
-                to = look_up(&m, p / dims[1], p % dims[1], index[i]);
-            } else if (find_tap(desc->index, w.k, index[i], t)) {
-                tap_at(&w, o, t, at);
-                if (inside(at, w.n) && inside(at, m.size)) to = p * product(w.n) + flat(at, w.n);
-            }
+            int64_t i = p * product(w.m) + flat(o, w.m), to = place_of(&w, &m, p, o, index[i]), is_bad = 1;
             if (to >= 0) put(desc->overlap, y, &taken[to], to, &x[i], &is_bad);
             if (is_bad && bad++ == 0) *first = i;
         } while (next(o, w.m, false));

@@ -29,6 +29,13 @@ static const int32_t all_ops[] = {UPS_MAX_POOL,
                                   UPS_PIXEL_SHUFFLE,
                                   UPS_PIXEL_UNSHUFFLE,
                                   UPS_RESIZE,
+                                  UPS_MAX_POOL_GRAD,
+                                  UPS_AVG_POOL_GRAD,
+                                  UPS_MAX_UNPOOL_GRAD,
+                                  UPS_REPLICATE_GRAD,
+                                  UPS_BED_OF_NAILS_GRAD,
+                                  UPS_PIXEL_SHUFFLE_GRAD,
+                                  UPS_PIXEL_UNSHUFFLE_GRAD,
                                   UPS_CONV_TRANSPOSE,
                                   UPS_CONV_TRANSPOSE_GRAD_INPUT,
                                   UPS_CONV_TRANSPOSE_GRAD_WEIGHTS,
@@ -51,13 +58,21 @@ struct rig {
     int64_t index_in[64], index_out[64];
 };
 
+static bool reads_indices(int32_t op)
+{
+    return op == UPS_MAX_UNPOOL || op == UPS_MAX_POOL_GRAD || op == UPS_MAX_UNPOOL_GRAD;
+}
+
 static void good_desc(union desc *desc, int32_t op)
 {
+    const int32_t forward = ups_forward_op(op);
     assert_int_equal(ups_desc_init(desc, sizeof *desc, op, "torch"), UPS_OK);
     desc->head.size = (uint32_t)ups_desc_size(op);
-    if (op == UPS_MAX_POOL || op == UPS_AVG_POOL || ups_forward_op(op) == UPS_CONV_TRANSPOSE)
+    if (forward == UPS_MAX_POOL || forward == UPS_AVG_POOL || forward == UPS_CONV_TRANSPOSE)
         assert_int_equal(ups_desc_set(desc, "pads", "0"), UPS_OK);
-    switch (ups_forward_op(op)) {
+    if (op == UPS_MAX_POOL_GRAD || op == UPS_AVG_POOL_GRAD) /* with more than 1, several inputs give the size */
+        assert_int_equal(ups_desc_set(desc, "strides", "1"), UPS_OK);
+    switch (forward) {
     case UPS_MAX_POOL:
     case UPS_AVG_POOL: desc->pool.kernel_shape[0] = desc->pool.kernel_shape[1] = 2; break;
     case UPS_MAX_UNPOOL: desc->unpool.kernel_shape[0] = desc->unpool.kernel_shape[1] = 2; break;
@@ -95,7 +110,7 @@ static void rig_start(struct rig *rig, int32_t op)
     assert_int_equal(ups_options_init(&rig->options, sizeof rig->options), UPS_OK);
     for (int i = 0; i < 160; i++) rig->x[i] = (float)(i % 7);
     memcpy(rig->w, rig->x, sizeof rig->w);
-    const int64_t dims[] = {1, op == UPS_PIXEL_SHUFFLE ? 8 : 2, 4, 4};
+    const int64_t dims[] = {1, op == UPS_PIXEL_SHUFFLE || op == UPS_PIXEL_UNSHUFFLE_GRAD ? 8 : 2, 4, 4};
     assert_int_equal(ups_tensor_init(&rig->src, sizeof rig->src, UPS_F32, 2, UPS_CHANNELS_FIRST, dims), UPS_OK);
     rig->dst.size = sizeof rig->dst;
 }
@@ -105,7 +120,7 @@ static void rig_buffers(struct rig *rig)
     assert_int_equal(ups_buffers_init(&rig->buffers, sizeof rig->buffers), UPS_OK);
     rig->buffers.src = rig->x;
     rig->buffers.dst = rig->y;
-    if (rig->desc.head.op == UPS_MAX_UNPOOL) rig->buffers.indices_in = rig->index_in;
+    if (reads_indices(rig->desc.head.op)) rig->buffers.indices_in = rig->index_in;
     if (rig->desc.head.op == UPS_MAX_POOL) rig->buffers.indices_out = rig->index_out;
     if (rig->desc.head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS) rig->buffers.grad = rig->x;
     if (!(rig->options.flags & UPS_WEIGHTS_AT_RUN)) return;
@@ -536,20 +551,20 @@ static void test_desc_init(void **unused)
 static void test_no_default_where_none_makes_sense(void **unused)
 {
     (void)unused;
-    static const char *const needed[OPS] = {"kernel_shape", "kernel_shape", "kernel_shape", "factor",
-                                            "factor",       "blocksize",    "blocksize",    NULL,
-                                            "in_channels",  "in_channels",  "in_channels",  "in_channels"};
+    static const char *const needed[] = {NULL,     "kernel_shape", "kernel_shape", "kernel_shape", "factor",
+                                         "factor", "blocksize",    "blocksize",    NULL,           "in_channels"};
     for (int i = 0; i < OPS; i++) {
         union desc desc;
         ups_op *op;
         float w[4] = {0};
-        if (!needed[i]) continue;
+        const char *field = needed[ups_forward_op(all_ops[i])];
+        if (!field) continue;
         ups_desc_init(&desc, sizeof desc, all_ops[i], NULL);
         is_status("after init",
                   ups_op_create(&desc, ups_forward_op(all_ops[i]) == UPS_CONV_TRANSPOSE ? w : NULL, NULL, NULL, &op),
                   UPS_INVALID);
         assert_null(op);
-        explains("after init", needed[i], "0", "1");
+        explains("after init", field, "0", "1");
     }
 }
 
@@ -1062,7 +1077,7 @@ static void test_plan_tensor(void **unused)
     for (int i = 0; i < OPS; i++) {
         struct rig rig;
         ups_tensor t = {.size = sizeof t}, before;
-        bool indices = all_ops[i] == UPS_MAX_POOL || all_ops[i] == UPS_MAX_UNPOOL;
+        bool indices = all_ops[i] == UPS_MAX_POOL || reads_indices(all_ops[i]);
         rig_make(&rig, all_ops[i]);
         is_status("src", ups_plan_tensor(rig.plan, UPS_ROLE_SRC, &t), UPS_OK);
         assert_memory_equal(t.dims, rig.src.dims, 4 * sizeof *t.dims);
@@ -1072,7 +1087,7 @@ static void test_plan_tensor(void **unused)
         is_status("indices", ups_plan_tensor(rig.plan, UPS_ROLE_INDICES, &t), indices ? UPS_OK : UPS_INVALID);
         if (indices) {
             assert_int_equal(t.dtype, UPS_I64);
-            assert_int_equal(t.dims[3], all_ops[i] == UPS_MAX_POOL ? 2 : 4);
+            assert_int_equal(t.dims[3], all_ops[i] == UPS_MAX_POOL || all_ops[i] == UPS_MAX_UNPOOL_GRAD ? 2 : 4);
         } else {
             assert_memory_equal(&t, &before, sizeof t);
         }
@@ -2033,6 +2048,9 @@ static void test_difference(void **unused)
         {UPS_MAX_POOL, "kernel_shape=2 auto_pad=same_upper", "torch", "torch", "ceil_mode=1", ""},
         {UPS_AVG_POOL, "kernel_shape=2", "torch", "torch", "count_include_pad=0", "count_include_pad "},
         {UPS_AVG_POOL, "kernel_shape=2 divisor=3", "torch", "torch", "count_include_pad=0", ""},
+        {UPS_MAX_POOL_GRAD, "kernel_shape=2", "torch", "torch", "nan=skip scan=column_major index_type=i32",
+         "index_type "},
+        {UPS_MAX_POOL, "kernel_shape=2", "torch", "torch", "nan=skip scan=column_major", "nan scan "},
         {UPS_CONV_TRANSPOSE, "kernel_shape=2 pads=0", "onnx", "openvino", "", "shape_rule "},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -28,6 +28,13 @@ static const int32_t all_ops[] = {UPS_MAX_POOL,
                                   UPS_PIXEL_SHUFFLE,
                                   UPS_PIXEL_UNSHUFFLE,
                                   UPS_RESIZE,
+                                  UPS_MAX_POOL_GRAD,
+                                  UPS_AVG_POOL_GRAD,
+                                  UPS_MAX_UNPOOL_GRAD,
+                                  UPS_REPLICATE_GRAD,
+                                  UPS_BED_OF_NAILS_GRAD,
+                                  UPS_PIXEL_SHUFFLE_GRAD,
+                                  UPS_PIXEL_UNSHUFFLE_GRAD,
                                   UPS_CONV_TRANSPOSE,
                                   UPS_CONV_TRANSPOSE_GRAD_INPUT,
                                   UPS_CONV_TRANSPOSE_GRAD_WEIGHTS,
@@ -271,7 +278,8 @@ static void run_plan(const ups_plan *plan, const union desc *desc, bool at_run)
     ups_buffers b;
     char text[256];
     int32_t op = desc->head.op, parts = (int32_t)check_between(1, 4);
-    bool has_indices = op == UPS_MAX_POOL || op == UPS_MAX_UNPOOL;
+    bool reads = op == UPS_MAX_UNPOOL || op == UPS_MAX_POOL_GRAD || op == UPS_MAX_UNPOOL_GRAD;
+    bool has_indices = op == UPS_MAX_POOL || reads;
     assert_int_equal(ups_plan_tensor(plan, UPS_ROLE_SRC, &src), UPS_OK);
     assert_int_equal(ups_plan_tensor(plan, UPS_ROLE_DST, &dst), UPS_OK);
     if (has_indices && ups_plan_tensor(plan, UPS_ROLE_INDICES, &indices) != UPS_OK) {
@@ -294,7 +302,7 @@ static void run_plan(const ups_plan *plan, const union desc *desc, bool at_run)
     b.dst = y;
     if (op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS) b.grad = g;
     if (op == UPS_MAX_POOL && has_indices && call_chance(80)) b.indices_out = index;
-    if (op == UPS_MAX_UNPOOL) b.indices_in = index;
+    if (reads) b.indices_in = index;
     if (at_run) b.weights = w;
     for (int32_t part = 0; part < parts; part++) {
         forget();
@@ -335,7 +343,8 @@ static int64_t channels_of(const union desc *desc)
     bool of_input = desc->head.op == UPS_CONV_TRANSPOSE || desc->head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS;
     if (ups_forward_op(desc->head.op) == UPS_CONV_TRANSPOSE && call_chance(95))
         return of_input ? desc->conv.in_channels : desc->conv.out_channels;
-    for (int a = 0; desc->head.op == UPS_PIXEL_SHUFFLE && a < desc->head.rank && b >= 1 && b <= 5; a++) c *= b;
+    bool shuffle = desc->head.op == UPS_PIXEL_SHUFFLE || desc->head.op == UPS_PIXEL_UNSHUFFLE_GRAD;
+    for (int a = 0; shuffle && a < desc->head.rank && b >= 1 && b <= 5; a++) c *= b;
     return c;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pooling, unpooling and index conversion over every field, on every tier this machine runs, against naive_pool.c: equal to
- * the bit, however the call is divided into parts.
+ * Pooling, unpooling, their gradients and those of the fixed patterns, and index conversion over every field, on every tier this
+ * machine runs, against naive_pool.c: equal to the bit, however the call is divided into parts.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -483,12 +483,458 @@ static void test_conversion_refusals(void **unused)
     assert_int_equal(ups_convert_indices(&d, dims, NULL, 2, UPS_I64, NULL, NULL, NULL), UPS_OK);
 }
 
+/* ---- gradients ----
+ * A gradient's call is the forward one, with the op changed, from the size of its output back to that of its input. */
+
+/* `forward`: dims of the forward input; out: sizes of its output. */
+static void turn_around(struct call *call, const int64_t *out, int64_t forward[5])
+{
+    memcpy(forward, call->dims, 5 * sizeof *forward);
+    memcpy(call->dims + 2, out, (size_t)call->desc.head.rank * sizeof *out);
+    call->desc.head.op += UPS_MAX_POOL_GRAD - UPS_MAX_POOL;
+    call->sizes = forward + 2;
+}
+
+static void test_max_pool_grad(void **unused)
+{
+    (void)unused;
+    int64_t nothing_taken = 0;
+    for (int64_t i = 0; i < cases(4000); i++) {
+        struct call call;
+        int32_t order[8];
+        int64_t out[3], dims[5], zero = 0, none = -1;
+        random_max_pool(&call, order);
+        if (!naive_sizes(&call.desc, call.dims + 2, out)) continue;
+        int64_t n = in_count(&call), m = out_count(&call, out), *index = room(m, sizeof *index);
+        float *x = call_values(n), *gy = call_values(m), *y = room(m, sizeof *y), *gx = room(n, sizeof *gx);
+        naive_max_pool(&call.desc.pool, call.dims, x, y, index);
+        naive_max_pool_grad(&call.desc.pool, call.dims, x, gy, gx);
+        for (int64_t k = 0; k < m; k++) nothing_taken += index[k] < 0;
+        turn_around(&call, out, dims);
+        call.x = gy, call.index = index;
+        for (int t = 0; t < tier_count; t++) {
+            run_on(&call, tiers[t]);
+            same_sum(&call, gx, n);
+            call_same_index(&call, "bad_count", &call.bad_count, &zero, 1);
+            call_same_index(&call, "bad_first", &call.bad_first, &none, 1);
+            call_close(&call);
+        }
+        free(x), free(gy), free(y), free(gx), free(index);
+    }
+    assert_true(nothing_taken > 0);
+}
+
+static void test_avg_pool_grad(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(4000); i++) {
+        struct call call;
+        int32_t order[8];
+        int64_t out[3], dims[5];
+        random_call(&call, UPS_AVG_POOL, order);
+        random_window(&call.desc.pool);
+        call.desc.pool.count_include_pad = (int32_t)check_between(0, 2);
+        if (call_chance(20)) call.desc.pool.divisor = check_between(1, 10);
+        if (!naive_sizes(&call.desc, call.dims + 2, out)) continue;
+        float *gy = call_values(out_count(&call, out)), *gx = room(in_count(&call), sizeof *gx);
+        naive_avg_pool_grad(&call.desc.pool, call.dims, gy, gx);
+        turn_around(&call, out, dims);
+        call.x = gy;
+        for (int t = 0; t < tier_count; t++) {
+            run_on(&call, tiers[t]);
+            same_sum(&call, gx, naive_count(dims, call.desc.head.rank));
+            call_close(&call);
+        }
+        free(gy), free(gx);
+    }
+}
+
+static void test_max_unpool_grad(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(4000); i++) {
+        struct call call;
+        int32_t order[8];
+        int64_t out[3], dims[5], first;
+        random_unpool(&call, order);
+        if (!naive_sizes(&call.desc, call.dims + 2, out) || out_count(&call, out) > 20000) continue;
+        int64_t n = in_count(&call), *index = random_indices(&call, out);
+        float *x = call_values(out_count(&call, out)), *y = room(n, sizeof *y);
+        int64_t bad = naive_max_unpool_grad(&call.desc.unpool, call.dims, x, index, out, y, &first);
+        turn_around(&call, out, dims);
+        call.x = x, call.index = index;
+        for (int t = 0; t < tier_count; t++) {
+            call.isa = tiers[t];
+            call_status(&call, call_run(&call), bad ? UPS_BAD_INDEX : UPS_OK);
+            call_same(&call, "gradient", call.y, y, n);
+            call_same_index(&call, "bad_count", &call.bad_count, &bad, 1);
+            call_same_index(&call, "bad_first", &call.bad_first, &first, 1);
+            call_close(&call);
+        }
+        free(x), free(y), free(index);
+    }
+}
+
+static void test_expand_grad(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(2000); i++) {
+        struct call call;
+        int32_t order[8];
+        int64_t out[3], dims[5];
+        random_call(&call, call_chance(50) ? UPS_REPLICATE : UPS_BED_OF_NAILS, order);
+        for (int a = 0; a < call.desc.head.rank; a++) {
+            call.desc.expand.factor[a] = check_between(1, 4);
+            if (call.desc.head.op == UPS_BED_OF_NAILS)
+                call.desc.expand.offset[a] = check_between(0, call.desc.expand.factor[a] - 1);
+        }
+        assert_true(naive_sizes(&call.desc, call.dims + 2, out));
+        float *gy = call_values(out_count(&call, out)), *gx = room(in_count(&call), sizeof *gx);
+        turn_around(&call, out, dims);
+        if (call_chance(50)) call.sizes = NULL; /* there is but one */
+        naive_expand_grad(&call.desc.expand, dims, gy, gx);
+        call.x = gy;
+        for (int t = 0; t < tier_count; t++) {
+            run_on(&call, tiers[t]);
+            same_sum(&call, gx, naive_count(dims, call.desc.head.rank));
+            call_close(&call);
+        }
+        free(gy), free(gx);
+    }
+}
+
+static void test_shuffle_grad(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(1000); i++) {
+        struct call call;
+        int32_t order[8];
+        random_call(&call, call_chance(50) ? UPS_PIXEL_SHUFFLE_GRAD : UPS_PIXEL_UNSHUFFLE_GRAD, order);
+        ups_shuffle_desc *d = &call.desc.shuffle, inverse;
+        d->blocksize = check_between(1, 3);
+        d->shuffle = call_chance(50) ? UPS_CRD : UPS_DCR;
+        for (int a = 0; a < d->rank; a++) call.dims[d->op == UPS_PIXEL_SHUFFLE_GRAD ? 2 + a : 1] *= d->blocksize;
+        inverse = *d;
+        inverse.op = d->op == UPS_PIXEL_SHUFFLE_GRAD ? UPS_PIXEL_UNSHUFFLE : UPS_PIXEL_SHUFFLE;
+        int64_t n = in_count(&call);
+        float *x = call_values(n), *y = room(n, sizeof *y);
+        naive_shuffle(&inverse, call.dims, x, y);
+        call.x = x;
+        for (int t = 0; t < tier_count; t++) {
+            run_on(&call, tiers[t]);
+            call_same(&call, "gradient", call.y, y, n);
+            call_close(&call);
+        }
+        free(x), free(y);
+    }
+}
+
+/* The forward operation by its formula. */
+static void forward(const union desc *desc, const int64_t *dims, const int64_t *out, const float *x,
+                    const int64_t *index, float *y)
+{
+    int64_t m = dims[0] * dims[1] * naive_plane(out, desc->head.rank), first, *switches = room(m, sizeof *switches);
+    switch (desc->head.op) {
+    case UPS_MAX_POOL: naive_max_pool(&desc->pool, dims, x, y, switches); break;
+    case UPS_AVG_POOL: naive_avg_pool(&desc->pool, dims, x, y); break;
+    case UPS_MAX_UNPOOL: naive_max_unpool(&desc->unpool, dims, x, index, out, y, &first); break;
+    case UPS_PIXEL_SHUFFLE:
+    case UPS_PIXEL_UNSHUFFLE: naive_shuffle(&desc->shuffle, dims, x, y); break;
+    default: naive_expand(&desc->expand, dims, x, y); break;
+    }
+    free(switches);
+}
+
+/* d/dx[i] of sum gy*forward(x), central, with a step that changes no maximum of whole numbers. */
+static double slope(const union desc *desc, const int64_t *dims, const int64_t *out, int64_t m, float *x, int64_t i,
+                    const int64_t *index, const float *gy)
+{
+    const float at = x[i], step = 0.25f;
+    float *y = room(m, sizeof *y);
+    double sum = 0;
+    for (int side = -1; side <= 1; side += 2) {
+        x[i] = at + (float)side * step;
+        forward(desc, dims, out, x, index, y);
+        for (int64_t k = 0; k < m; k++) sum += side * (double)gy[k] * (double)y[k];
+    }
+    x[i] = at;
+    free(y);
+    return sum / (2.0 * (double)step);
+}
+
+/* A random forward call of op without padding windows, whose gradient is asked for. false: it has no output. */
+static bool random_forward(struct call *call, int32_t op, int32_t order[8], int64_t out[3])
+{
+    random_call(call, op, order);
+    call->dims[0] = 1, call->dims[1] = 2;
+    for (int a = 0; a < call->desc.head.rank; a++)
+        if (call->dims[2 + a] > 6) call->dims[2 + a] = 6;
+    ups_expand_desc *e = &call->desc.expand;
+    if (op == UPS_MAX_POOL || op == UPS_AVG_POOL) random_window(&call->desc.pool);
+    for (int a = 0; a < e->rank; a++) {
+        if (op == UPS_MAX_UNPOOL) call->desc.unpool.kernel_shape[a] = call->desc.unpool.strides[a] = 2;
+        if (op == UPS_REPLICATE || op == UPS_BED_OF_NAILS) e->factor[a] = check_between(1, 3);
+        if (op == UPS_BED_OF_NAILS) e->offset[a] = check_between(0, e->factor[a] - 1);
+        if (op == UPS_PIXEL_SHUFFLE) call->dims[1] *= 2;
+        if (op == UPS_PIXEL_UNSHUFFLE) call->dims[2 + a] *= 2;
+    }
+    if (op != UPS_PIXEL_SHUFFLE && op != UPS_PIXEL_UNSHUFFLE) return naive_sizes(&call->desc, call->dims + 2, out);
+    int64_t dims[5];
+    call->desc.shuffle.blocksize = 2;
+    naive_shuffle_dims(&call->desc.shuffle, call->dims, dims);
+    memcpy(out, dims + 2, 3 * sizeof *out);
+    return true;
+}
+
+/* Switches of the forward pooling; for unpooling places that differ, each in its own window. */
+static int64_t *forward_switches(const struct call *call, const int64_t *out, const float *x, int64_t m)
+{
+    int64_t *index = room(in_count(call) + m, sizeof *index), box[3], at[3];
+    float *y = room(m, sizeof *y);
+    if (call->desc.head.op == UPS_MAX_POOL) naive_max_pool(&call->desc.pool, call->dims, x, y, index);
+    for (int64_t i = 0; i < in_count(call) && call->desc.head.op == UPS_MAX_UNPOOL; i++) {
+        index_box(call, out, box);
+        own_place(call, i % naive_plane(call->dims + 2, call->desc.head.rank), box, at);
+        index[i] = naive_index(UPS_INDEX_PLANE, 0, 0, 1, at, box);
+    }
+    free(y);
+    return index;
+}
+
+/* Distinct whole numbers: a small step makes no other the greatest. */
+static float *distinct(int64_t n)
+{
+    float *x = room(n, sizeof *x);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t j = check_between(0, i);
+        x[i] = x[j], x[j] = (float)i;
+    }
+    return x;
+}
+
+static void test_slopes(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(600); i++) {
+        struct call call;
+        int32_t order[8];
+        int64_t out[3], dims[5];
+        if (!random_forward(&call, (int32_t)(UPS_MAX_POOL + i % 7), order, out)) continue;
+        union desc desc = call.desc;
+        const int64_t n = in_count(&call), most = 4096;
+        int64_t channels = call.dims[1], m;
+        if (desc.head.op == UPS_PIXEL_SHUFFLE || desc.head.op == UPS_PIXEL_UNSHUFFLE)
+            channels = n / naive_plane(out, desc.head.rank);
+        m = channels * naive_plane(out, desc.head.rank);
+        if (m > most) continue;
+        float *x = distinct(n), *gy = call_integers(m, 9);
+        int64_t *index = forward_switches(&call, out, x, m);
+        turn_around(&call, out, dims);
+        call.dims[1] = channels;
+        call.x = gy, call.index = index;
+        call_status(&call, call_run(&call), UPS_OK);
+        for (int k = 0; k < 20; k++) {
+            const int64_t at = check_between(0, n - 1);
+            const double want = slope(&desc, dims, out, m, x, at, index, gy);
+            if (fabs((double)call.y[at] - want) > 1e-3 * (1 + fabs(want)))
+                fail_msg("gradient [%lld]: got %g, the slope is %g\n  %s", (long long)at, (double)call.y[at], want,
+                         call_text(&call));
+        }
+        call_close(&call);
+        free(x), free(gy), free(index);
+    }
+}
+
+/* Which sizes of the forward input may be asked for, and which is taken. */
+static void test_grad_sizes(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *op, *words;
+        int64_t in, smallest, standard, largest;
+    } rows[] = {
+        {"max_pool_grad", "kernel_shape=2", 4, 8, 0, 9},
+        {"max_pool_grad", "kernel_shape=2 ceil_mode=1", 4, 7, 0, 8},
+        {"max_pool_grad", "kernel_shape=3 strides=1 pads=1", 4, 4, 4, 4},
+        {"avg_pool_grad", "kernel_shape=3 strides=2 pads=1", 4, 7, 0, 8},
+        {"avg_pool_grad", "kernel_shape=3 strides=2 auto_pad=same_upper", 4, 7, 0, 8},
+        {"avg_pool_grad", "kernel_shape=5 strides=1", 1, 5, 5, 5},
+        {"max_unpool_grad", "kernel_shape=2", 8, 4, 4, 4},
+        {"max_unpool_grad", "kernel_shape=2", 9, 4, 0, 5},
+        {"max_unpool_grad", "kernel_shape=2 size_rule=onnx", 8, 1, 4, 4},
+        {"max_unpool_grad", "kernel_shape=2 size_rule=onnx", 9, 1, 0, 4},
+        {"max_unpool_grad", "kernel_shape=2 size_rule=deconvnet", 9, 1, 4, 2147483647},
+        {"replicate_grad", "factor=3", 9, 3, 3, 3},
+        {"bed_of_nails_grad", "factor=3 offset=2", 9, 3, 3, 3},
+        {"pixel_shuffle_grad", "blocksize=2", 6, 3, 3, 3},
+        {"pixel_unshuffle_grad", "blocksize=2", 3, 6, 6, 6},
+    };
+    static const struct {
+        const char *op, *words, *text;
+        int64_t in;
+    } refusals[] = {
+        {"max_pool_grad", "kernel_shape=3 strides=1 pads=2", "a size that max_pool gives for some input", 1},
+        {"max_unpool_grad", "kernel_shape=3 size_rule=onnx", "a size that max_unpool gives for some input", 1},
+        {"replicate_grad", "factor=3", "a multiple of factor[0] = 3", 8},
+        {"bed_of_nails_grad", "factor=3", "a multiple of factor[0] = 3", 8},
+        {"pixel_shuffle_grad", "blocksize=2", "a multiple of blocksize = 2", 7},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct call call;
+        int64_t in[3] = {rows[i].in, rows[i].in, rows[i].in}, got[3][3];
+        assert_int_equal(call_say(&call, rows[i].op, NULL, rows[i].words), UPS_OK);
+        assert_int_equal(ups_shape(&call.desc, in, got[0], got[1], got[2]), UPS_OK);
+        if (got[0][1] != rows[i].smallest || got[1][1] != rows[i].standard || got[2][1] != rows[i].largest)
+            fail_msg("%s %s of %lld: %lld, %lld, %lld", rows[i].op, rows[i].words, (long long)rows[i].in,
+                     (long long)got[0][1], (long long)got[1][1], (long long)got[2][1]);
+    }
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        struct call call;
+        int64_t in[3] = {refusals[i].in, refusals[i].in, refusals[i].in};
+        assert_int_equal(call_say(&call, refusals[i].op, NULL, refusals[i].words), UPS_OK);
+        assert_int_equal(ups_shape(&call.desc, in, NULL, NULL, NULL), UPS_INVALID);
+        if (!strstr(ups_last_error(), refusals[i].text)) fail_msg("%s: %s", refusals[i].op, ups_last_error());
+    }
+}
+
+/* Where several inputs give this size, a plan wants to be told which. */
+static void test_grad_size_asked(void **unused)
+{
+    (void)unused;
+    struct call call;
+    float gy[16] = {0};
+    int64_t sizes[2] = {9, 8};
+    assert_int_equal(call_say(&call, "avg_pool_grad", NULL, "kernel_shape=2"), UPS_OK);
+    call.dims[0] = call.dims[1] = 1, call.dims[2] = call.dims[3] = 4;
+    call.x = gy;
+    call_status(&call, call_run(&call), UPS_INVALID);
+    assert_non_null(
+        strstr(ups_last_error(), "out_sizes = NULL, but in[0] = 4 comes of inputs of several sizes; legal: 8 to 9"));
+    call.sizes = sizes;
+    call_status(&call, call_run(&call), UPS_OK);
+    assert_int_equal(call.out_dims[2], 9);
+    call_close(&call);
+    sizes[1] = 10;
+    call_status(&call, call_run(&call), UPS_INVALID);
+    assert_non_null(strstr(ups_last_error(), "out_sizes[1] = 10; legal for in[1] = 4: 8 to 9"));
+}
+
+/* Every wrong index is counted and skipped; -1 is none, for that is what pooling records where it takes nothing. */
+static void test_grad_bad_indices(void **unused)
+{
+    (void)unused;
+    struct call call;
+    float gy[4] = {1, 2, 3, 4};
+    int64_t index[4] = {16, -1, 0, -2}, sizes[2] = {4, 4};
+    assert_int_equal(call_say(&call, "max_pool_grad", NULL, "kernel_shape=2"), UPS_OK);
+    call.dims[0] = call.dims[1] = 1, call.dims[2] = call.dims[3] = 2;
+    call.x = gy, call.index = index, call.sizes = sizes;
+    call_status(&call, call_run(&call), UPS_BAD_INDEX);
+    assert_int_equal(call.bad_count, 2);
+    assert_int_equal(call.bad_first, 0);
+    for (int i = 0; i < 16; i++) assert_true(call.y[i] == (i == 0 ? 3.0f : 0.0f));
+    call_close(&call);
+}
+
+/* The type must hold what the pooling recorded. */
+static void test_grad_narrow_type(void **unused)
+{
+    (void)unused;
+    struct call call;
+    float *gy = room(4096 * 4096, sizeof *gy);
+    int64_t sizes[2] = {4097, 4097};
+    assert_int_equal(call_say(&call, "max_pool_grad", "caffe", "kernel_shape=2 strides=1"), UPS_OK);
+    call.dims[0] = call.dims[1] = 1, call.dims[2] = call.dims[3] = 4096;
+    call.x = gy, call.sizes = sizes;
+    call_status(&call, call_run(&call), UPS_INVALID);
+    assert_non_null(strstr(ups_last_error(), "index_type = f32 cannot hold"));
+    free(gy);
+}
+
+/* ---- the pair: one byte for each switch, from pooling to unpooling and to the gradient ---- */
+
+/* Unpools or differentiates by the switches of a pooling call, whose output is x, as docs/semantics/max_unpool.md says. */
+static void mirror(const struct call *pool, bool grad, const int64_t *index, const float *x, struct call *call)
+{
+    const ups_pool_desc *d = &pool->desc.pool;
+    call_init(call, grad ? UPS_MAX_POOL_GRAD : UPS_MAX_UNPOOL, d->rank);
+    call->desc.head.layout = d->layout;
+    ups_unpool_desc *u = &call->desc.unpool;
+    int64_t pads[6];
+    if (grad) {
+        call->desc.pool = *d;
+        call->desc.head.op = UPS_MAX_POOL_GRAD;
+    } else {
+        assert_int_equal(ups_solve_pads(d, pool->dims + 2, NULL, pads, NULL), UPS_OK);
+        memcpy(u->kernel_shape, d->kernel_shape, sizeof u->kernel_shape);
+        memcpy(u->strides, d->strides, sizeof u->strides);
+        memcpy(u->dilations, d->dilations, sizeof u->dilations);
+        memcpy(u->pads_begin, pads, (size_t)d->rank * sizeof *pads);
+        memcpy(u->pads_end, pads + d->rank, (size_t)d->rank * sizeof *pads);
+        u->size_rule = UPS_UNPOOL_DECONVNET; /* any size */
+        u->index = d->index;
+        u->index_type = d->index_type;
+    }
+    memcpy(call->dims, pool->out_dims, sizeof call->dims);
+    call->sizes = pool->dims + 2;
+    call->x = x;
+    call->index = index;
+    call->isa = pool->isa;
+}
+
+static void test_pair(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(1000); i++) {
+        struct call bytes, wide;
+        int32_t order[8];
+        int64_t out[3];
+        random_max_pool(&bytes, order);
+        if (!naive_sizes(&bytes.desc, bytes.dims + 2, out)) continue;
+        bytes.values_only = false;
+        bytes.desc.pool.nan = UPS_NAN_LAST; /* a switch for every window with a tap inside */
+        bytes.desc.pool.index = UPS_INDEX_WINDOW, bytes.desc.pool.index_type = UPS_U8;
+        float *x = call_values(in_count(&bytes));
+        bytes.x = x;
+        wide = bytes;
+        wide.desc.pool.index = UPS_INDEX_PLANE, wide.desc.pool.index_type = UPS_I64;
+        for (int t = 0; t < 2 * tier_count; t++) {
+            struct call narrow, other;
+            run_on(&bytes, tiers[t / 2]);
+            run_on(&wide, tiers[t / 2]);
+            int64_t n = in_count(&bytes);
+            mirror(&bytes, t % 2, bytes.switches, bytes.y, &narrow);
+            mirror(&wide, t % 2, wide.switches, wide.y, &other);
+            const int32_t status = call_run(&narrow);
+            call_status(&other, call_run(&other), status); /* a window of padding alone has no place */
+            call_same(&narrow, t % 2 ? "gradient" : "unpooled", narrow.y, other.y, n);
+            call_same_index(&narrow, "bad_count", &narrow.bad_count, &other.bad_count, 1);
+            call_close(&narrow), call_close(&other), call_close(&bytes), call_close(&wide);
+        }
+        free(x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_max_pool),   cmocka_unit_test(test_avg_pool),
-        cmocka_unit_test(test_max_unpool), cmocka_unit_test(test_odd_floats),
-        cmocka_unit_test(test_conversion), cmocka_unit_test(test_conversion_refusals),
+        cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_avg_pool),
+        cmocka_unit_test(test_max_unpool),
+        cmocka_unit_test(test_odd_floats),
+        cmocka_unit_test(test_conversion),
+        cmocka_unit_test(test_conversion_refusals),
+        cmocka_unit_test(test_max_pool_grad),
+        cmocka_unit_test(test_avg_pool_grad),
+        cmocka_unit_test(test_max_unpool_grad),
+        cmocka_unit_test(test_expand_grad),
+        cmocka_unit_test(test_shuffle_grad),
+        cmocka_unit_test(test_slopes),
+        cmocka_unit_test(test_grad_sizes),
+        cmocka_unit_test(test_grad_size_asked),
+        cmocka_unit_test(test_grad_bad_indices),
+        cmocka_unit_test(test_grad_narrow_type),
+        cmocka_unit_test(test_pair),
     };
     tier_count = call_tiers(tiers);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,14 +15,18 @@ static const char help_text[] =
     "usage: upsample run OP key=value … --src x.npy --dst y.npy [option …]\n"
     "\n"
     "OP is max_pool, avg_pool, max_unpool, replicate, bed_of_nails, pixel_shuffle, pixel_unshuffle, resize or\n"
-    "conv_transpose. Keys have ONNX's names and orders, spatial axes only, outermost first: kernel_shape=4,4\n"
-    "strides=2,2 pads=1,1,1,1 mode=nearest sizes=64,64 … `upsample explain --keys OP` lists them; N and C come from the\n"
+    "conv_transpose, or one of the first seven with _grad: its gradient, from that of its output, --src. Keys have "
+    "ONNX's names and orders, spatial axes only, outermost first: kernel_shape=4,4\n"
+    "strides=2,2 pads=1,1,1,1 mode=nearest sizes=64,64 … `upsample explain --keys OP` lists them; N and C come from "
+    "the\n"
     "file.\n"
     "\n"
     "  --src, --dst FILE       input and output, float32\n"
     "  --weights, --bias FILE  conv_transpose; the weights' axes as weights_layout says, whatever --layout\n"
-    "  --indices FILE          max_unpool: the switches, int64, int32, uint8 or float32\n"
+    "  --indices FILE          max_unpool, max_unpool_grad, max_pool_grad: the switches, int64, int32, uint8 or "
+    "float32\n"
     "  --indices-out FILE      max_pool: record the switches (index_type=i64|i32|u8|f32)\n"
+    "  --sizes N,N             spatial sizes of the output, where the operation leaves a choice: gradients\n"
     "  --layout first|last     order of the axes in the files: N, C, spatial (first) or N, spatial, C\n"
     "  --preset NAME           whose meaning; torch without it. A key overrides its own field\n"
     "  --isa NAME              no tier above scalar, avx2, avx512, neon\n"
@@ -37,7 +41,7 @@ static const char help_text[] =
 /* Everything one call holds. Starts as zeros; released by release_call, however far it came. */
 struct call {
     struct request request;
-    const char *src_path, *dst_path, *weights_path, *bias_path, *indices_path, *switches_path;
+    const char *src_path, *dst_path, *weights_path, *bias_path, *indices_path, *switches_path, *sizes;
     int64_t repeat; /* 0: not asked for */
     union descriptor desc;
     struct npy src, weights, bias, indices; /* inputs */
@@ -64,10 +68,16 @@ static int read_arguments(int argc, char **argv, struct call *call)
         {.name = "--bias", .text = &call->bias_path},
         {.name = "--indices", .text = &call->indices_path},
         {.name = "--indices-out", .text = &call->switches_path},
+        {.name = "--sizes", .text = &call->sizes},
         {.name = "--repeat", .count = &call->repeat, .low = 1, .high = 1000000},
         {.name = NULL},
     };
     return read_request(argc, argv, besides, &call->request);
+}
+
+static bool reads_indices(int32_t op)
+{
+    return op == UPS_MAX_UNPOOL || op == UPS_MAX_UNPOOL_GRAD || op == UPS_MAX_POOL_GRAD;
 }
 
 /* Which operation takes which files. */
@@ -81,7 +91,7 @@ static int check_arguments(struct call *call)
         {"--dst", call->dst_path, true, true},
         {"--weights", call->weights_path, call->request.op == UPS_CONV_TRANSPOSE, true},
         {"--bias", call->bias_path, call->request.op == UPS_CONV_TRANSPOSE, false},
-        {"--indices", call->indices_path, call->request.op == UPS_MAX_UNPOOL, true},
+        {"--indices", call->indices_path, reads_indices(call->request.op), true},
         {"--indices-out", call->switches_path, call->request.op == UPS_MAX_POOL, false},
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
@@ -141,7 +151,9 @@ static enum npy_type file_type(int32_t library_type)
 /* The type of an index input is its file's; a key may say the same. */
 static int check_index_type(struct call *call)
 {
-    int32_t *type = &call->desc.unpool.index_type, files = library_types[call->indices.type];
+    bool pool = call->request.op == UPS_MAX_POOL_GRAD;
+    int32_t *type = pool ? &call->desc.pool.index_type : &call->desc.unpool.index_type;
+    int32_t files = library_types[call->indices.type];
     for (int i = 0; i < call->request.key_count; i++)
         if (!strncmp(call->request.keys[i], "index_type=", 11) && *type != files)
             return fail("%s: dtype %s, but %s was asked for", call->indices_path, npy_type_name(call->indices.type),
@@ -227,7 +239,7 @@ static int check_bias(const struct call *call)
 static int describe(struct call *call)
 {
     int code = describe_request(&call->request, call->src.rank - 2, call->src_path, &call->desc);
-    if (!code && call->request.op == UPS_MAX_UNPOOL) code = check_index_type(call);
+    if (!code && reads_indices(call->request.op)) code = check_index_type(call);
     if (!code && call->request.op == UPS_CONV_TRANSPOSE) code = check_weights(call);
     return code ? code : check_bias(call);
 }
@@ -265,18 +277,36 @@ static int make_op(struct call *call, int creations)
     return 0;
 }
 
+/* --sizes, one number per spatial axis. */
+static int read_sizes(const struct call *call, int64_t sizes[3])
+{
+    const int32_t rank = call->desc.head.rank;
+    const char *rest = call->sizes;
+    bool good = true;
+    for (int32_t i = 0; good && i < rank; i++) {
+        char number[32];
+        size_t length = strcspn(rest, ",");
+        snprintf(number, sizeof number, "%.*s", (int)length, rest);
+        good = read_count(number, 1, INT32_MAX, &sizes[i]) && (rest[length] == ',') == (i < rank - 1);
+        rest += length + (i < rank - 1);
+    }
+    return good ? 0 : fail_usage("--sizes=%s: must be %d numbers from 1, separated by commas", call->sizes, (int)rank);
+}
+
 static int make_plan(struct call *call, int creations)
 {
     double times[CREATIONS];
-    int64_t dims[5];
+    int64_t dims[5], sizes[3];
     int32_t rank = call->desc.head.rank, layout = call->desc.head.layout;
     ups_tensor src;
     dims_from_memory(layout, rank, call->src.dims, dims);
+    int code = call->sizes ? read_sizes(call, sizes) : 0;
+    if (code) return code;
     int32_t status = ups_tensor_init(&src, sizeof src, UPS_F32, rank, layout, dims);
     for (int i = 0; !status && i < creations; i++) {
         ups_plan_destroy(call->plan);
         double start = clock_ms();
-        status = ups_plan_create(call->op, &src, NULL, NULL, &call->plan);
+        status = ups_plan_create(call->op, &src, NULL, call->sizes ? sizes : NULL, &call->plan);
         times[i] = clock_ms() - start;
     }
     if (status) return fail_library(call->request.word, status);
@@ -324,8 +354,8 @@ static int check_indices(const struct call *call)
     int code = plan_shape(call, UPS_ROLE_INDICES, &tensor, &wanted);
     if (code) return code;
     if (wanted.rank == call->indices.rank && !memcmp(wanted.dims, call->indices.dims, sizeof wanted.dims)) return 0;
-    return fail("%s: shape %s; must be that of the source, %s", call->indices_path,
-                npy_shape_text(&call->indices, has), npy_shape_text(&wanted, wants));
+    return fail("%s: shape %s; must be that of the %s, %s", call->indices_path, npy_shape_text(&call->indices, has),
+                call->request.op == UPS_MAX_UNPOOL_GRAD ? "output" : "source", npy_shape_text(&wanted, wants));
 }
 
 static int allocate(struct call *call)
@@ -370,9 +400,9 @@ static int32_t run_once(struct call *call, double *ms)
 {
     const ups_parallel *threads = call->threads ? ups_threads_parallel(call->threads) : NULL;
     double start = clock_ms();
-    int32_t status =
-        threads ? ups_run_parallel(call->plan, &call->buffers, call->workspace, call->workspace_bytes, threads)
-                : ups_run(call->plan, &call->buffers, call->workspace, call->workspace_bytes);
+    int32_t status = threads
+                         ? ups_run_parallel(call->plan, &call->buffers, call->workspace, call->workspace_bytes, threads)
+                         : ups_run(call->plan, &call->buffers, call->workspace, call->workspace_bytes);
     *ms = clock_ms() - start;
     return status == UPS_BAD_INDEX ? UPS_OK : status;
 }

@@ -63,7 +63,15 @@ enum {
     UPS_CONV_TRANSPOSE = 9,  /* conv_transpose: ups_conv_transpose_desc */
     UPS_CONV_TRANSPOSE_GRAD_INPUT = 10,   /* conv_transpose_grad_input: the forward's ups_conv_transpose_desc */
     UPS_CONV_TRANSPOSE_GRAD_WEIGHTS = 11, /* conv_transpose_grad_weights: likewise */
-    UPS_CONV_TRANSPOSE_GRAD_BIAS = 12     /* conv_transpose_grad_bias: likewise */
+    UPS_CONV_TRANSPOSE_GRAD_BIAS = 12,    /* conv_transpose_grad_bias: likewise */
+    /* Gradients: the forward operation's descriptor, with the op of the gradient; see below, "Gradients". */
+    UPS_MAX_POOL_GRAD = 13,        /* max_pool_grad */
+    UPS_AVG_POOL_GRAD = 14,        /* avg_pool_grad */
+    UPS_MAX_UNPOOL_GRAD = 15,      /* max_unpool_grad */
+    UPS_REPLICATE_GRAD = 16,       /* replicate_grad */
+    UPS_BED_OF_NAILS_GRAD = 17,    /* bed_of_nails_grad */
+    UPS_PIXEL_SHUFFLE_GRAD = 18,   /* pixel_shuffle_grad */
+    UPS_PIXEL_UNSHUFFLE_GRAD = 19  /* pixel_unshuffle_grad */
 };
 
 enum { UPS_F32 = 1, UPS_U8 = 4, UPS_I32 = 5, UPS_I64 = 6 }; /* dtype, index_type; the gaps belong to f16, bf16, s8 */
@@ -455,6 +463,29 @@ enum { UPS_FILL_BILINEAR = 1, UPS_FILL_REPLICATE = 2, UPS_FILL_BED_OF_NAILS = 3 
 UPS_API int32_t ups_fill_weights(const void *desc, int32_t kind, float *weights);
 
 /* ------------------------------------------------------------------------------------------------------------
+ * Gradients
+ *
+ * Each takes the forward operation's descriptor, the same struct with the same fields (ups_desc_init with the gradient's op,
+ * or a copy whose op is changed to it). src is the gradient of the forward output, dst becomes that of the forward input. The
+ * size of dst is the forward input's: where several inputs give an output of src's size (every stride above 1 of pooling) it
+ * has to be asked for, as out_sizes or by dst; ups_shape tells the range, and the standard size where there is one. Sums have
+ * the order said here on every tier and for every number of parts, in f32: the same bits everywhere.
+ *
+ * max_pool_grad         indices_in: the switches that the pooling recorded, in the descriptor's convention and type. Each
+ *                       src[o] is added to the place its switch names, in the order of o; what nothing is added to is 0, and
+ *                       what one is added to is a copy of it. -1 (u8: 255) adds nothing. nan and scan have spoken through the
+ *                       switches. UPS_INVALID where the type cannot hold the largest index
+ * avg_pool_grad         dst[i] = sum, from 0, of src[o] / what the forward operation divided by, over the windows o with a tap
+ *                       at i, in the order of o
+ * max_unpool_grad       indices_in: the forward operation's. dst[i] = src[index[i]], a copy, under every rule for overlap: also
+ *                       where the forward operation let another element have the place (as PyTorch does; under `sum` it is the
+ *                       gradient). 0 where the index is bad
+ * replicate_grad        dst[i] = sum, from 0, of src over the copies of i, in their order
+ * bed_of_nails_grad     dst[i] = 0 + src[i*factor + offset]
+ * pixel_shuffle_grad    is pixel_unshuffle, and the other way round
+ * ---------------------------------------------------------------------------------------------------------- */
+
+/* ------------------------------------------------------------------------------------------------------------
  * Tensors
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -563,13 +594,13 @@ typedef struct ups_buffers {
     uint32_t reserved; /* 0 */
     const float *src;
     float *dst;
-    const void *indices_in; /* max_unpool: index_type values */
+    const void *indices_in; /* max_unpool and its gradient, max_pool_grad: index_type values */
     void *indices_out;      /* max_pool: receives the switches, or NULL: values alone */
     const float *weights;   /* only with UPS_WEIGHTS_AT_RUN */
     const float *bias;
-    int64_t bad_count;      /* out, max_unpool: how many indices were outside the output (overlap error: or on a place that is
-                               taken), and skipped */
-    int64_t bad_first;      /* out: the smallest position of one, counting source elements in N, C, spatial order; -1 */
+    int64_t bad_count;      /* out, where there are indices_in: how many were outside what they address (overlap error: or on a
+                               place that is taken), and skipped */
+    int64_t bad_first;      /* out: the smallest position of one, counting its elements in N, C, spatial order; -1 */
     const float *grad;      /* conv_transpose_grad_weights: the gradient of the output */
 } ups_buffers;
 

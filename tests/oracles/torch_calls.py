@@ -199,6 +199,39 @@ def conv_transpose(rng, quick):
                 f"conv_transpose{rank}d(output_padding={padding})", weights=w, bias=bias)
 
 
+def gradient(forward):
+    """What autograd makes of a forward call, drawn by its own generator."""
+
+    def draw(rng, quick):
+        call = forward(rng, quick)
+        if call is None or not np.isfinite(call.x).all():
+            return None
+        rank, keys = call.rank, call.keys
+        window = [keys.get("kernel_shape"), keys.get("strides", keys.get("kernel_shape"))]
+        pads = keys["pads"][:rank] if "pads" in keys else None
+        x = torch.from_numpy(call.x).requires_grad_()
+        indices, terms = call.indices, 0
+        if call.op == "max_pool":
+            y, indices = of_rank(call.op, rank)(x, *window, pads, keys["dilations"], bool(keys["ceil_mode"]), True)
+            indices = indices.numpy()
+        elif call.op == "avg_pool":
+            options = {"divisor_override": keys["divisor"]} if "divisor" in keys else {}
+            y = of_rank(call.op, rank)(x, *window, pads, bool(keys["ceil_mode"]), bool(keys["count_include_pad"]), **options)
+            terms = int(np.prod(keys["kernel_shape"])) + 2
+        elif call.op == "max_unpool":
+            y = of_rank(call.op, rank)(x, torch.from_numpy(indices), *window, pads, keys.get("output_shape"))
+        else:
+            y = getattr(F, call.op)(x, keys["blocksize"])
+        gy = data(rng, y.shape)
+        y.backward(torch.from_numpy(gy))
+        exact = whole(gy) and call.op != "avg_pool" or call.op not in ("max_pool", "avg_pool")
+        bound = 0 if exact else 1.2e-7 * max(terms, 8) * float(np.abs(gy).max())
+        return Call(f"{call.op}_grad", "torch", keys, gy, rank, call.layout, x.grad.numpy(), bound, f"backward of {call.what}",
+                    indices=indices)
+
+    return draw
+
+
 PRESETS = {
     "torch": {
         "max_pool": max_pool,
@@ -208,5 +241,10 @@ PRESETS = {
         "pixel_unshuffle": lambda rng, quick: shuffle(rng, quick, True),
         "resize": resize,
         "conv_transpose": conv_transpose,
+        "max_pool_grad": gradient(max_pool),
+        "avg_pool_grad": gradient(avg_pool),
+        "max_unpool_grad": gradient(max_unpool),
+        "pixel_shuffle_grad": gradient(lambda rng, quick: shuffle(rng, quick, False)),
+        "pixel_unshuffle_grad": gradient(lambda rng, quick: shuffle(rng, quick, True)),
     }
 }
