@@ -242,7 +242,8 @@ static int32_t plan_deconv(ups_plan *plan)
     struct ups_deconv *d = &v->deconv;
     for (int a = 0; a < 3; a++) d->axis[a].pad = plan->pad[a];
     const struct ups_deconv_axis *w = &d->axis[2];
-    int64_t width = plan->y.size[2], l2 = ups_cache_bytes(2) / (int64_t)sizeof(float);
+    for (int i = 0; i < 2; i++) d->cache[i] = ups_cache_bytes(i + 1) / (int64_t)sizeof(float);
+    int64_t width = plan->y.size[2], l2 = d->cache[1];
     for (int a = 0; a < 2; a++) v->bands[a] = ups_ceil_div(plan->y.size[a] + short_by(d, a), band_size(d, a));
     v->blocks = ups_deconv_has_gaps(d) ? 1 : d->blocks;
     int64_t bands = plan->y.n * v->bands[0] * v->bands[1], step = band_size(d, 2);

@@ -22,7 +22,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "cpu.h"
 #include "deconv.h"
 
 /* One product per tap, as little as any algorithm has. That nothing is packed, padded to a tile or turned round does not show
@@ -204,10 +203,12 @@ struct band {
     const struct ups_box *box;
     struct entry *entries;
     int64_t entry_count;
-    struct ups_depthwise_tap *taps;
+    struct ups_depthwise_tap *taps; /* of all phases along H, for one channel */
+    int64_t tap_count;
+    struct ups_depthwise *phase; /* of H: the call that computes its output rows of the filling */
     float *floats;
     int64_t left, pitch;               /* x[left] would be the first float of a row */
-    int64_t height;                    /* output rows that are computed from one filling, at most */
+    int64_t height;                    /* output rows that are computed from one filling */
     int64_t top, rows, step;           /* source rows of the filling: top, top + step … */
     int64_t plane, planes, plane_step; /* source planes: plane, plane - plane_step …; planes may lie outside */
 };
@@ -230,13 +231,19 @@ static int64_t pitch_of(const struct ups_deconv_axis *w, int64_t width)
 static int64_t height_of(const struct ups_deconv *d, int64_t pitch)
 {
     const struct ups_deconv_axis *h = &d->axis[1];
-    int64_t room = ups_cache_bytes(1) / 2 / (int64_t)sizeof(float) / d->axis[0].taps / pitch;
+    int64_t room = d->cache[0] / 2 / d->axis[0].taps / pitch;
     return h->step_i > 1 ? 1 : h->s * ups_max(1, room - spread(h));
 }
 
 static int64_t rows_of(const struct ups_deconv_axis *h, int64_t height)
 {
     return h->step_i > 1 ? h->taps : ups_ceil_div(height, h->s) + spread(h);
+}
+
+/* Phases along H that have output rows. */
+static int64_t phases_of(const ups_plan *plan, const struct ups_deconv *d)
+{
+    return ups_min(d->axis[1].s, plan->y.size[1]);
 }
 
 /* Channels last with one channel is the same thing as channels first. */
@@ -253,10 +260,11 @@ static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_
         return 2 * ups_taken(ups_bytes(rows, 1, 1, sizeof(float *))) +
                2 * ups_taken(ups_bytes(rows, a[2].taps, 1, sizeof(float *)));
     /* a narrower box has lower rows and may have more of them, as far as the room goes */
-    size_t room = (size_t)ups_cache_bytes(1) / 2;
+    size_t room = (size_t)d->cache[0] / 2 * sizeof(float);
     size_t band = ups_bytes(a[0].taps, rows_of(&a[1], height_of(d, pitch)), pitch, sizeof(float));
     return ups_taken(ups_bytes(a[2].k, 1, 1, sizeof(struct entry))) +
-           ups_taken(ups_bytes(rows, a[2].k, 1, sizeof(struct ups_depthwise_tap))) +
+           ups_taken(ups_bytes(a[0].taps, a[1].k, a[2].k, sizeof(struct ups_depthwise_tap))) +
+           ups_taken(ups_bytes(phases_of(plan, d), 1, 1, sizeof(struct ups_depthwise))) +
            ups_taken(room > band ? room : band);
 }
 
@@ -296,38 +304,28 @@ static void fill_band(struct band *b, int64_t c)
     }
 }
 
-/* The taps of an output row: every entry for each kernel row that reaches it. */
-static int64_t list_taps(const struct band *b, const float *weights, const struct chain *cd, const struct chain *ch)
+/* The taps of an output row of channel 0: every entry for each kernel row that reaches it. */
+static void list_taps(struct band *b, const struct chain *cd, const struct chain *ch)
 {
-    const struct ups_deconv_axis *a = b->run->d->axis;
-    struct ups_depthwise_tap *tap = b->taps;
+    const struct ups_deconv *d = b->run->d;
+    const struct ups_deconv_axis *a = d->axis;
     for (int64_t i = 0; i < cd->taps; i++)
         for (int64_t j = 0; j < ch->taps; j++) {
             int64_t kernel_row = (cd->tap + i * a[0].step_t) * a[1].k + ch->tap + j * a[1].step_t;
             int64_t row = i * b->rows + (ch->input - j * a[1].step_i - b->top) / b->step;
-            const float *x = b->floats + row * b->pitch, *w = weights + kernel_row * a[2].k;
+            const float *x = b->floats + row * b->pitch;
+            const float *w = b->run->packed + ups_bias_floats(d) + kernel_row * a[2].k;
             for (const struct entry *e = b->entries; e < b->entries + b->entry_count; e++)
-                *tap++ = (struct ups_depthwise_tap){x + e->x, w + e->tap, e->first, e->last};
+                b->taps[b->tap_count++] = (struct ups_depthwise_tap){x + e->x, w + e->tap, e->first, e->last};
         }
-    return tap - b->taps;
 }
 
-/* Output rows oh … oh + height - 1 of channel c, plane od. */
-static void run_band(struct band *b, int64_t c, int64_t od, int64_t oh, int64_t height)
+/* Output rows oh … oh + height - 1 of plane od: what is the same for all channels. */
+static void begin_band(struct band *b, int64_t od, int64_t oh)
 {
     const struct ups_deconv *d = b->run->d;
     const struct ups_deconv_axis *a = d->axis;
-    const struct ups_view *y = &b->run->plan->y;
-    const float *weights = b->run->packed + ups_bias_floats(d) + c * d->channel_step;
-    float *out = b->run->dst + ups_row_offset(y, b->box->n, c, od, oh) + b->box->lo[2];
     struct chain cd = chain_of(&a[0], od), ch = chain_of(&a[1], oh);
-    struct ups_depthwise rows = {.tap = b->taps,
-                                 .stride = a[2].s,
-                                 .n = b->box->hi[2] - b->box->lo[2],
-                                 .x_stride = b->pitch,
-                                 .y_stride = a[1].s * y->stride[1],
-                                 .bias = b->run->packed[c],
-                                 .activation = ups_tile_activation(d)};
     b->plane = cd.input;
     b->planes = cd.taps;
     b->plane_step = a[0].step_i;
@@ -338,14 +336,37 @@ static void run_band(struct band *b, int64_t c, int64_t od, int64_t oh, int64_t 
     } else {
         b->step = 1;
         b->top = ups_ceil_div(oh + a[1].pad - (a[1].k - 1) * a[1].d, a[1].s);
-        b->rows = ups_floor_div(oh + height - 1 + a[1].pad, a[1].s) - b->top + 1;
+        b->rows = ups_floor_div(oh + b->height - 1 + a[1].pad, a[1].s) - b->top + 1;
     }
-    fill_band(b, c);
-    for (int64_t q = 0; q < ups_min(a[1].s, height); q++) {
+    b->tap_count = 0;
+    for (int64_t q = 0; q < ups_min(a[1].s, b->height); q++) {
+        const struct ups_depthwise_tap *first = b->taps + b->tap_count;
         ch = chain_of(&a[1], oh + q);
-        rows.rows = ups_ceil_div(height - q, a[1].s);
-        rows.taps = list_taps(b, weights, &cd, &ch);
-        b->run->kernels->depthwise_rows.run(&rows, out + q * y->stride[1]);
+        list_taps(b, &cd, &ch);
+        b->phase[q] = (struct ups_depthwise){.tap = first,
+                                             .taps = b->taps + b->tap_count - first,
+                                             .stride = a[2].s,
+                                             .rows = ups_ceil_div(b->height - q, a[1].s),
+                                             .n = b->box->hi[2] - b->box->lo[2],
+                                             .x_stride = b->pitch,
+                                             .y_stride = a[1].s * b->run->plan->y.stride[1],
+                                             .activation = ups_tile_activation(d)};
+    }
+}
+
+static void run_band(struct band *b, int64_t od, int64_t oh)
+{
+    const struct ups_deconv *d = b->run->d;
+    const struct ups_view *y = &b->run->plan->y;
+    float *out = b->run->dst + ups_row_offset(y, b->box->n, 0, od, oh) + b->box->lo[2];
+    begin_band(b, od, oh);
+    for (int64_t c = 0; c < d->out; c++, out += y->c_stride) {
+        fill_band(b, c);
+        for (int64_t q = 0; q < ups_min(d->axis[1].s, b->height); q++) {
+            b->phase[q].bias = b->run->packed[c];
+            b->run->kernels->depthwise_rows.run(&b->phase[q], out + q * y->stride[1]);
+        }
+        for (int64_t t = 0; t < b->tap_count && c + 1 < d->out; t++) b->taps[t].w += d->channel_step;
     }
 }
 
@@ -356,16 +377,18 @@ static void run_planar(const struct ups_deconv_run *run, const struct ups_box *b
     struct band b = {.run = run, .box = box, .pitch = pitch_of(&a[2], box->hi[2] - box->lo[2])};
     char *at = run->workspace;
     b.entries = ups_take(&at, (size_t)a[2].k * sizeof *b.entries);
-    b.taps = ups_take(&at, (size_t)(a[0].taps * a[1].taps * a[2].k) * sizeof *b.taps);
+    b.taps = ups_take(&at, (size_t)(a[0].taps * a[1].k * a[2].k) * sizeof *b.taps);
+    b.phase = ups_take(&at, (size_t)phases_of(run->plan, d) * sizeof *b.phase);
     b.floats = (float *)at;
-    b.height = ups_min(height_of(d, b.pitch), box->hi[1] - box->lo[1]);
+    int64_t height = ups_min(height_of(d, b.pitch), box->hi[1] - box->lo[1]);
     list_entries(&b);
     /* the margins of the rows stay zero */
-    memset(b.floats, 0, (size_t)(a[0].taps * rows_of(&a[1], b.height) * b.pitch) * sizeof *b.floats);
-    for (int64_t c = 0; c < d->out; c++)
-        for (int64_t od = box->lo[0]; od < box->hi[0]; od++)
-            for (int64_t oh = box->lo[1]; oh < box->hi[1]; oh += b.height)
-                run_band(&b, c, od, oh, ups_min(b.height, box->hi[1] - oh));
+    memset(b.floats, 0, (size_t)(a[0].taps * rows_of(&a[1], height) * b.pitch) * sizeof *b.floats);
+    for (int64_t od = box->lo[0]; od < box->hi[0]; od++)
+        for (int64_t oh = box->lo[1]; oh < box->hi[1]; oh += height) {
+            b.height = ups_min(height, box->hi[1] - oh);
+            run_band(&b, od, oh);
+        }
 }
 
 static void run_depthwise(const struct ups_deconv_run *run, const struct ups_box *box)

@@ -9,7 +9,6 @@
  */
 #include <string.h>
 
-#include "cpu.h"
 #include "deconv.h"
 
 static int64_t columns_of(const struct ups_deconv *d)
@@ -71,7 +70,7 @@ static int64_t strip_of(const ups_plan *plan, const struct ups_deconv *d)
 {
     size_t line = ups_bytes(plan->x.size[2], pitch_of(d, plan->op->kernels), 1, sizeof(float)) +
                   ups_bytes(d->axis[1].s, plan->y.size[2], d->out, sizeof(float));
-    return ups_max(1, ups_min(d->strip, 2 * ups_cache_bytes(2) / (int64_t)line));
+    return ups_max(1, ups_min(d->strip, 2 * d->cache[1] * (int64_t)sizeof(float) / (int64_t)line));
 }
 
 /* One line of cells is no strip: then each of its output lines is computed alone. */

@@ -500,12 +500,13 @@ static struct ups_activation some_activation(void)
     return some[check_between(0, 3)];
 }
 
-/* Taps with any range of the outputs of a cell; one in four is the list of k4 s2, three neighbours in two rows. Cells from one to beyond every tile, rows one behind the other or apart. */
+/* Taps with any range of the outputs of a cell; one in four is the list of k4 s2, three neighbours in two rows, of which mostly the
+ * second lies in front of the first. Cells from one to beyond every tile, rows one behind the other or apart. */
 static const char *check_depthwise_rows(ups_depthwise_rows_fn *run, const struct ups_kernels *table)
 {
     for (struct trial t = {0}; next_trial(&t);) {
         const struct ups_activation activation = some_activation();
-        const int quad = check_between(0, 3) == 0;
+        const int quad = check_between(0, 3) == 0, shared = quad && check_between(0, 3);
         const int64_t s = quad ? 2 : check_random() & 1 ? check_between(1, 4) : check_between(1, 70);
         const int64_t n = check_random() & 1 ? t.n : t.n * s - check_between(0, s - 1), cells = (n + s - 1) / s;
         struct ups_depthwise d = {.taps = quad ? 6 : check_between(0, 7),
@@ -523,7 +524,9 @@ static const char *check_depthwise_rows(ups_depthwise_rows_fn *run, const struct
                 tap[i].first = i % 3 == 0;
                 tap[i].last = i % 3 == 2 ? 1 : 2;
             }
-            tap[i].x = values(&t, (d.rows - 1) * d.x_stride + cells);
+            tap[i].x =
+                shared && i >= 3 ? tap[i - 3].x - d.x_stride : values(&t, (d.rows - 1 + shared) * d.x_stride + cells);
+            if (shared && i < 3) tap[i].x += d.x_stride;
             tap[i].w = values(&t, tap[i].last - tap[i].first);
         }
         d.tap = tap;

@@ -160,6 +160,17 @@ WORD(void) vf_load_thirds(const float *p, vf v[3])
     v[0] = three.val[0]; v[1] = three.val[1]; v[2] = three.val[2];
 }
 
+/* The other way: a0 b0 c0 a1 b1 c1 … */
+WORD(void) vf_zip_thirds(vf v[3])
+{
+    const vf ca = vtrn1q_f32(v[2], vextq_f32(v[0], v[0], 1)); /* c0 a1 c2 a3 */
+    const vf ab = vzip1q_f32(v[0], v[1]), bc = vzip2q_f32(v[1], v[2]); /* a0 b0 a1 b1, b2 c2 b3 c3 */
+    const vf bc1 = vzip1q_f32(v[1], v[2]), ab2 = vzip2q_f32(v[0], v[1]); /* b0 c0 b1 c1, a2 b2 a3 b3 */
+    v[0] = vcombine_f32(vget_low_f32(ab), vget_low_f32(ca));
+    v[1] = vcombine_f32(vget_high_f32(bc1), vget_low_f32(ab2));
+    v[2] = vcombine_f32(vget_high_f32(ca), vget_high_f32(bc));
+}
+
 #undef WORD
 /* clang-format on */
 

@@ -11,7 +11,7 @@ enum { DEPTHWISE_SUMS = 8 };
  *     sum of phase 0:  y0 y2 y4 y6 …
  *     sum of phase 1:  y1 y3 y5 y7 …      zipped when stored
  *
- * 3 phases count as 4 and 5 to 7 as 8. A cell of the zipped sums then ends with rubbish, which the next one overwrites. */
+ * 5 to 7 phases count as 8. A cell of the zipped sums then ends with rubbish, which the next one overwrites. */
 
 /* The sums of `phases` phases to the order of memory. Zipping phase i with phase i + phases/2 for all i below that rotates
  * the numbers of phase and lane as in transpose.h, here until the phase is the low part of the place. */
@@ -19,6 +19,10 @@ STEP void interleave(const int64_t phases, vf *p)
 {
     vf q[DEPTHWISE_SUMS];
 
+    if (phases == 3) {
+        vf_zip_thirds(p);
+        return;
+    }
     /* clang-format off */
     UNROLL for (int64_t pass = 1; pass < phases; pass *= 2) {
         UNROLL for (int64_t i = 0; i < phases / 2; i++) {
@@ -70,9 +74,22 @@ STEP void depthwise_cells(const struct ups_depthwise *d, const int64_t phases, c
     /* clang-format on */
 }
 
-/* One vector of cells, by way of a small array: only `left` outputs are wanted, or cells have more phases than outputs. */
+/* One vector of cells, of which only `left` outputs are wanted. */
 STEP void depthwise_some(const struct ups_depthwise *d, const int64_t phases, int64_t at, struct activation act,
                          float *y, int64_t left)
+{
+    vf sum[DEPTHWISE_SUMS][DEPTHWISE_SUMS];
+
+    depthwise_sum(d, phases, 1, (left + phases - 1) / phases, at, act, sum);
+    /* clang-format off */
+    UNROLL for (int64_t p = 0; p < phases; p++, left -= VF_LANES, y += VF_LANES)
+        if (left > 0) vf_store(y, left < VF_LANES ? left : VF_LANES, sum[0][p]);
+    /* clang-format on */
+}
+
+/* One vector of cells of fewer outputs than phases, by way of a small array. */
+STEP void depthwise_loose(const struct ups_depthwise *d, const int64_t phases, int64_t at, struct activation act,
+                          float *y, int64_t left)
 {
     const int64_t s = d->stride, cells = (left + s - 1) / s;
     vf sum[DEPTHWISE_SUMS][DEPTHWISE_SUMS];
@@ -89,86 +106,94 @@ STEP void depthwise_some(const struct ups_depthwise *d, const int64_t phases, in
             for (int64_t p = 0; p < s && i * s + p < left; p++) y[i * s + p] = row[i * phases + p];
 }
 
+/* As many outputs to a cell as phases. */
 STEP void depthwise_row(const struct ups_depthwise *d, const int64_t phases, int64_t at, struct activation act,
                         float *y)
 {
-    const int64_t tile = DEPTHWISE_SUMS / phases * VF_LANES, s = d->stride, cells = d->n / s;
+    const int64_t tile = DEPTHWISE_SUMS / phases * VF_LANES, cells = d->n / phases;
     int64_t i = 0;
 
-    if (phases == s) {
-        for (; i + tile <= cells; i += tile)
-            depthwise_cells(d, phases, DEPTHWISE_SUMS / phases, at + i, act, y + i * phases);
-        for (; phases < 4 && i + tile / 2 <= cells; i += tile / 2)
-            depthwise_cells(d, phases, DEPTHWISE_SUMS / 2 / phases, at + i, act, y + i * phases);
-        for (; i + VF_LANES <= cells; i += VF_LANES) depthwise_cells(d, phases, 1, at + i, act, y + i * phases);
-    }
-    for (; i * s < d->n; i += VF_LANES) depthwise_some(d, phases, at + i, act, y + i * s, d->n - i * s);
+    for (; i + tile <= cells; i += tile)
+        depthwise_cells(d, phases, DEPTHWISE_SUMS / phases, at + i, act, y + i * phases);
+    for (; phases < 3 && i + tile / 2 <= cells; i += tile / 2)
+        depthwise_cells(d, phases, DEPTHWISE_SUMS / 2 / phases, at + i, act, y + i * phases);
+    for (; i + VF_LANES <= cells; i += VF_LANES) depthwise_cells(d, phases, 1, at + i, act, y + i * phases);
+    if (i * phases < d->n) depthwise_some(d, phases, at + i, act, y + i * phases, d->n - i * phases);
 }
 
 /* ---- the same for k4 s2, by far the most frequent: two source rows, of each three neighbours ----
  *
  *     y[2i] = w1*x[i] + w3*x[i-1]       y[2i + 1] = w0*x[i+1] + w2*x[i]
  *
- * The list is then a constant, all loops over it unroll, and the weights stay in registers. */
+ * The list is then a constant, all loops over it unroll, and the weights stay in registers. A strip of one vector of cells goes
+ * down the rows: the upper source row of an output row is the lower one of the output row before, so its three neighbours are
+ * there already. Most of these loads cross a cache line, and they cost more than the arithmetic. */
 enum { QUAD_TAPS = 6 };
 
 STEP int is_quad(const struct ups_depthwise *d)
 {
     if (d->stride != 2 || d->taps != QUAD_TAPS) return 0;
-    for (int64_t t = 0; t < QUAD_TAPS; t++)
+    for (int64_t t = 0; t < QUAD_TAPS; t++) {
         if (d->tap[t].first != (t % 3 == 0) || d->tap[t].last != 2 - (t % 3 == 2)) return 0;
+        if (t >= 3 && d->tap[t].x + d->x_stride != d->tap[t - 3].x) return 0;
+    }
     return 1;
 }
 
-STEP void quad_step(const float *const *x, const vf *w, int64_t lanes, vf bias, int active, struct activation act,
-                    float *y, int64_t left)
+/* `lanes` cells from `at` on in all rows, `left` outputs of each. */
+STEP void quad_strip(const struct ups_depthwise *d, const vf *w, int64_t at, int64_t lanes, int64_t left,
+                     const int active, struct activation act, float *y)
 {
-    vf even = vf_set(0), odd = vf_set(0);
+    const vf bias = vf_set(d->bias);
+    const float *x[3];
+    vf upper[3];
 
     /* clang-format off */
-    UNROLL for (int64_t r = 0; r < 2; r++) {
-        const vf middle = vf_keep(vf_load(x[3 * r + 1], lanes));
-        odd = vf_fma(w[4 * r], vf_load(x[3 * r], lanes), odd);
-        even = vf_fma(w[4 * r + 1], middle, even);
-        odd = vf_fma(w[4 * r + 2], middle, odd);
-        even = vf_fma(w[4 * r + 3], vf_load(x[3 * r + 2], lanes), even);
-    }
-    /* clang-format on */
-    even = vf_add(even, bias);
-    odd = vf_add(odd, bias);
-    if (active) {
-        even = activated(even, act);
-        odd = activated(odd, act);
-    }
-    const struct vf_pair z = vf_zip(even, odd);
-    if (lanes == VF_LANES && left == 2 * VF_LANES) {
-        vf_store_pair(y, VF_LANES, z);
-    } else {
+    UNROLL for (int64_t t = 0; t < 3; t++) x[t] = d->tap[t].x + at, upper[t] = vf_load(d->tap[t + 3].x + at, lanes);
+    for (int64_t r = 0; r < d->rows; r++, y += d->y_stride) {
+        vf lower[3], even = vf_set(0), odd = vf_set(0);
+        UNROLL for (int64_t t = 0; t < 3; t++) lower[t] = vf_keep(vf_load(x[t], lanes)), x[t] += d->x_stride;
+        odd = vf_fma(w[0], lower[0], odd);
+        even = vf_fma(w[1], lower[1], even);
+        odd = vf_fma(w[2], lower[1], odd);
+        even = vf_fma(w[3], lower[2], even);
+        odd = vf_fma(w[4], upper[0], odd);
+        even = vf_fma(w[5], upper[1], even);
+        odd = vf_fma(w[6], upper[1], odd);
+        even = vf_fma(w[7], upper[2], even);
+        UNROLL for (int64_t t = 0; t < 3; t++) upper[t] = lower[t];
+        even = vf_add(even, bias);
+        odd = vf_add(odd, bias);
+        if (active) {
+            even = activated(even, act);
+            odd = activated(odd, act);
+        }
+        const struct vf_pair z = vf_zip(even, odd);
         vf_store(y, left < VF_LANES ? left : VF_LANES, z.low);
         if (left > VF_LANES) vf_store(y + VF_LANES, left - VF_LANES, z.high);
     }
+    /* clang-format on */
 }
 
-STEP void depthwise_quad(const struct ups_depthwise *d, struct activation act, float *y)
+STEP void quad_strips(const struct ups_depthwise *d, const int active, struct activation act, float *y)
 {
-    const int active = d->activation->kind != UPS_NO_ACTIVATION;
-    const vf bias = vf_set(d->bias);
+    const int64_t cells = d->n / 2 / VF_LANES * VF_LANES;
     vf w[8];
 
     /* clang-format off */
     UNROLL for (int64_t t = 0; t < 8; t++) w[t] = vf_set(d->tap[t / 4 * 3 + (t % 4 + 1) / 2].w[t % 4 == 2]);
-    for (int64_t r = 0; r < d->rows; r++) {
-        const float *x[QUAD_TAPS];
-        float *row = y + r * d->y_stride;
-        int64_t left = d->n;
-        UNROLL for (int64_t t = 0; t < QUAD_TAPS; t++) x[t] = d->tap[t].x + r * d->x_stride;
-        for (; left >= 2 * VF_LANES; left -= 2 * VF_LANES, row += 2 * VF_LANES) {
-            quad_step(x, w, VF_LANES, bias, active, act, row, 2 * VF_LANES);
-            UNROLL for (int64_t t = 0; t < QUAD_TAPS; t++) x[t] += VF_LANES;
-        }
-        if (left > 0) quad_step(x, w, (left + 1) / 2, bias, active, act, row, left);
-    }
     /* clang-format on */
+    for (int64_t i = 0; i < cells; i += VF_LANES) quad_strip(d, w, i, VF_LANES, 2 * VF_LANES, active, act, y + 2 * i);
+    const int64_t left = d->n - 2 * cells;
+    if (left > 0) quad_strip(d, w, cells, (left + 1) / 2, left, active, act, y + 2 * cells);
+}
+
+STEP void depthwise_quad(const struct ups_depthwise *d, struct activation act, float *y)
+{
+    if (d->activation->kind != UPS_NO_ACTIVATION)
+        quad_strips(d, 1, act, y);
+    else
+        quad_strips(d, 0, act, y);
 }
 
 /* ---- channels first, any greater stride: lanes are the outputs of a cell ----
@@ -262,8 +287,12 @@ static void ISA(depthwise_rows)(const struct ups_depthwise *given, float *y)
         const int64_t at = r * d.x_stride;
         if (d.stride == 1) depthwise_row(&d, 1, at, act, y);
         if (d.stride == 2) depthwise_row(&d, 2, at, act, y);
-        if (d.stride == 3 || d.stride == 4) depthwise_row(&d, 4, at, act, y);
-        if (d.stride > 4) depthwise_row(&d, 8, at, act, y);
+        if (d.stride == 3) depthwise_row(&d, 3, at, act, y);
+        if (d.stride == 4) depthwise_row(&d, 4, at, act, y);
+        if (d.stride == 8) depthwise_row(&d, 8, at, act, y);
+        if (d.stride > 4 && d.stride < 8)
+            for (int64_t o = 0; o < d.n; o += VF_LANES * d.stride)
+                depthwise_loose(&d, 8, at + o / d.stride, act, y + o, d.n - o);
     }
 }
 

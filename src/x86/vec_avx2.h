@@ -139,6 +139,16 @@ WORD(void) vf_load_thirds(const float *p, vf v[3])
     v[1] = _mm256_permutevar8x32_ps(v[1], _mm256_setr_epi32(1, 4, 7, 2, 5, 0, 3, 6));
     v[2] = _mm256_permutevar8x32_ps(v[2], _mm256_setr_epi32(2, 5, 0, 3, 6, 1, 4, 7));
 }
+/* The other way: a0 b0 c0 a1 b1 c1 … */
+WORD(void) vf_zip_thirds(vf v[3])
+{
+    const vf a = _mm256_permutevar8x32_ps(v[0], _mm256_setr_epi32(0, 3, 6, 1, 4, 7, 2, 5));
+    const vf b = _mm256_permutevar8x32_ps(v[1], _mm256_setr_epi32(5, 0, 3, 6, 1, 4, 7, 2));
+    const vf c = _mm256_permutevar8x32_ps(v[2], _mm256_setr_epi32(2, 5, 0, 3, 6, 1, 4, 7));
+    v[0] = _mm256_blend_ps(_mm256_blend_ps(a, b, 0x92), c, 0x24);
+    v[1] = _mm256_blend_ps(_mm256_blend_ps(a, b, 0x24), c, 0x49);
+    v[2] = _mm256_blend_ps(_mm256_blend_ps(a, b, 0x49), c, 0x92);
+}
 WORD(vf) vi_as_vf(vi a) { return _mm256_castsi256_ps(a); }
 WORD(vi) vf_as_vi(vf a) { return _mm256_castps_si256(a); }
 

@@ -125,6 +125,17 @@ WORD(void) vf_load_thirds(const float *p, vf v[3])
     v[1] = vf_third(a, b, c, 0x9249, 0x4924, _mm512_add_epi32(order, one));
     v[2] = vf_third(a, b, c, 0x2492, 0x9249, _mm512_add_epi32(order, vi_set(2)));
 }
+/* The other way: a0 b0 c0 a1 b1 c1 … */
+WORD(void) vf_zip_thirds(vf v[3])
+{
+    const vi order = _mm512_setr_epi32(0, 11, 6, 1, 12, 7, 2, 13, 8, 3, 14, 9, 4, 15, 10, 5);
+    const vf a = _mm512_permutexvar_ps(order, v[0]);
+    const vf b = _mm512_permutexvar_ps(_mm512_setr_epi32(5, 0, 11, 6, 1, 12, 7, 2, 13, 8, 3, 14, 9, 4, 15, 10), v[1]);
+    const vf c = _mm512_permutexvar_ps(_mm512_setr_epi32(10, 5, 0, 11, 6, 1, 12, 7, 2, 13, 8, 3, 14, 9, 4, 15), v[2]);
+    v[0] = _mm512_mask_blend_ps(0x4924, _mm512_mask_blend_ps(0x2492, a, b), c);
+    v[1] = _mm512_mask_blend_ps(0x2492, _mm512_mask_blend_ps(0x9249, a, b), c);
+    v[2] = _mm512_mask_blend_ps(0x9249, _mm512_mask_blend_ps(0x4924, a, b), c);
+}
 WORD(vf) vi_as_vf(vi a) { return _mm512_castsi512_ps(a); }
 WORD(vi) vf_as_vi(vf a) { return _mm512_castps_si512(a); }
 
