@@ -134,7 +134,7 @@ struct product {
     int64_t lo[3], hi[3]; /* cells */
     struct window window;
     int64_t *offset; /* of the taps that meet the image, from cell (lo[1], lo[2]) */
-    const float **a, **b;
+    const float **a, **b, **next;
     float *sums; /* [row][cell] */
     int64_t pitch;
 };
@@ -152,7 +152,7 @@ static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_
     const struct ups_kernels *k = plan->op->kernels;
     int64_t pixels = most_pixels(d, width), rows = d->axis[1].taps + d->strip;
     size_t taps = ups_bytes(d->axis[0].taps, d->axis[1].taps, d->axis[2].taps, sizeof(int64_t));
-    return 3 * ups_taken(taps) + ups_taken(ups_bytes(most_rows(d), d->strip, pixels, sizeof(float))) +
+    return 4 * ups_taken(taps) + ups_taken(ups_bytes(most_rows(d), d->strip, pixels, sizeof(float))) +
            ups_taken(ups_bytes(d->in * d->axis[0].taps, rows, pixels, sizeof(float)) +
                      ups_bytes(d->in, 32, 1, sizeof(float)) + (size_t)k->nr * sizeof(float));
 }
@@ -251,6 +251,25 @@ static int64_t list_taps(struct product *q, int64_t cd)
     return taps;
 }
 
+/* Channels first: the steps of each tap ask for a cache line of the rows that the next strip adds, in every input channel.
+ * They are spread over the strip's tiles; copying would wait for them longer than a third of the products take. `part` of
+ * `parts`: the tile. */
+static const float *const *next_lines(struct product *q, int64_t taps, int64_t part, int64_t parts)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_view *x = &q->run->plan->x;
+    int64_t lines = ups_ceil_div(x->size[2], 16) + 1, rows = ups_min(d->strip, x->size[1] - q->hi[1]);
+    int64_t all = ups_ceil_div(rows * lines, ups_max(taps, 1)), at = part * all / parts;
+    if (!ups_is_first(q->run->plan) || rows <= 0 || q->hi[1] < 0 || at == (part + 1) * all / parts) return NULL;
+    if (q->window.cd < 0 || q->window.cd >= x->size[0]) return NULL;
+    const float *from = q->run->src + ups_row_offset(x, q->box.n, q->g * d->in, q->window.cd, q->hi[1]);
+    for (int64_t t = 0; t < taps; t++) {
+        int64_t line = ups_min(at * taps + t, rows * lines - 1);
+        q->next[t] = from + line / lines * x->stride[1] + ups_min(line % lines * 16, x->size[2] - 1);
+    }
+    return q->next;
+}
+
 /* Sums of all rows over `count` cells. */
 static void multiply(struct product *q, int64_t taps, int64_t count)
 {
@@ -262,14 +281,17 @@ static void multiply(struct product *q, int64_t taps, int64_t count)
                             .a_stride = d->in,
                             .b = q->b,
                             .b_stride = q->window.channel,
+                            .next_stride = q->run->plan->x.c_stride,
                             .c_stride = q->pitch,
                             .activation = &d->activation};
+    int64_t part = 0, parts = ups_ceil_div(q->p->columns, ups_tile_height(k, k->nr)) * ups_ceil_div(count, k->nr);
     for (int64_t row = 0; row < q->p->columns; row += tile.rows) {
         tile.rows = ups_tile_rows(q->p->columns - row, ups_tile_height(k, k->nr));
         for (int64_t j = 0; j < count; j += tile.columns) {
             tile.columns = ups_min(k->nr, count - j);
             tile.c = q->sums + row * q->pitch + j;
             for (int64_t t = 0; t < taps; t++) q->b[t] = q->window.pixels + q->offset[t] + j;
+            tile.next = next_lines(q, taps, part++, parts);
             k->gemm.run(&tile);
         }
         for (int64_t t = 0; t < taps; t++) q->a[t] += tile.rows * d->in;
@@ -340,6 +362,7 @@ static void run_planar(const struct ups_deconv_run *run, const struct ups_box *b
     q.offset = ups_take(&at, taps * sizeof *q.offset);
     q.a = ups_take(&at, taps * sizeof *q.a);
     q.b = ups_take(&at, taps * sizeof *q.b);
+    q.next = ups_take(&at, taps * sizeof *q.next);
     q.pitch = d->strip * pixels;
     q.sums = ups_take(&at, (size_t)(most_rows(d) * q.pitch) * sizeof *q.sums);
     q.window.memory = (float *)at;
