@@ -101,14 +101,19 @@ static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, 
 
 /* ---- the window ---- */
 
-/* Slot i of plane jd holds row ch + (i - taps + 1)*step_i of plane cd - jd*step_i, where ch is the first line of cells: tap jh of
- * line l finds its row in slot taps - 1 - jh + l. (With a step the strip is a single line.) */
+/* Position i of plane jd holds row ch + (i - taps + 1)*step_i of plane cd - jd*step_i, where ch is the first line of cells: tap jh
+ * of line l finds its row in position taps - 1 - jh + l. (With a step the strip is a single line.)
+ *
+ * Many lines lie end to end, channel by channel. A single line needs no neighbour: then the channels of a row lie together, so that
+ * the products run through few pages, and positions are slots of a ring, so that a row stays where it is. */
 struct window {
-    int64_t slots, pitch, plane, channel; /* pitch: of a row; plane and channel: of a plane and of an input channel */
-    int64_t lo, hi;                       /* pixels that the cells read; may lie outside the image */
-    int64_t origin;                       /* the pixel at a row's begin */
-    int64_t g, cd, ch, lines;             /* what it holds; lines 0: nothing */
-    float *pixels, *memory;               /* the first row, and the zeros in front of it */
+    bool ring;
+    int64_t pitch;                      /* pixels of a row, with zeros */
+    int64_t slots, row, plane, channel; /* how many, and the steps from one to the next */
+    int64_t lo, hi;                     /* pixels that the cells read; may lie outside the image */
+    int64_t origin;                     /* the pixel at a row's begin */
+    int64_t g, cd, ch, lines;           /* what it holds; lines 0: nothing */
+    float *pixels, *memory;             /* the first row, and the zeros in front of it */
 };
 
 /* Pixels of a row outside the image are zeros, shared by the right end of a row and the left of the next: so the first of a
@@ -153,8 +158,8 @@ static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_
     int64_t pixels = most_pixels(d, width), rows = d->axis[1].taps + d->strip;
     size_t taps = ups_bytes(d->axis[0].taps, d->axis[1].taps, d->axis[2].taps, sizeof(int64_t));
     return 4 * ups_taken(taps) + ups_taken(ups_bytes(most_rows(d), d->strip, pixels, sizeof(float))) +
-           ups_taken(ups_bytes(d->in * d->axis[0].taps, rows, pixels, sizeof(float)) +
-                     ups_bytes(d->in, 32, 1, sizeof(float)) + (size_t)k->nr * sizeof(float));
+           ups_taken(ups_bytes(d->in * d->axis[0].taps, rows, pixels + 32, sizeof(float)) +
+                     (size_t)k->nr * sizeof(float));
 }
 
 /* A window for pixels lo … hi - 1, empty. */
@@ -164,18 +169,33 @@ static void open_window(struct window *v, const struct ups_deconv *d, int64_t wi
     v->lo = lo;
     v->hi = hi;
     v->origin = ups_max(lo, ups_min(0, hi));
-    v->pitch = hi - lo - left - right + ups_max(left, right);
+    v->ring = d->strip == 1;
+    v->pitch = hi - lo - left - right + (v->ring ? right : ups_max(left, right));
     v->slots = d->axis[1].taps - 1 + d->strip;
-    v->plane = left + v->slots * v->pitch;
-    v->channel = channel_pitch(d->axis[0].taps * v->plane);
+    if (v->ring) {
+        v->channel = channel_pitch(left + v->pitch);
+        v->row = d->in * v->channel;
+        v->plane = v->slots * v->row;
+    } else {
+        v->row = v->pitch;
+        v->plane = left + v->slots * v->row;
+        v->channel = channel_pitch(d->axis[0].taps * v->plane);
+    }
     v->lines = 0;
     v->pixels = v->memory + left;
-    for (int64_t i = 0; i < d->in * d->axis[0].taps; i++)
-        memset(v->memory + i / d->axis[0].taps * v->channel + i % d->axis[0].taps * v->plane, 0,
-               (size_t)left * sizeof *v->memory);
+    for (int64_t c = 0; c < d->in; c++)
+        for (int64_t jd = 0; jd < d->axis[0].taps; jd++)
+            for (int64_t i = 0; i < (v->ring ? v->slots : 1); i++)
+                memset(v->memory + c * v->channel + jd * v->plane + i * v->row, 0, (size_t)left * sizeof *v->memory);
 }
 
-/* Rows of all input channels into slots from … to - 1. */
+/* Where position i of a plane is. */
+static int64_t position(const struct window *v, int64_t i)
+{
+    return (v->ring ? ups_floor_mod(v->ch + i, v->slots) : i) * v->row;
+}
+
+/* Rows of all input channels into positions from … to - 1. */
 static void fill_slots(struct product *q, int64_t from, int64_t to)
 {
     const struct ups_deconv *d = q->run->d;
@@ -189,7 +209,7 @@ static void fill_slots(struct product *q, int64_t from, int64_t to)
         for (int64_t jd = 0; jd < d->axis[0].taps; jd++)
             for (int64_t i = from; i < to; i++) {
                 int64_t id = v->cd - jd * d->axis[0].step_i, ih = v->ch + (i - h->taps + 1) * h->step_i, n = 0;
-                float *out = v->pixels + c * v->channel + jd * v->plane + i * v->pitch;
+                float *out = v->pixels + c * v->channel + jd * v->plane + position(v, i);
                 if (id >= 0 && id < x->size[0] && ih >= 0 && ih < x->size[1]) n = inside;
                 if (n) {
                     const float *row = q->run->src + ups_row_offset(x, q->box.n, q->g * d->in + c, id, ih);
@@ -216,7 +236,7 @@ static void move_window(struct product *q, int64_t cd)
         int64_t by = q->lo[1] - v->ch;
         if (by == 0 && v->lines >= lines) return;
         if (by >= 0 && h->step_i == 1) kept = ups_max(0, h->taps - 1 + v->lines - by);
-        for (int64_t i = 0; by && kept && i < d->in * d->axis[0].taps; i++) {
+        for (int64_t i = 0; !v->ring && by && kept && i < d->in * d->axis[0].taps; i++) {
             float *plane = v->pixels + i / d->axis[0].taps * v->channel + i % d->axis[0].taps * v->plane;
             memmove(plane, plane + by * v->pitch, (size_t)(kept * v->pitch) * sizeof *plane);
         }
@@ -245,7 +265,7 @@ static int64_t list_taps(struct product *q, int64_t cd)
                 if (id < 0 || id >= x->size[0] || q->hi[1] - ih <= 0 || q->lo[1] - ih >= x->size[1] ||
                     q->hi[2] - iw <= 0 || q->lo[2] - iw >= x->size[2])
                     continue;
-                q->offset[taps] = jd * v->plane + (a[1].taps - 1 - jh) * v->pitch + q->lo[2] - iw - v->origin;
+                q->offset[taps] = jd * v->plane + position(v, a[1].taps - 1 - jh) + q->lo[2] - iw - v->origin;
                 q->a[taps++] = q->packed + q->p->weights + t * q->p->columns * d->in;
             }
     return taps;
