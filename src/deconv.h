@@ -111,6 +111,9 @@ double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d);
 /* Weights that no near cache holds arrive about as fast as so many multiply-adds for each take. */
 double ups_deconv_fetch(const struct ups_deconv *d);
 
+/* deconv_planar.c: cells of a strip, at most, where a line has `width` outputs. */
+int64_t ups_planar_cells(const ups_plan *plan, const struct ups_deconv *d, int64_t width);
+
 /* Whether algorithm depthwise takes rows of one channel, lanes along W, or pixels with all their channels. */
 bool ups_depthwise_planar(const ups_plan *plan);
 

@@ -39,7 +39,7 @@ static double tile_work(const struct ups_kernels *kernels, int64_t rows)
 static double work(const struct ups_deconv *d, const struct ups_kernels *kernels)
 {
     const struct ups_deconv_axis *a = d->axis;
-    const double copy = 4;
+    const double copy = 2;
     double sum = copy * (double)d->in;
     struct kind kd, kh, kw;
     for (int64_t i = 0; kind_of(&a[0], close_together(&a[0]), i, &kd); i++)
@@ -162,6 +162,16 @@ static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_
                      (size_t)k->nr * sizeof(float));
 }
 
+/* Lines end to end lose lanes once for all of them; a line that loses few on its own is a strip, because a ring is faster. */
+int64_t ups_planar_cells(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
+{
+    const struct ups_deconv_axis *w = &d->axis[2];
+    int64_t first, last, lanes = plan->op->kernels->lanes;
+    cells(w, 0, close_together(w) ? w->phases : 1, 0, width, &first, &last);
+    int64_t lost = ups_round_up(last - first, lanes) - (last - first);
+    return 20 * lost <= last - first ? 1 : 512;
+}
+
 /* A window for pixels lo … hi - 1, empty. */
 static void open_window(struct window *v, const struct ups_deconv *d, int64_t width, int64_t lo, int64_t hi)
 {
@@ -195,6 +205,16 @@ static int64_t position(const struct window *v, int64_t i)
     return (v->ring ? ups_floor_mod(v->ch + i, v->slots) : i) * v->row;
 }
 
+/* Pixels and their channels, some pixels at a time: they are read as they lie. */
+static void fill_transposed(const struct product *q, const float *from, int64_t pixels, float *to)
+{
+    const struct ups_kernels *k = q->run->kernels;
+    int64_t step = q->run->plan->x.stride[2];
+    for (int64_t i = 0; i < pixels; i += k->lanes)
+        k->transpose.run(from + i * step, ups_min(k->lanes, pixels - i), q->run->d->in, step, to + i,
+                         q->window.channel);
+}
+
 /* Rows of all input channels into positions from … to - 1. */
 static void fill_slots(struct product *q, int64_t from, int64_t to)
 {
@@ -216,11 +236,10 @@ static void fill_slots(struct product *q, int64_t from, int64_t to)
                     if (planar)
                         memcpy(out, row + first * x->stride[2], (size_t)n * sizeof *out);
                     else
-                        q->run->kernels->transpose.run(row + first * x->stride[2], n, d->in, x->stride[2], out,
-                                                       v->channel);
+                        fill_transposed(q, row + first * x->stride[2], n, out);
                 }
-                for (int64_t k = 0; n < v->pitch && k < together; k++)
-                    memset(out + k * v->channel + n, 0, (size_t)(v->pitch - n) * sizeof *out);
+                for (int64_t k = 0; k < together; k++, out += v->channel)
+                    for (int64_t zero = n; zero < v->pitch; zero++) out[zero] = 0; /* few */
             }
 }
 
@@ -271,8 +290,8 @@ static int64_t list_taps(struct product *q, int64_t cd)
     return taps;
 }
 
-/* Channels first: the steps of each tap ask for a cache line of the rows that the next strip adds, in every input channel.
- * They are spread over the strip's tiles; copying would wait for them longer than a third of the products take. `part` of
+/* The steps of each tap ask for a piece of the rows that the next strip adds: 16 pixels, of which a step takes a cache line.
+ * Pieces are spread over the strip's tiles; copying would wait for them longer than a third of the products take. `part` of
  * `parts`: the tile. */
 static const float *const *next_lines(struct product *q, int64_t taps, int64_t part, int64_t parts)
 {
@@ -280,12 +299,12 @@ static const float *const *next_lines(struct product *q, int64_t taps, int64_t p
     const struct ups_view *x = &q->run->plan->x;
     int64_t lines = ups_ceil_div(x->size[2], 16) + 1, rows = ups_min(d->strip, x->size[1] - q->hi[1]);
     int64_t all = ups_ceil_div(rows * lines, ups_max(taps, 1)), at = part * all / parts;
-    if (!ups_is_first(q->run->plan) || rows <= 0 || q->hi[1] < 0 || at == (part + 1) * all / parts) return NULL;
+    if (rows <= 0 || q->hi[1] < 0 || at == (part + 1) * all / parts) return NULL;
     if (q->window.cd < 0 || q->window.cd >= x->size[0]) return NULL;
     const float *from = q->run->src + ups_row_offset(x, q->box.n, q->g * d->in, q->window.cd, q->hi[1]);
     for (int64_t t = 0; t < taps; t++) {
         int64_t line = ups_min(at * taps + t, rows * lines - 1);
-        q->next[t] = from + line / lines * x->stride[1] + ups_min(line % lines * 16, x->size[2] - 1);
+        q->next[t] = from + line / lines * x->stride[1] + ups_min(line % lines * 16, x->size[2] - 1) * x->stride[2];
     }
     return q->next;
 }
@@ -295,13 +314,14 @@ static void multiply(struct product *q, int64_t taps, int64_t count)
 {
     const struct ups_deconv *d = q->run->d;
     const struct ups_kernels *k = q->run->kernels;
+    const struct ups_view *x = &q->run->plan->x;
     struct ups_gemm tile = {.taps = taps,
                             .depth = d->in,
                             .a = q->a,
                             .a_stride = d->in,
                             .b = q->b,
                             .b_stride = q->window.channel,
-                            .next_stride = q->run->plan->x.c_stride,
+                            .next_stride = ups_is_first(q->run->plan) ? x->c_stride : 16 * x->stride[2] / d->in,
                             .c_stride = q->pitch,
                             .activation = &d->activation};
     int64_t part = 0, parts = ups_ceil_div(q->p->columns, ups_tile_height(k, k->nr)) * ups_ceil_div(count, k->nr);
@@ -321,31 +341,37 @@ static void multiply(struct product *q, int64_t taps, int64_t count)
 
 /* ---- output ---- */
 
-/* The sums of one row and line of cells to the outputs they are. */
-static void store_row(const struct product *q, const float *sums, int64_t t0, float *row)
+/* The line of cells at `sums`, whose rows are one phase of D and H, to the output lines (od, oh). */
+static void store_line(const struct product *q, const float *sums, int64_t od, int64_t oh)
 {
-    const struct ups_deconv_axis *w = &q->run->d->axis[2];
-    int64_t step = q->run->plan->y.stride[2], first, last;
-    cells(w, t0, 1, q->box.lo[2], q->box.hi[2], &first, &last);
-    float *to = row + (first * w->s + shift(w, t0)) * step;
-    sums += first - q->lo[2];
-    step *= w->s;
-    for (int64_t c = first; c < last; c++, to += step) *to = *sums++;
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_deconv_axis *w = &d->axis[2];
+    const struct ups_view *y = &q->run->plan->y;
+    float *line = q->run->dst + ups_row_offset(y, q->box.n, q->g * d->out, od, oh);
+    int64_t step = w->s * y->stride[2];
+    for (int64_t t0 = q->p->t0[2]; t0 < q->p->t0[2] + q->p->phases[2]; t0++) {
+        int64_t first, last;
+        cells(w, t0, 1, q->box.lo[2], q->box.hi[2], &first, &last);
+        for (int64_t co = 0; co < d->out; co++, sums += q->pitch) {
+            const float *from = sums + first - q->lo[2];
+            float *to = line + co * y->c_stride + (first * w->s + shift(w, t0)) * y->stride[2];
+            for (int64_t c = 0; c < last - first; c++) to[c * step] = from[c];
+        }
+    }
 }
 
 static void store(const struct product *q, int64_t cd)
 {
-    const struct ups_deconv *d = q->run->d;
-    const struct ups_view *y = &q->run->plan->y;
-    for (int64_t ch = q->lo[1]; ch < q->hi[1]; ch++)
-        for (int64_t row = 0; row < q->p->columns; row++) {
-            int64_t t0[3], channel;
-            column_of(q->p, d->out, row, t0, &channel);
-            int64_t od = cd * d->axis[0].s + shift(&d->axis[0], t0[0]),
-                    oh = ch * d->axis[1].s + shift(&d->axis[1], t0[1]);
-            if (od < q->box.lo[0] || od >= q->box.hi[0] || oh < q->box.lo[1] || oh >= q->box.hi[1]) continue;
-            store_row(q, q->sums + row * q->pitch + (ch - q->lo[1]) * q->window.pitch, t0[2],
-                      q->run->dst + ups_row_offset(y, q->box.n, q->g * d->out + channel, od, oh));
+    const struct ups_deconv_axis *d = &q->run->d->axis[0], *h = &q->run->d->axis[1];
+    const struct ups_phase_group *p = q->p;
+    int64_t rows = p->phases[2] * q->run->d->out * q->pitch;
+    const float *sums = q->sums;
+    for (int64_t td = p->t0[0]; td < p->t0[0] + p->phases[0]; td++)
+        for (int64_t th = p->t0[1]; th < p->t0[1] + p->phases[1]; th++, sums += rows) {
+            int64_t od = cd * d->s + shift(d, td), oh = q->lo[1] * h->s + shift(h, th);
+            if (od < q->box.lo[0] || od >= q->box.hi[0]) continue;
+            for (int64_t i = 0; i < q->hi[1] - q->lo[1]; i++, oh += h->s)
+                if (oh >= q->box.lo[1] && oh < q->box.hi[1]) store_line(q, sums + i * q->window.pitch, od, oh);
         }
 }
 
