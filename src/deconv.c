@@ -56,6 +56,7 @@ int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc 
     ups_axes3(dilation, c->dilations, c->rank, 1);
     for (int a = 0; a < 3; a++) d->axis[a] = axis_of(k[a], s[a], dilation[a]);
     d->groups = c->group;
+    d->layout = c->layout;
     d->in = c->in_channels / c->group;
     d->out = c->out_channels / c->group;
     d->activation = (struct ups_activation){c->activation, (float)c->activation_alpha, (float)c->activation_beta};
@@ -124,7 +125,7 @@ static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char 
     if (chosen != WINOGRAD && isinf(d->work[chosen]))
         return ups_error(UPS_UNSUPPORTED,
                          "options.algorithm = \"%s\" with %" PRId64 " input and %" PRId64
-                         " output channels in a group; legal for it: 1 and 1, and phase, gemm, scatter for any",
+                         " output channels in a group; legal for it: 1 and 1; for any: phase, planar, gemm, scatter",
                          name, d->in, d->out);
     d->algorithm = algorithms[chosen];
     for (int i = 0; i < ALGORITHMS; i++)

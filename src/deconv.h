@@ -41,6 +41,7 @@ enum { UPS_DECONV_ALGORITHMS = 8 }; /* at most */
 struct ups_deconv {
     struct ups_deconv_axis axis[3];
     int64_t groups, in, out; /* convolution groups; channels of one */
+    int32_t layout;          /* of the tensors */
     bool diagonal; /* the caller's layer has one group: each of its channels was found to come from itself alone */
     struct ups_activation activation;
     struct {

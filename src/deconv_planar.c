@@ -35,12 +35,13 @@ static double tile_work(const struct ups_kernels *kernels, int64_t rows)
     return work;
 }
 
-/* An input is copied or transposed into the window and an output takes a detour. */
+/* An input is copied or transposed into the window and an output takes a detour: as measured at 64 to 256 channels for inputs, at 21
+ * for outputs. */
 static double work(const struct ups_deconv *d, const struct ups_kernels *kernels)
 {
     const struct ups_deconv_axis *a = d->axis;
-    const double copy = 2;
-    double sum = copy * (double)d->in;
+    const double copy = d->layout == UPS_CHANNELS_FIRST ? 8 : 12, store = 20;
+    double sum = copy * (double)d->in + store * (double)(a[0].phases * a[1].phases * a[2].phases * d->out);
     struct kind kd, kh, kw;
     for (int64_t i = 0; kind_of(&a[0], close_together(&a[0]), i, &kd); i++)
         for (int64_t j = 0; kind_of(&a[1], close_together(&a[1]), j, &kh); j++)
