@@ -56,6 +56,7 @@ int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc 
     ups_axes3(dilation, c->dilations, c->rank, 1);
     for (int a = 0; a < 3; a++) d->axis[a] = axis_of(k[a], s[a], dilation[a]);
     d->groups = c->group;
+    d->layout = c->layout;
     d->in = c->in_channels / c->group;
     d->out = c->out_channels / c->group;
     d->activation = (struct ups_activation){c->activation, (float)c->activation_alpha, (float)c->activation_beta};
@@ -124,7 +125,7 @@ static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char 
     if (chosen != WINOGRAD && isinf(d->work[chosen]))
         return ups_error(UPS_UNSUPPORTED,
                          "options.algorithm = \"%s\" with %" PRId64 " input and %" PRId64
-                         " output channels in a group; legal for it: 1 and 1, and phase, gemm, scatter for any",
+                         " output channels in a group; legal for it: 1 and 1; for any: phase, planar, gemm, scatter",
                          name, d->in, d->out);
     d->algorithm = algorithms[chosen];
     for (int i = 0; i < ALGORITHMS; i++)
@@ -256,7 +257,8 @@ static int32_t plan_deconv(ups_plan *plan)
     int64_t row = d->axis[0].taps * d->axis[1].taps * d->in, line = d->kept * w->s;
     v->width = ups_min(width, ups_round_up(w->s * ups_max(LEAST_CELLS, l2 / 2 / ups_max(row, line)), step));
     int64_t cells = ups_ceil_div(v->width, w->s), least = ups_max(1, d->band[1]);
-    d->strip = ups_max(1, ups_min(STRIP_CELLS, l2 / 2 / ups_max(row, line)) / cells);
+    int64_t most = d->algorithm == &ups_deconv_planar ? ups_planar_cells(plan, d, v->width) : STRIP_CELLS;
+    d->strip = ups_max(1, ups_min(most, l2 / 2 / ups_max(row, line)) / cells);
     if (d->axis[1].step_i > 1) d->strip = 1;
     d->strip = ups_max(1, d->strip / least) * least;
     size_t bytes = d->algorithm->workspace(plan, d, v->width);
@@ -594,7 +596,8 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
         }
     if (winograd) ups_winograd_describe(d, form, sizeof form);
     ups_report_string(r, "form", winograd ? form : NULL);
-    ups_report_string(r, "structure", d->diagonal ? "no weight leads from one channel to another: a group for each" : NULL);
+    ups_report_string(r, "structure",
+                      d->diagonal ? "no weight leads from one channel to another: a group for each" : NULL);
     ups_report_open(r, "refused");
     for (int i = 0; i < ALGORITHMS; i++)
         if (algorithms[i] != d->algorithm)

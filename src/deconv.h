@@ -41,6 +41,7 @@ enum { UPS_DECONV_ALGORITHMS = 8 }; /* at most */
 struct ups_deconv {
     struct ups_deconv_axis axis[3];
     int64_t groups, in, out; /* convolution groups; channels of one */
+    int32_t layout;          /* of the tensors */
     bool diagonal; /* the caller's layer has one group: each of its channels was found to come from itself alone */
     struct ups_activation activation;
     struct {
@@ -111,6 +112,9 @@ void ups_winograd_describe(const struct ups_deconv *d, char *text, size_t size);
 double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d);
 /* Weights that no near cache holds arrive about as fast as so many multiply-adds for each take. */
 double ups_deconv_fetch(const struct ups_deconv *d);
+
+/* deconv_planar.c: cells of a strip, at most, where a line has `width` outputs. */
+int64_t ups_planar_cells(const ups_plan *plan, const struct ups_deconv *d, int64_t width);
 
 /* Whether algorithm depthwise takes rows of one channel, lanes along W, or pixels with all their channels. */
 bool ups_depthwise_planar(const ups_plan *plan);

@@ -35,12 +35,13 @@ static double tile_work(const struct ups_kernels *kernels, int64_t rows)
     return work;
 }
 
-/* An input is copied or transposed into the window and an output takes a detour. */
+/* An input is copied or transposed into the window and an output takes a detour: as measured at 64 to 256 channels for inputs, at 21
+ * for outputs. */
 static double work(const struct ups_deconv *d, const struct ups_kernels *kernels)
 {
     const struct ups_deconv_axis *a = d->axis;
-    const double copy = 4;
-    double sum = copy * (double)d->in;
+    const double copy = d->layout == UPS_CHANNELS_FIRST ? 8 : 12, store = 20;
+    double sum = copy * (double)d->in + store * (double)(a[0].phases * a[1].phases * a[2].phases * d->out);
     struct kind kd, kh, kw;
     for (int64_t i = 0; kind_of(&a[0], close_together(&a[0]), i, &kd); i++)
         for (int64_t j = 0; kind_of(&a[1], close_together(&a[1]), j, &kh); j++)
@@ -101,14 +102,19 @@ static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, 
 
 /* ---- the window ---- */
 
-/* Slot i of plane jd holds row ch + (i - taps + 1)*step_i of plane cd - jd*step_i, where ch is the first line of cells: tap jh of
- * line l finds its row in slot taps - 1 - jh + l. (With a step the strip is a single line.) */
+/* Position i of plane jd holds row ch + (i - taps + 1)*step_i of plane cd - jd*step_i, where ch is the first line of cells: tap jh
+ * of line l finds its row in position taps - 1 - jh + l. (With a step the strip is a single line.)
+ *
+ * Many lines lie end to end, channel by channel. A single line needs no neighbour: then the channels of a row lie together, so that
+ * the products run through few pages, and positions are slots of a ring, so that a row stays where it is. */
 struct window {
-    int64_t slots, pitch, plane, channel; /* pitch: of a row; plane and channel: of a plane and of an input channel */
-    int64_t lo, hi;                       /* pixels that the cells read; may lie outside the image */
-    int64_t origin;                       /* the pixel at a row's begin */
-    int64_t g, cd, ch, lines;             /* what it holds; lines 0: nothing */
-    float *pixels, *memory;               /* the first row, and the zeros in front of it */
+    bool ring;
+    int64_t pitch;                      /* pixels of a row, with zeros */
+    int64_t slots, row, plane, channel; /* how many, and the steps from one to the next */
+    int64_t lo, hi;                     /* pixels that the cells read; may lie outside the image */
+    int64_t origin;                     /* the pixel at a row's begin */
+    int64_t g, cd, ch, lines;           /* what it holds; lines 0: nothing */
+    float *pixels, *memory;             /* the first row, and the zeros in front of it */
 };
 
 /* Pixels of a row outside the image are zeros, shared by the right end of a row and the left of the next: so the first of a
@@ -134,7 +140,7 @@ struct product {
     int64_t lo[3], hi[3]; /* cells */
     struct window window;
     int64_t *offset; /* of the taps that meet the image, from cell (lo[1], lo[2]) */
-    const float **a, **b;
+    const float **a, **b, **next;
     float *sums; /* [row][cell] */
     int64_t pitch;
 };
@@ -152,9 +158,19 @@ static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_
     const struct ups_kernels *k = plan->op->kernels;
     int64_t pixels = most_pixels(d, width), rows = d->axis[1].taps + d->strip;
     size_t taps = ups_bytes(d->axis[0].taps, d->axis[1].taps, d->axis[2].taps, sizeof(int64_t));
-    return 3 * ups_taken(taps) + ups_taken(ups_bytes(most_rows(d), d->strip, pixels, sizeof(float))) +
-           ups_taken(ups_bytes(d->in * d->axis[0].taps, rows, pixels, sizeof(float)) +
-                     ups_bytes(d->in, 32, 1, sizeof(float)) + (size_t)k->nr * sizeof(float));
+    return 4 * ups_taken(taps) + ups_taken(ups_bytes(most_rows(d), d->strip, pixels, sizeof(float))) +
+           ups_taken(ups_bytes(d->in * d->axis[0].taps, rows, pixels + 32, sizeof(float)) +
+                     (size_t)k->nr * sizeof(float));
+}
+
+/* Lines end to end lose lanes once for all of them; a line that loses few on its own is a strip, because a ring is faster. */
+int64_t ups_planar_cells(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
+{
+    const struct ups_deconv_axis *w = &d->axis[2];
+    int64_t first, last, lanes = plan->op->kernels->lanes;
+    cells(w, 0, close_together(w) ? w->phases : 1, 0, width, &first, &last);
+    int64_t lost = ups_round_up(last - first, lanes) - (last - first);
+    return 20 * lost <= last - first ? 1 : 512;
 }
 
 /* A window for pixels lo … hi - 1, empty. */
@@ -164,18 +180,43 @@ static void open_window(struct window *v, const struct ups_deconv *d, int64_t wi
     v->lo = lo;
     v->hi = hi;
     v->origin = ups_max(lo, ups_min(0, hi));
-    v->pitch = hi - lo - left - right + ups_max(left, right);
+    v->ring = d->strip == 1;
+    v->pitch = hi - lo - left - right + (v->ring ? right : ups_max(left, right));
     v->slots = d->axis[1].taps - 1 + d->strip;
-    v->plane = left + v->slots * v->pitch;
-    v->channel = channel_pitch(d->axis[0].taps * v->plane);
+    if (v->ring) {
+        v->channel = channel_pitch(left + v->pitch);
+        v->row = d->in * v->channel;
+        v->plane = v->slots * v->row;
+    } else {
+        v->row = v->pitch;
+        v->plane = left + v->slots * v->row;
+        v->channel = channel_pitch(d->axis[0].taps * v->plane);
+    }
     v->lines = 0;
     v->pixels = v->memory + left;
-    for (int64_t i = 0; i < d->in * d->axis[0].taps; i++)
-        memset(v->memory + i / d->axis[0].taps * v->channel + i % d->axis[0].taps * v->plane, 0,
-               (size_t)left * sizeof *v->memory);
+    for (int64_t c = 0; c < d->in; c++)
+        for (int64_t jd = 0; jd < d->axis[0].taps; jd++)
+            for (int64_t i = 0; i < (v->ring ? v->slots : 1); i++)
+                memset(v->memory + c * v->channel + jd * v->plane + i * v->row, 0, (size_t)left * sizeof *v->memory);
 }
 
-/* Rows of all input channels into slots from … to - 1. */
+/* Where position i of a plane is. */
+static int64_t position(const struct window *v, int64_t i)
+{
+    return (v->ring ? ups_floor_mod(v->ch + i, v->slots) : i) * v->row;
+}
+
+/* Pixels and their channels, some pixels at a time: they are read as they lie. */
+static void fill_transposed(const struct product *q, const float *from, int64_t pixels, float *to)
+{
+    const struct ups_kernels *k = q->run->kernels;
+    int64_t step = q->run->plan->x.stride[2];
+    for (int64_t i = 0; i < pixels; i += k->lanes)
+        k->transpose.run(from + i * step, ups_min(k->lanes, pixels - i), q->run->d->in, step, to + i,
+                         q->window.channel);
+}
+
+/* Rows of all input channels into positions from … to - 1. */
 static void fill_slots(struct product *q, int64_t from, int64_t to)
 {
     const struct ups_deconv *d = q->run->d;
@@ -189,18 +230,17 @@ static void fill_slots(struct product *q, int64_t from, int64_t to)
         for (int64_t jd = 0; jd < d->axis[0].taps; jd++)
             for (int64_t i = from; i < to; i++) {
                 int64_t id = v->cd - jd * d->axis[0].step_i, ih = v->ch + (i - h->taps + 1) * h->step_i, n = 0;
-                float *out = v->pixels + c * v->channel + jd * v->plane + i * v->pitch;
+                float *out = v->pixels + c * v->channel + jd * v->plane + position(v, i);
                 if (id >= 0 && id < x->size[0] && ih >= 0 && ih < x->size[1]) n = inside;
                 if (n) {
                     const float *row = q->run->src + ups_row_offset(x, q->box.n, q->g * d->in + c, id, ih);
                     if (planar)
                         memcpy(out, row + first * x->stride[2], (size_t)n * sizeof *out);
                     else
-                        q->run->kernels->transpose.run(row + first * x->stride[2], n, d->in, x->stride[2], out,
-                                                       v->channel);
+                        fill_transposed(q, row + first * x->stride[2], n, out);
                 }
-                for (int64_t k = 0; n < v->pitch && k < together; k++)
-                    memset(out + k * v->channel + n, 0, (size_t)(v->pitch - n) * sizeof *out);
+                for (int64_t k = 0; k < together; k++, out += v->channel)
+                    for (int64_t zero = n; zero < v->pitch; zero++) out[zero] = 0; /* few */
             }
 }
 
@@ -216,7 +256,7 @@ static void move_window(struct product *q, int64_t cd)
         int64_t by = q->lo[1] - v->ch;
         if (by == 0 && v->lines >= lines) return;
         if (by >= 0 && h->step_i == 1) kept = ups_max(0, h->taps - 1 + v->lines - by);
-        for (int64_t i = 0; by && kept && i < d->in * d->axis[0].taps; i++) {
+        for (int64_t i = 0; !v->ring && by && kept && i < d->in * d->axis[0].taps; i++) {
             float *plane = v->pixels + i / d->axis[0].taps * v->channel + i % d->axis[0].taps * v->plane;
             memmove(plane, plane + by * v->pitch, (size_t)(kept * v->pitch) * sizeof *plane);
         }
@@ -245,10 +285,29 @@ static int64_t list_taps(struct product *q, int64_t cd)
                 if (id < 0 || id >= x->size[0] || q->hi[1] - ih <= 0 || q->lo[1] - ih >= x->size[1] ||
                     q->hi[2] - iw <= 0 || q->lo[2] - iw >= x->size[2])
                     continue;
-                q->offset[taps] = jd * v->plane + (a[1].taps - 1 - jh) * v->pitch + q->lo[2] - iw - v->origin;
+                q->offset[taps] = jd * v->plane + position(v, a[1].taps - 1 - jh) + q->lo[2] - iw - v->origin;
                 q->a[taps++] = q->packed + q->p->weights + t * q->p->columns * d->in;
             }
     return taps;
+}
+
+/* The steps of each tap ask for a piece of the rows that the next strip adds: 16 pixels, of which a step takes a cache line.
+ * Pieces are spread over the strip's tiles; copying would wait for them longer than a third of the products take. `part` of
+ * `parts`: the tile. */
+static const float *const *next_lines(struct product *q, int64_t taps, int64_t part, int64_t parts)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_view *x = &q->run->plan->x;
+    int64_t lines = ups_ceil_div(x->size[2], 16) + 1, rows = ups_min(d->strip, x->size[1] - q->hi[1]);
+    int64_t all = ups_ceil_div(rows * lines, ups_max(taps, 1)), at = part * all / parts;
+    if (rows <= 0 || q->hi[1] < 0 || at == (part + 1) * all / parts) return NULL;
+    if (q->window.cd < 0 || q->window.cd >= x->size[0]) return NULL;
+    const float *from = q->run->src + ups_row_offset(x, q->box.n, q->g * d->in, q->window.cd, q->hi[1]);
+    for (int64_t t = 0; t < taps; t++) {
+        int64_t line = ups_min(at * taps + t, rows * lines - 1);
+        q->next[t] = from + line / lines * x->stride[1] + ups_min(line % lines * 16, x->size[2] - 1) * x->stride[2];
+    }
+    return q->next;
 }
 
 /* Sums of all rows over `count` cells. */
@@ -256,20 +315,24 @@ static void multiply(struct product *q, int64_t taps, int64_t count)
 {
     const struct ups_deconv *d = q->run->d;
     const struct ups_kernels *k = q->run->kernels;
+    const struct ups_view *x = &q->run->plan->x;
     struct ups_gemm tile = {.taps = taps,
                             .depth = d->in,
                             .a = q->a,
                             .a_stride = d->in,
                             .b = q->b,
                             .b_stride = q->window.channel,
+                            .next_stride = ups_is_first(q->run->plan) ? x->c_stride : 16 * x->stride[2] / d->in,
                             .c_stride = q->pitch,
                             .activation = &d->activation};
+    int64_t part = 0, parts = ups_ceil_div(q->p->columns, ups_tile_height(k, k->nr)) * ups_ceil_div(count, k->nr);
     for (int64_t row = 0; row < q->p->columns; row += tile.rows) {
         tile.rows = ups_tile_rows(q->p->columns - row, ups_tile_height(k, k->nr));
         for (int64_t j = 0; j < count; j += tile.columns) {
             tile.columns = ups_min(k->nr, count - j);
             tile.c = q->sums + row * q->pitch + j;
             for (int64_t t = 0; t < taps; t++) q->b[t] = q->window.pixels + q->offset[t] + j;
+            tile.next = next_lines(q, taps, part++, parts);
             k->gemm.run(&tile);
         }
         for (int64_t t = 0; t < taps; t++) q->a[t] += tile.rows * d->in;
@@ -279,31 +342,37 @@ static void multiply(struct product *q, int64_t taps, int64_t count)
 
 /* ---- output ---- */
 
-/* The sums of one row and line of cells to the outputs they are. */
-static void store_row(const struct product *q, const float *sums, int64_t t0, float *row)
+/* The line of cells at `sums`, whose rows are one phase of D and H, to the output lines (od, oh). */
+static void store_line(const struct product *q, const float *sums, int64_t od, int64_t oh)
 {
-    const struct ups_deconv_axis *w = &q->run->d->axis[2];
-    int64_t step = q->run->plan->y.stride[2], first, last;
-    cells(w, t0, 1, q->box.lo[2], q->box.hi[2], &first, &last);
-    float *to = row + (first * w->s + shift(w, t0)) * step;
-    sums += first - q->lo[2];
-    step *= w->s;
-    for (int64_t c = first; c < last; c++, to += step) *to = *sums++;
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_deconv_axis *w = &d->axis[2];
+    const struct ups_view *y = &q->run->plan->y;
+    float *line = q->run->dst + ups_row_offset(y, q->box.n, q->g * d->out, od, oh);
+    int64_t step = w->s * y->stride[2];
+    for (int64_t t0 = q->p->t0[2]; t0 < q->p->t0[2] + q->p->phases[2]; t0++) {
+        int64_t first, last;
+        cells(w, t0, 1, q->box.lo[2], q->box.hi[2], &first, &last);
+        for (int64_t co = 0; co < d->out; co++, sums += q->pitch) {
+            const float *from = sums + first - q->lo[2];
+            float *to = line + co * y->c_stride + (first * w->s + shift(w, t0)) * y->stride[2];
+            for (int64_t c = 0; c < last - first; c++) to[c * step] = from[c];
+        }
+    }
 }
 
 static void store(const struct product *q, int64_t cd)
 {
-    const struct ups_deconv *d = q->run->d;
-    const struct ups_view *y = &q->run->plan->y;
-    for (int64_t ch = q->lo[1]; ch < q->hi[1]; ch++)
-        for (int64_t row = 0; row < q->p->columns; row++) {
-            int64_t t0[3], channel;
-            column_of(q->p, d->out, row, t0, &channel);
-            int64_t od = cd * d->axis[0].s + shift(&d->axis[0], t0[0]),
-                    oh = ch * d->axis[1].s + shift(&d->axis[1], t0[1]);
-            if (od < q->box.lo[0] || od >= q->box.hi[0] || oh < q->box.lo[1] || oh >= q->box.hi[1]) continue;
-            store_row(q, q->sums + row * q->pitch + (ch - q->lo[1]) * q->window.pitch, t0[2],
-                      q->run->dst + ups_row_offset(y, q->box.n, q->g * d->out + channel, od, oh));
+    const struct ups_deconv_axis *d = &q->run->d->axis[0], *h = &q->run->d->axis[1];
+    const struct ups_phase_group *p = q->p;
+    int64_t rows = p->phases[2] * q->run->d->out * q->pitch;
+    const float *sums = q->sums;
+    for (int64_t td = p->t0[0]; td < p->t0[0] + p->phases[0]; td++)
+        for (int64_t th = p->t0[1]; th < p->t0[1] + p->phases[1]; th++, sums += rows) {
+            int64_t od = cd * d->s + shift(d, td), oh = q->lo[1] * h->s + shift(h, th);
+            if (od < q->box.lo[0] || od >= q->box.hi[0]) continue;
+            for (int64_t i = 0; i < q->hi[1] - q->lo[1]; i++, oh += h->s)
+                if (oh >= q->box.lo[1] && oh < q->box.hi[1]) store_line(q, sums + i * q->window.pitch, od, oh);
         }
 }
 
@@ -340,6 +409,7 @@ static void run_planar(const struct ups_deconv_run *run, const struct ups_box *b
     q.offset = ups_take(&at, taps * sizeof *q.offset);
     q.a = ups_take(&at, taps * sizeof *q.a);
     q.b = ups_take(&at, taps * sizeof *q.b);
+    q.next = ups_take(&at, taps * sizeof *q.next);
     q.pitch = d->strip * pixels;
     q.sums = ups_take(&at, (size_t)(most_rows(d) * q.pitch) * sizeof *q.sums);
     q.window.memory = (float *)at;

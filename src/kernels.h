@@ -74,11 +74,14 @@ struct ups_activation {
  * padding are left out; taps may be 0. Rows of b are read in whole vectors: `columns` rounded up to the tier's lanes.
  * Exactly `columns` columns of c and of bias are touched. With v vectors of columns rows is at most mr[v - 1].
  * activation: none, relu, leaky_relu or clip. With `add` and no bias the sum is added to what c holds: a chain broken in two.
- * Beside row k of b[t] the row `ahead` floats behind it is prefetched; it need not exist. */
+ * Beside row k of b[t] the row `ahead` floats behind it is prefetched, or with `next` what lies at next[t] + k*next_stride;
+ * neither need exist. */
 struct ups_gemm {
     int64_t rows, columns, taps, depth;
     const float *const *a, *const *b;
     int64_t a_stride, b_stride, ahead;
+    const float *const *next;
+    int64_t next_stride;
     bool add;
     float *c;
     int64_t c_stride;

@@ -18,7 +18,9 @@ STEP void gemm_tile(const int64_t rows, const int64_t vectors, const struct ups_
 {
     vf acc[GEMM_NARROW_ROWS][GEMM_VECTORS];
     const int64_t depth = g->depth, a_stride = g->a_stride, b_stride = g->b_stride;
-    const uintptr_t ahead = (uintptr_t)g->ahead * sizeof(float); /* no pointer arithmetic: it may lead nowhere */
+    /* No pointer arithmetic: they may lead nowhere. */
+    const uintptr_t ahead = (uintptr_t)g->ahead * sizeof(float);
+    const uintptr_t next_stride = (uintptr_t)(g->next ? g->next_stride : b_stride) * sizeof(float);
 
     /* clang-format off */
     UNROLL for (int64_t i = 0; i < rows; i++)
@@ -26,17 +28,19 @@ STEP void gemm_tile(const int64_t rows, const int64_t vectors, const struct ups_
 
     for (int64_t t = 0; t < g->taps; t++) {
         const float *bt = g->b[t], *p[(GEMM_NARROW_ROWS + 2) / 3];
+        uintptr_t next = g->next ? (uintptr_t)g->next[t] : (uintptr_t)bt + ahead;
         UNROLL for (int64_t q = 0; q < (rows + 2) / 3; q++) p[q] = g->a[t] + 3 * q * a_stride;
 
         _Pragma("GCC unroll 1") for (int64_t k = 0; k < depth; k++) {
             vf bk[GEMM_VECTORS];
             UNROLL for (int64_t j = 0; j < vectors; j++) bk[j] = vf_load(bt + j * VF_LANES, VF_LANES);
-            __builtin_prefetch((const float *)((uintptr_t)bt + ahead), 0, 2);
+            __builtin_prefetch((const float *)next, 0, 2);
             UNROLL for (int64_t i = 0; i < rows; i++) {
                 const vf aik = vf_broadcast(&p[i / 3][i % 3 * a_stride + k]);
                 UNROLL for (int64_t j = 0; j < vectors; j++) acc[i][j] = vf_fma(aik, bk[j], acc[i][j]);
             }
             bt += b_stride;
+            next += next_stride;
         }
     }
 
