@@ -393,7 +393,8 @@ struct tide {
     int64_t cleared, step; /* lines; the least that is cleared at once */
 };
 
-enum { RISE = 16 << 10 }; /* bytes */
+/* Bytes: that are cleared at once; of planes, channels first, that are cleared as a whole. */
+enum { RISE = 16 << 10, SMALL = 128 << 10 };
 
 static struct tide tide_of(const ups_plan *plan, int64_t n, int64_t c0, int64_t c1)
 {
@@ -434,9 +435,11 @@ struct line {
 /* Elements from k on, until one whose place in its plane is not below `level`; returns which. A loop with its variables in
  * registers: where they were reloaded from the stack after each store it took three times as long. */
 static inline __attribute__((always_inline)) int64_t scatter_line(const struct line *line, int64_t k, uint64_t level,
-                                                                  const struct ups_view *y, int32_t type, bool run)
+                                                                  const struct ups_view *y, int32_t type, bool run,
+                                                                  bool plane)
 {
-    const struct line l = *line;
+    struct line l = *line;
+    if (plane) l.y_step = 0, l.base_step = 0, l.y_run = 1;
     for (; k < l.count; k++) {
         uint64_t own = (uint64_t)ups_index_load(l.indices, type, l.place + k) - (l.base + (uint64_t)k * l.base_step);
         if (own >= level) break; /* a negative one: very large */
@@ -447,18 +450,24 @@ static inline __attribute__((always_inline)) int64_t scatter_line(const struct l
 
 static __attribute__((noinline)) int64_t scatter_line_i64(const struct line *l, int64_t k, uint64_t level)
 {
-    return scatter_line(l, k, level, NULL, UPS_I64, true);
+    return scatter_line(l, k, level, NULL, UPS_I64, true, false);
 }
 
 static __attribute__((noinline)) int64_t scatter_line_i32(const struct line *l, int64_t k, uint64_t level)
 {
-    return scatter_line(l, k, level, NULL, UPS_I32, true);
+    return scatter_line(l, k, level, NULL, UPS_I32, true, false);
+}
+
+/* Channels first, dense. */
+static __attribute__((noinline)) int64_t scatter_plane_i64(const struct line *l, int64_t k, uint64_t level)
+{
+    return scatter_line(l, k, level, NULL, UPS_I64, true, true);
 }
 
 static __attribute__((noinline)) int64_t scatter_line_any(const struct line *l, int64_t k, uint64_t level,
                                                           const ups_plan *plan)
 {
-    return scatter_line(l, k, level, &plan->y, plan->indices.dtype, false);
+    return scatter_line(l, k, level, &plan->y, plan->indices.dtype, false, false);
 }
 
 /* The usual case of scatter below: planes are numbered row by row and the last of several stays, which needs neither
@@ -468,7 +477,7 @@ static void scatter_plain(const struct part *p, int64_t n, int64_t c0, int64_t c
     const ups_plan *plan = p->plan;
     const struct unpool *u = plan->state;
     const struct ups_view *x = &plan->x, *y = &plan->y;
-    const bool first = ups_is_first(plan);
+    const bool first = ups_is_first(plan), plane = first && u->y_run == 1;
     const int32_t type = plan->indices.dtype;
     const int64_t elements = ups_volume(x->size), position = (n * x->c + c0) * elements;
     const uint64_t limit = (uint64_t)u->elements;
@@ -482,6 +491,11 @@ static void scatter_plain(const struct part *p, int64_t n, int64_t c0, int64_t c
                         .y_run = u->y_run,
                         .base = (uint64_t)(n * u->steps.n + c0 * u->steps.c),
                         .base_step = first ? 0 : (uint64_t)u->steps.c};
+    if (first && u->x_run && limit * sizeof(float) <= SMALL) {
+        line.count = elements; /* all lines are one */
+        line.x_step = u->x_run;
+        rise(p, &tide, size);
+    }
     for (int64_t i = 0; i < elements; i += first ? line.count : 1) {
         const int64_t w = i % x->size[2], row = i / x->size[2], d = row / x->size[1], h = row % x->size[1];
         rise_above(p, &tide, tide.axis ? h : d);
@@ -489,10 +503,11 @@ static void scatter_plain(const struct part *p, int64_t n, int64_t c0, int64_t c
         line.place = index_place(plan, n, c0, i);
         line.from = p->b->src + ups_row_offset(x, n, c0, d, h) + w * x->stride[2];
         for (int64_t k = 0;; k++) {
-            k = !u->y_run         ? scatter_line_any(&line, k, level, plan)
-                : type == UPS_I64 ? scatter_line_i64(&line, k, level)
-                : type == UPS_I32 ? scatter_line_i32(&line, k, level)
-                                  : scatter_line_any(&line, k, level, plan);
+            k = !u->y_run                  ? scatter_line_any(&line, k, level, plan)
+                : plane && type == UPS_I64 ? scatter_plane_i64(&line, k, level)
+                : type == UPS_I64          ? scatter_line_i64(&line, k, level)
+                : type == UPS_I32          ? scatter_line_i32(&line, k, level)
+                                           : scatter_line_any(&line, k, level, plan);
             if (k == line.count) break;
             uint64_t own = (uint64_t)ups_index_load(line.indices, type, line.place + k) -
                            (line.base + (uint64_t)k * line.base_step);
