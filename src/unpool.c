@@ -499,7 +499,7 @@ static void scatter_plain(const struct part *p, int64_t n, int64_t c0, int64_t c
     for (int64_t i = 0; i < elements; i += first ? line.count : 1) {
         const int64_t w = i % x->size[2], row = i / x->size[2], d = row / x->size[1], h = row % x->size[1];
         rise_above(p, &tide, tide.axis ? h : d);
-        uint64_t level = limit / (uint64_t)size * (uint64_t)tide.cleared;
+        uint64_t level = limit / (uint64_t)ups_max(size, 1) * (uint64_t)tide.cleared;
         line.place = index_place(plan, n, c0, i);
         line.from = p->b->src + ups_row_offset(x, n, c0, d, h) + w * x->stride[2];
         for (int64_t k = 0;; k++) {
