@@ -20,4 +20,8 @@ const struct ups_kernels *ups_best_tier(const char *cap);
 /* Bytes of level-1 data, level-2 and level-3 cache; a default where the system does not tell. */
 int64_t ups_cache_bytes(int level);
 
+/* Whether so many bytes, gone through from the first to the last, are not in the last cache any more when they are gone
+ * through again. */
+bool ups_beyond_caches(double bytes);
+
 #endif

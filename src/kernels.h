@@ -161,7 +161,7 @@ struct ups_pool_window {
     int64_t lines, x_stride, y_stride, index_stride;
     int64_t base, line_step, lane_step, tap_step;
     int32_t nan, scan;
-    int32_t beyond; /* max_pool: 1 where results will not stay in the caches: whole lines then go past them */
+    int32_t beyond; /* max_pool: whole lines go past the caches, which would not keep them: 1 of i32 and i64 switches, 2 of values too */
 };
 
 /* Max pooling: values only (index NULL), or with u8, i32 or i64 switches. Scan row_major: r outer, t inner; column_major:

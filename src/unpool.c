@@ -20,6 +20,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "error.h"
 #include "index.h"
 #include "plan.h"
@@ -31,8 +32,6 @@ enum { CHANNEL_BLOCK = 16 }; /* channels last: a cache line of floats */
 /* Elements of source and output together beyond which the rows (channels last: pixels) of a window are written one after the
  * other. Side by side, channels first, took 2.4 ms against 1.4 for 128x90x120 by 2, but 0.23 against 0.32 for 512x23x30 (Zen 4). */
 enum { APART = 4 << 20 };
-/* And beyond which the output is written past the caches, 24 MiB in all: 2.9 ms against 4.2, channels last, 64x180x240 by 2. */
-enum { BEYOND = 6 << 20 };
 
 enum reach { PLANE, IMAGE, TENSOR }; /* where an element's index may lead */
 
@@ -56,7 +55,7 @@ struct unpool {
     int64_t slabs;                          /* per plane or image */
     int64_t channel_step, position_step[3]; /* of the names of outputs; those of taps are steps.axis */
     int64_t span;                           /* from the first name of a plane or image to the last */
-    bool apart, beyond;                     /* rows are written one after the other, past the caches */
+    bool apart, beyond; /* rows are written one after the other; past the caches: 2.9 ms against 4.2, 64x180x240 by 2 */
     int32_t quotient[16 * UPS_MOST_FACTOR], remainder[16 * UPS_MOST_FACTOR];
 };
 
@@ -160,9 +159,10 @@ static void plan_gather(ups_plan *plan, struct unpool *u)
     u->gather_name = type == UPS_U8 ? k->unpool_u8.name : type == UPS_I32 ? k->unpool_i32.name : k->unpool_i64.name;
     u->axis = plan->x.size[0] == 1 && plan->y.size[0] == 1;
     u->slabs = plan->x.size[u->axis];
-    int64_t size = plan->x.n * plan->x.c * (ups_volume(plan->x.size) + u->elements);
-    u->apart = size > APART;
-    u->beyond = size > BEYOND;
+    const double from = (double)(plan->x.n * plan->x.c * ups_volume(plan->x.size)),
+                 to = (double)(plan->x.n * plan->x.c * u->elements);
+    u->apart = from + to > APART;
+    u->beyond = ups_beyond_caches(from * (double)(sizeof(float) + ups_index_bytes(type)) + to * sizeof(float));
     for (int64_t p = 0; p < 16 * u->kernel[2] && first; p++) {
         u->quotient[p] = (int32_t)(p / u->kernel[2]);
         u->remainder[p] = (int32_t)(p % u->kernel[2]);
@@ -327,23 +327,30 @@ struct box {
     int64_t n, c0, c1, lo[3], hi[3];
 };
 
+/* `count` blocks of `length` floats, a stride apart. */
+static void clear_blocks(float *to, int64_t count, int64_t length, int64_t stride)
+{
+    if (length == stride) {
+        length *= count;
+        count = 1;
+    }
+    for (int64_t i = 0; i < count; i++) memset(to + i * stride, 0, (size_t)length * sizeof *to);
+}
+
 static void clear(const ups_plan *plan, float *dst, const struct box *b)
 {
     const struct ups_view *y = &plan->y;
-    const bool first = ups_is_first(plan), dense = b->c1 - b->c0 == y->stride[2];
-    const int64_t columns = b->hi[2] - b->lo[2];
-    for (int64_t d = b->lo[0]; d < b->hi[0] && columns > 0; d++)
-        for (int64_t h = b->lo[1]; h < b->hi[1]; h++) {
-            float *row = dst + ups_row_offset(y, b->n, b->c0, d, h) + b->lo[2] * y->stride[2];
-            for (int64_t c = 0; c < b->c1 - b->c0 && first; c++)
-                memset(row + c * y->c_stride, 0, (size_t)columns * sizeof *row);
-            if (first) continue;
-            if (dense)
-                memset(row, 0, (size_t)(columns * y->stride[2]) * sizeof *row);
-            else
-                for (int64_t w = 0; w < columns; w++)
-                    memset(row + w * y->stride[2], 0, (size_t)(b->c1 - b->c0) * sizeof *row);
-        }
+    const int64_t columns = b->hi[2] - b->lo[2], rows = b->hi[1] - b->lo[1], channels = b->c1 - b->c0;
+    if (columns <= 0 || rows <= 0) return;
+    for (int64_t d = b->lo[0]; d < b->hi[0]; d++) {
+        float *to = dst + ups_row_offset(y, b->n, b->c0, d, b->lo[1]) + b->lo[2] * y->stride[2];
+        if (ups_is_first(plan))
+            for (int64_t c = 0; c < channels; c++) clear_blocks(to + c * y->c_stride, rows, columns, y->stride[1]);
+        else if (channels == y->stride[2])
+            clear_blocks(to, rows, columns * channels, y->stride[1]);
+        else
+            for (int64_t h = 0; h < rows; h++) clear_blocks(to + h * y->stride[1], columns, channels, y->stride[2]);
+    }
 }
 
 static struct box whole_box(const ups_plan *plan, int64_t n, int64_t c0, int64_t c1)
@@ -406,111 +413,221 @@ static inline void put(const struct part *p, const float *from, int64_t position
 
 /* ---- planes by themselves ---- */
 
+/* Of the outputs of [c0, c1) those before line `cleared` along an axis, H or in volumes D, are 0 or written. Lines are cleared shortly
+ * before indices lead there, so that they are still in the nearest cache. */
+struct tide {
+    struct box box;
+    int axis;
+    int64_t cleared, step; /* lines; the least that is cleared at once */
+};
+
+/* Bytes: that are cleared at once; of planes, channels first, that are cleared as a whole. */
+enum { RISE = 16 << 10, SMALL = 128 << 10 };
+
+static struct tide tide_of(const ups_plan *plan, int64_t n, int64_t c0, int64_t c1)
+{
+    struct tide t = {whole_box(plan, n, c0, c1), plan->x.size[0] == 1 && plan->y.size[0] == 1, 0, 0};
+    const int64_t line = ups_max(1, ups_volume(plan->y.size) / ups_max(1, plan->y.size[t.axis]) * (c1 - c0));
+    t.step = ups_ceil_div(RISE / (int64_t)sizeof(float), line);
+    return t;
+}
+
+static void rise(const struct part *p, struct tide *t, int64_t line)
+{
+    const int64_t size = p->plan->y.size[t->axis];
+    if (line <= t->cleared) return;
+    t->box.lo[t->axis] = t->cleared;
+    t->box.hi[t->axis] = t->cleared = ups_min(size, ups_max(line, t->cleared + t->step));
+    clear(p->plan, p->b->dst, &t->box);
+}
+
+/* Lets it rise above the windows of source line i. */
+static void rise_above(const struct part *p, struct tide *t, int64_t i)
+{
+    const struct unpool *u = p->plan->state;
+    const int64_t end =
+        i * u->stride[t->axis] - p->plan->pad[t->axis] + ups_extent(u->kernel[t->axis], u->dilation[t->axis]);
+    rise(p, t, ups_min(end, p->plan->y.size[t->axis]));
+}
+
+/* Elements one after the other along W (channels first) or C, of planes numbered row by row. */
+struct line {
+    const void *indices;
+    int64_t count, place; /* of the first, in the index tensor */
+    const float *from;
+    float *into;
+    int64_t x_step, y_step, y_run; /* where the planes of the output are no regular run: 0 */
+    uint64_t base, base_step;      /* of the indices of the first element's plane, and what each further element adds */
+};
+
+/* Elements from k on, until one whose place in its plane is not below `level`; returns which. A loop with its variables in
+ * registers: where they were reloaded from the stack after each store it took three times as long. */
+static inline __attribute__((always_inline)) int64_t scatter_line(const struct line *line, int64_t k, uint64_t level,
+                                                                  const struct ups_view *y, int32_t type, bool run,
+                                                                  bool plane)
+{
+    struct line l = *line;
+    if (plane) l.y_step = 0, l.base_step = 0, l.y_run = 1;
+    for (; k < l.count; k++) {
+        uint64_t own = (uint64_t)ups_index_load(l.indices, type, l.place + k) - (l.base + (uint64_t)k * l.base_step);
+        if (own >= level) break; /* a negative one: very large */
+        l.into[k * l.y_step + (run ? (int64_t)own * l.y_run : plane_offset(y, (int64_t)own, 0))] = l.from[k * l.x_step];
+    }
+    return k;
+}
+
+static __attribute__((noinline)) int64_t scatter_line_i64(const struct line *l, int64_t k, uint64_t level)
+{
+    return scatter_line(l, k, level, NULL, UPS_I64, true, false);
+}
+
+static __attribute__((noinline)) int64_t scatter_line_i32(const struct line *l, int64_t k, uint64_t level)
+{
+    return scatter_line(l, k, level, NULL, UPS_I32, true, false);
+}
+
+/* Channels first, dense. */
+static __attribute__((noinline)) int64_t scatter_plane_i64(const struct line *l, int64_t k, uint64_t level)
+{
+    return scatter_line(l, k, level, NULL, UPS_I64, true, true);
+}
+
+static __attribute__((noinline)) int64_t scatter_line_any(const struct line *l, int64_t k, uint64_t level,
+                                                          const ups_plan *plan)
+{
+    return scatter_line(l, k, level, &plan->y, plan->indices.dtype, false, false);
+}
+
 /* The usual case of scatter below: planes are numbered row by row and the last of several stays, which needs neither
- * division nor bits. Type, and whether planes are regular runs (x_run and y_run are not 0), are constants where it is called. */
-static inline __attribute__((always_inline)) void scatter_plain(const struct part *p, int64_t n, int64_t c0,
-                                                                int64_t channels, int32_t type, bool runs)
+ * division nor bits. */
+static void scatter_plain(const struct part *p, int64_t n, int64_t c0, int64_t channels)
 {
     const ups_plan *plan = p->plan;
     const struct unpool *u = plan->state;
     const struct ups_view *x = &plan->x, *y = &plan->y;
-    const bool first = ups_is_first(plan);
-    const int64_t elements = ups_volume(x->size), i_step = first ? 1 : x->c, c_step = first ? elements : 1;
-    const int64_t start = index_place(plan, n, c0, 0), position = (n * x->c + c0) * elements;
-    const uint64_t limit = (uint64_t)u->elements, base = (uint64_t)(n * u->steps.n + c0 * u->steps.c);
-    const uint64_t base_step = (uint64_t)u->steps.c;
-    const int64_t x_step = x->c_stride, y_step = y->c_stride, x_run = u->x_run, y_run = u->y_run;
-    const void *indices = p->b->indices_in;
-    const float *from = p->b->src + n * x->n_stride + c0 * x->c_stride;
-    float *into = p->b->dst + n * y->n_stride + c0 * y->c_stride;
-    for (int64_t i = 0; i < elements; i++) {
-        const float *pixel = from + (runs ? i * x_run : plane_offset(x, i, x_run));
-        for (int64_t c = 0; c < channels; c++) {
-            uint64_t index = (uint64_t)ups_index_load(indices, type, start + i * i_step + c * c_step);
-            uint64_t own = index - (base + (uint64_t)c * base_step); /* of a negative one: very large */
-            if (own < limit)
-                into[c * y_step + (runs ? (int64_t)own * y_run : plane_offset(y, (int64_t)own, y_run))] =
-                    pixel[c * x_step];
-            else
-                bad_index(p->b, position + c * elements + i);
+    const bool first = ups_is_first(plan), plane = first && u->y_run == 1;
+    const int32_t type = plan->indices.dtype;
+    const int64_t elements = ups_volume(x->size), position = (n * x->c + c0) * elements;
+    const uint64_t limit = (uint64_t)u->elements;
+    struct tide tide = tide_of(plan, n, c0, c0 + channels);
+    const int64_t size = y->size[tide.axis];
+    struct line line = {.indices = p->b->indices_in,
+                        .count = first ? x->size[2] : channels,
+                        .into = p->b->dst + n * y->n_stride + c0 * y->c_stride,
+                        .x_step = first ? x->stride[2] : x->c_stride,
+                        .y_step = first ? 0 : y->c_stride,
+                        .y_run = u->y_run,
+                        .base = (uint64_t)(n * u->steps.n + c0 * u->steps.c),
+                        .base_step = first ? 0 : (uint64_t)u->steps.c};
+    if (first && u->x_run && limit * sizeof(float) <= SMALL) {
+        line.count = elements; /* all lines are one */
+        line.x_step = u->x_run;
+        rise(p, &tide, size);
+    }
+    for (int64_t i = 0; i < elements; i += first ? line.count : 1) {
+        const int64_t w = i % x->size[2], row = i / x->size[2], d = row / x->size[1], h = row % x->size[1];
+        rise_above(p, &tide, tide.axis ? h : d);
+        uint64_t level = limit / (uint64_t)ups_max(size, 1) * (uint64_t)tide.cleared;
+        line.place = index_place(plan, n, c0, i);
+        line.from = p->b->src + ups_row_offset(x, n, c0, d, h) + w * x->stride[2];
+        for (int64_t k = 0;; k++) {
+            k = !u->y_run                  ? scatter_line_any(&line, k, level, plan)
+                : plane && type == UPS_I64 ? scatter_plane_i64(&line, k, level)
+                : type == UPS_I64          ? scatter_line_i64(&line, k, level)
+                : type == UPS_I32          ? scatter_line_i32(&line, k, level)
+                                           : scatter_line_any(&line, k, level, plan);
+            if (k == line.count) break;
+            uint64_t own = (uint64_t)ups_index_load(line.indices, type, line.place + k) -
+                           (line.base + (uint64_t)k * line.base_step);
+            if (own >= limit) {
+                bad_index(p->b, position + (first ? i + k : k * elements + i));
+                continue;
+            }
+            rise(p, &tide, size);
+            level = limit;
+            k--;
         }
     }
-}
-
-static void scatter_typed(const struct part *p, int64_t n, int64_t c0, int64_t channels)
-{
-    const struct unpool *u = p->plan->state;
-    const int32_t type = p->plan->indices.dtype;
-    const bool runs = u->x_run && u->y_run;
-    if (runs && type == UPS_I64 && channels == 1)
-        scatter_plain(p, n, c0, 1, UPS_I64, true);
-    else if (runs && type == UPS_I32 && channels == 1)
-        scatter_plain(p, n, c0, 1, UPS_I32, true);
-    else if (runs && type == UPS_I64)
-        scatter_plain(p, n, c0, channels, UPS_I64, true);
-    else if (runs && type == UPS_I32)
-        scatter_plain(p, n, c0, channels, UPS_I32, true);
-    else
-        scatter_plain(p, n, c0, channels, type, false);
+    rise(p, &tide, size);
 }
 
 enum { TAPS = 256 }; /* of the windows whose places scatter_windows tabulates */
 
-/* Where the taps of a window lie from its first on. */
-static void tap_places(const ups_plan *plan, int64_t place[TAPS])
+/* Where the taps of a window lie from its first on: along each axis, and in memory. */
+struct tap_table {
+    int64_t at[3][TAPS], place[TAPS];
+};
+
+static void tabulate_taps(const ups_plan *plan, struct tap_table *t)
 {
     const struct unpool *u = plan->state;
     int64_t tap[3];
     for (int64_t i = 0; i < ups_volume(u->kernel); i++) {
         ups_index_tap(u->space.convention, u->kernel, i, tap);
-        place[i] = 0;
-        for (int a = 0; a < 3; a++) place[i] += tap[a] * u->dilation[a] * plan->y.stride[a];
+        t->place[i] = 0;
+        for (int a = 0; a < 3; a++) {
+            t->at[a][i] = tap[a] * u->dilation[a];
+            t->place[i] += t->at[a][i] * plan->y.stride[a];
+        }
     }
 }
 
-/* Whether window o lies inside the output along an axis. */
-static bool is_whole(const ups_plan *plan, int axis, int64_t o)
+/* The windows o with lo <= o < hi lie inside the output along an axis. */
+static void whole_windows(const ups_plan *plan, int axis, int64_t *lo, int64_t *hi)
 {
     const struct unpool *u = plan->state;
-    const int64_t start = o * u->stride[axis] - plan->pad[axis];
-    return start >= 0 && start + ups_extent(u->kernel[axis], u->dilation[axis]) <= plan->y.size[axis];
+    const int64_t room = plan->y.size[axis] + plan->pad[axis] - ups_extent(u->kernel[axis], u->dilation[axis]);
+    *lo = ups_max(0, ups_ceil_div(plan->pad[axis], u->stride[axis]));
+    *hi = ups_min(plan->x.size[axis], ups_floor_div(room, u->stride[axis]) + 1);
 }
 
-/* Elements whose indices, one after the other, name taps of whole windows; into: the first's first tap. */
+/* Elements one after the other, whose windows begin at start[], and `shift` further along W with each; into: the first's first tap. */
 struct taps_run {
     int64_t count, index, position; /* of the first, in the index tensor and in N, C, spatial order */
     const float *from;
     float *into;
     int64_t x_step, y_step, position_step;
+    int64_t start[3], shift;
+    bool cut; /* windows may lie partly outside of the output */
 };
 
-static inline void scatter_run(const struct part *p, const struct taps_run *r, const int64_t *place, int64_t taps,
-                               int32_t type)
+static inline __attribute__((always_inline)) void scatter_run(const struct part *p, const struct taps_run *r,
+                                                              const struct tap_table *t, int64_t taps, int32_t type,
+                                                              bool cut)
 {
-    const struct taps_run run = *r;
+    struct taps_run run = *r;
+    run.cut = run.cut && cut;
+    const int64_t *size = p->plan->y.size;
     const void *indices = p->b->indices_in;
     for (int64_t k = 0; k < run.count; k++) {
         const int64_t index = ups_index_load(indices, type, run.index + k);
-        if (index >= 0 && index < taps)
-            run.into[k * run.y_step + place[index]] = run.from[k * run.x_step];
+        bool good = index >= 0 && index < taps;
+        if (good && run.cut) {
+            const int64_t at[3] = {run.start[0] + t->at[0][index], run.start[1] + t->at[1][index],
+                                   run.start[2] + k * run.shift + t->at[2][index]};
+            good = inside(at, size);
+        }
+        if (good)
+            run.into[k * run.y_step + t->place[index]] = run.from[k * run.x_step];
         else
             bad_index(p->b, run.position + k * run.position_step);
     }
 }
 
-static void scatter_one(const struct part *p, int64_t n, int64_t c, int64_t i, const float *from)
+/* u8 codes of whole windows. */
+static __attribute__((noinline)) void scatter_run_u8(const struct part *p, const struct taps_run *run,
+                                                     const struct tap_table *t, int64_t taps)
 {
-    const ups_plan *plan = p->plan;
-    struct place to = {n, c, 0};
-    int64_t index = ups_index_load(p->b->indices_in, plan->indices.dtype, index_place(plan, n, c, i));
-    if (locate(plan, i, index, &to))
-        put(p, from, 0, &to, 0);
-    else
-        bad_index(p->b, (n * plan->x.c + c) * ups_volume(plan->x.size) + i);
+    scatter_run(p, run, t, taps, UPS_U8, false);
 }
 
-/* The same for windows of up to TAPS taps: what names a tap of a whole window needs no division. Runs go along W (channels
- * first) or C. */
+static __attribute__((noinline)) void scatter_run_any(const struct part *p, const struct taps_run *run,
+                                                      const struct tap_table *t, int64_t taps)
+{
+    scatter_run(p, run, t, taps, p->plan->indices.dtype, true);
+}
+
+/* The same for windows of up to TAPS taps, whose places are looked up. Runs go along W (channels first) or C. */
 static void scatter_windows(const struct part *p, int64_t n, int64_t c0, int64_t c1)
 {
     const ups_plan *plan = p->plan;
@@ -518,33 +635,42 @@ static void scatter_windows(const struct part *p, int64_t n, int64_t c0, int64_t
     const struct ups_view *x = &plan->x, *y = &plan->y;
     const bool first = ups_is_first(plan);
     const int64_t elements = ups_volume(x->size), taps = ups_volume(u->kernel);
-    int64_t place[TAPS];
-    tap_places(plan, place);
-    for (int64_t i = 0, n_run; i < elements; i += n_run) {
-        const int64_t w = i % x->size[2], line = i / x->size[2], h = line % x->size[1], d = line / x->size[1];
-        const int64_t o[3] = {d, h, w};
-        const float *from = p->b->src + ups_row_offset(x, n, c0, d, h) + w * x->stride[2];
+    struct tide tide = tide_of(plan, n, c0, c1);
+    struct tap_table table;
+    int64_t lo[3], hi[3];
+    tabulate_taps(plan, &table);
+    for (int a = 0; a < 3; a++) whole_windows(plan, a, &lo[a], &hi[a]);
+    struct taps_run run = {.x_step = first ? x->stride[2] : x->c_stride,
+                           .y_step = first ? u->stride[2] * y->stride[2] : y->c_stride,
+                           .position_step = first ? 1 : elements,
+                           .shift = first ? u->stride[2] : 0};
+    for (int64_t row = 0; row < x->size[0] * x->size[1]; row++) {
+        const int64_t o[2] = {row / x->size[1], row % x->size[1]};
+        const bool cut = o[0] < lo[0] || o[0] >= hi[0] || o[1] < lo[1] || o[1] >= hi[1];
+        const float *from = p->b->src + ups_row_offset(x, n, c0, o[0], o[1]);
         float *into = p->b->dst + n * y->n_stride + c0 * y->c_stride;
-        n_run = 1;
-        if (!is_whole(plan, 0, d) || !is_whole(plan, 1, h) || !is_whole(plan, 2, w)) {
-            for (int64_t c = c0; c < c1; c++) scatter_one(p, n, c, i, from + (c - c0) * x->c_stride);
-            continue;
+        for (int a = 0; a < 2; a++) {
+            run.start[a] = o[a] * u->stride[a] - plan->pad[a];
+            into += run.start[a] * y->stride[a];
         }
-        for (int a = 0; a < 3; a++) into += (o[a] * u->stride[a] - plan->pad[a]) * y->stride[a];
-        while (first && w + n_run < x->size[2] && is_whole(plan, 2, w + n_run)) n_run++;
-        const struct taps_run run = {first ? n_run : c1 - c0,
-                                     index_place(plan, n, c0, i),
-                                     (n * x->c + c0) * elements + i,
-                                     from,
-                                     into,
-                                     first ? x->stride[2] : x->c_stride,
-                                     first ? u->stride[2] * y->stride[2] : y->c_stride,
-                                     first ? 1 : elements};
-        if (plan->indices.dtype == UPS_U8)
-            scatter_run(p, &run, place, taps, UPS_U8);
-        else
-            scatter_run(p, &run, place, taps, plan->indices.dtype);
+        rise_above(p, &tide, o[tide.axis]);
+        for (int64_t w = 0, width; w < x->size[2]; w += width) {
+            const bool whole = w >= lo[2] && w < hi[2];
+            width = first && whole ? hi[2] - w : 1;
+            run.count = first ? width : c1 - c0;
+            run.index = index_place(plan, n, c0, row * x->size[2] + w);
+            run.position = (n * x->c + c0) * elements + row * x->size[2] + w;
+            run.from = from + w * x->stride[2];
+            run.start[2] = w * u->stride[2] - plan->pad[2];
+            run.into = into + run.start[2] * y->stride[2];
+            run.cut = cut || !whole;
+            if (plan->indices.dtype == UPS_U8 && !run.cut)
+                scatter_run_u8(p, &run, &table, taps);
+            else
+                scatter_run_any(p, &run, &table, taps);
+        }
     }
+    rise(p, &tide, y->size[tide.axis]);
 }
 
 /* ---- indices that name a place of their own plane by a sum or by a short table, which needs no division ---- */
@@ -669,16 +795,16 @@ static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
     const struct unpool *u = plan->state;
     const struct ups_view *x = &plan->x;
     int64_t elements = ups_volume(x->size);
-    const struct box all = whole_box(plan, n, c0, c1);
-    clear(plan, p->b->dst, &all);
     if (u->rows && !p->taken) {
-        scatter_typed(p, n, c0, c1 - c0);
+        scatter_plain(p, n, c0, c1 - c0);
         return;
     }
     if (u->window && u->whole && !p->taken && ups_volume(u->kernel) <= TAPS) {
         scatter_windows(p, n, c0, c1);
         return;
     }
+    const struct box all = whole_box(plan, n, c0, c1);
+    clear(plan, p->b->dst, &all);
     clear_taken(p, c1 - c0);
     if (u->desc.overlap == UPS_OVERLAP_SUM && is_plain(u)) {
         add_up_typed(p, n, c0, c1);

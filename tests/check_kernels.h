@@ -614,7 +614,7 @@ static struct ups_pool_window some_window(int64_t n)
         w.scan = UPS_SCAN_ROW_MAJOR;
     }
     w.x_stride = check_between(0, 5);
-    w.beyond = check_between(0, 1);
+    w.beyond = check_between(0, 2);
     w.y_stride = n + (check_between(0, 1) ? (64 - n % 64) % 64 : check_between(0, 2)); /* whole cache lines, or not */
     w.index_stride = n + (check_between(0, 1) ? (64 - n % 64) % 64 : check_between(0, 2));
     return w;

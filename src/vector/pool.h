@@ -43,13 +43,15 @@ STEP void pool_store(const struct ups_pool_window *w, struct pool_best best, vi 
     if (form == I64) vi_store_i64((int64_t *)index + to, lanes, best.at, base);
 }
 
-/* The same for a whole vector that goes past the caches; u8 codes, a quarter of a line, do not. */
-STEP void pool_stream(const struct ups_pool_window *w, struct pool_best best, vi share, int64_t l, int64_t i, float *y,
-                      void *index, const enum form form)
+/* The same for a whole vector whose switches go past the caches (u8 codes, a quarter of a line, do not), and with `values`
+ * these too. */
+STEP void pool_stream(const struct ups_pool_window *w, struct pool_best best, vi share, int64_t l, int64_t i,
+                      int values, float *y, void *index, const enum form form)
 {
     const int64_t base = w->base + l * w->line_step, first = i * w->lane_step, to = l * w->index_stride + i;
+    float *at = y + l * w->y_stride + i;
 
-    vf_stream(y + l * w->y_stride + i, best.value);
+    values ? vf_stream(at, best.value) : vf_store(at, VF_LANES, best.value);
     best.at = vi_add(best.at, vi_add(share, vi_set((int32_t)(form == I64 ? first : base + first))));
     if (form == U8) vi_store_u8((uint8_t *)index + to, VF_LANES, best.at);
     if (form == I32) vf_stream((float *)index + to, vi_as_vf(best.at));
@@ -60,7 +62,7 @@ STEP int pool_streams(const struct ups_pool_window *w, int64_t n, const float *y
                       const enum form form)
 {
     const int64_t bytes = form == I64 ? 8 : form == I32 ? 4 : 0;
-    return w->beyond && n % VF_LANES == 0 && is_aligned(y, w->y_stride, 4) &&
+    return w->beyond && n % VF_LANES == 0 && (w->beyond < 2 || is_aligned(y, w->y_stride, 4)) &&
            (!bytes || is_aligned(index, w->index_stride, bytes));
 }
 
@@ -286,7 +288,7 @@ STEP void pool_fast(const struct ups_pool_window *window, int64_t n, float *y, v
                 UNROLL for (int64_t r = 0; r < taps; r++) pool_prefetch_taps(p[r], w.dilation, taps);
             if (stride > 1) pool_prefetch(rows[0] + l * w.x_stride, i, stride);
             if (pool_fast_step(p, code, w.dilation, stride, taps, w.nan == UPS_NAN_SKIP, &best))
-                stream ? pool_stream(&w, best, share, l, i, y, index, form)
+                stream ? pool_stream(&w, best, share, l, i, w.beyond > 1, y, index, form)
                        : pool_store(&w, best, share, l, i, VF_LANES, y, index, form);
             else
                 pool_any(window, l, 1, i, VF_LANES, y, index, form);
