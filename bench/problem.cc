@@ -468,11 +468,9 @@ Told describe(const Layer &layer, int32_t layout, const Choice &choice)
     ups_op *op;
     bool fast;
     const bool conv = desc.head.op == UPS_CONV_TRANSPOSE;
-    std::vector<float> zeros; // an op packs for an algorithm only when it has weights
-    if (conv) {
-        zeros.resize(static_cast<size_t>(weight_count(desc.conv_transpose)));
-    }
-    int32_t status = create_op(desc, conv ? zeros.data() : nullptr, nullptr, choice, 0, &op, &fast);
+    std::vector<float> ones; // an op packs for an algorithm only when it has weights, and sees which are zeros
+    if (conv) ones.assign(static_cast<size_t>(weight_count(desc.conv_transpose)), 1);
+    int32_t status = create_op(desc, conv ? ones.data() : nullptr, nullptr, choice, 0, &op, &fast);
     check(status, layer.name);
     ups_plan *plan;
     status = ups_plan_create(op, &src, nullptr, nullptr, &plan);

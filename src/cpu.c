@@ -123,21 +123,8 @@ const struct ups_kernels *ups_best_tier(const char *cap)
     return tiers[best].kernels;
 }
 
-int64_t ups_cache_bytes(int level)
-{
-    /* Emulators and some containers report 0; then the smallest cache of a current core. */
-    long bytes = 0;
-#if defined(_SC_LEVEL1_DCACHE_SIZE)
-    bytes = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE);
-#endif
-    /* A core's share: glibc counts the level 3 caches of all sockets, or of the host of a virtual machine, as one. */
-    if (bytes > 32 << 20) return 32 << 20;
-    if (bytes > 0) return bytes;
-    return level == 1 ? 32 * 1024 : level == 2 ? 512 * 1024 : 8 * 1024 * 1024;
-}
-
-/* As a core sees it. The C library's answer for level 3 may be the whole processor's, ten times as much, on a Zen 4 whose cores
- * share their caches by eight. */
+/* Level 3 as a core sees it, 0 if nothing tells. The C library's answer may be the whole processor's or its host's: 320 MiB on a
+ * guest of a Zen 4 whose cores share 32 MiB by eight. */
 static int64_t ask_last_cache(void)
 {
 #if defined(__x86_64__)
@@ -147,20 +134,19 @@ static int64_t ask_last_cache(void)
         if ((a >> 5 & 7) == 3)
             return (int64_t)((b >> 22) + 1) * ((b >> 12 & 1023) + 1) * ((b & 4095) + 1) * ((int64_t)c + 1);
 #endif
-    return ups_cache_bytes(3);
+    return 0;
 }
 
-/* Asking takes microseconds, more in virtual machines: once for all plans. */
-static int64_t last_cache_bytes(void)
+int64_t ups_cache_bytes(int level)
 {
-    static _Atomic int64_t known;
-    int64_t bytes = atomic_load_explicit(&known, memory_order_relaxed);
-    if (!bytes) atomic_store_explicit(&known, bytes = ask_last_cache(), memory_order_relaxed);
-    return bytes;
-}
-
-/* Of the last cache some is always others'. */
-bool ups_beyond_caches(double bytes)
-{
-    return bytes > 0.85 * (double)last_cache_bytes();
+    /* Emulators and some containers report 0; then the smallest cache of a current core. */
+    int64_t bytes = level == 3 ? ask_last_cache() : 0;
+#if defined(_SC_LEVEL1_DCACHE_SIZE)
+    if (bytes <= 0)
+        bytes = sysconf(level == 1   ? _SC_LEVEL1_DCACHE_SIZE
+                        : level == 2 ? _SC_LEVEL2_CACHE_SIZE
+                                     : _SC_LEVEL3_CACHE_SIZE);
+#endif
+    if (bytes > 0) return bytes;
+    return level == 1 ? 32 * 1024 : level == 2 ? 512 * 1024 : 8 * 1024 * 1024;
 }

@@ -17,11 +17,8 @@ const char *ups_tier_refusal(int i);
  * NULL after setting the thread's error: an unknown word. */
 const struct ups_kernels *ups_best_tier(const char *cap);
 
-/* Bytes of level-1 data, level-2 and level-3 cache; a default where the system does not tell. */
+/* Bytes of level-1 data, level-2 and level-3 cache; a default where the system does not tell. Takes microseconds, more on a
+ * virtual machine: an op asks, its plans do not. */
 int64_t ups_cache_bytes(int level);
-
-/* Whether so many bytes, gone through from the first to the last, are not in the last cache any more when they are gone
- * through again. */
-bool ups_beyond_caches(double bytes);
 
 #endif

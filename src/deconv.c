@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cpu.h"
 #include "error.h"
 
 /* In the order in which ties are decided. The first is the reference: eligible under every policy and on every tier. */
@@ -102,8 +101,8 @@ static int cheapest(const struct ups_deconv *d, int32_t policy)
 
 double ups_deconv_fetch(const struct ups_deconv *d)
 {
-    int64_t bytes = (int64_t)(d->packed_floats * sizeof(float));
-    return bytes <= ups_cache_bytes(2) / 2 ? 1 : bytes <= ups_cache_bytes(3) / 2 ? 6 : 16;
+    int64_t floats = (int64_t)d->packed_floats;
+    return floats <= d->cache[1] / 2 ? 1 : floats <= d->cache[2] / 2 ? 6 : 16;
 }
 
 static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char *name)
@@ -243,7 +242,6 @@ static int32_t plan_deconv(ups_plan *plan)
     struct ups_deconv *d = &v->deconv;
     for (int a = 0; a < 3; a++) d->axis[a].pad = plan->pad[a];
     const struct ups_deconv_axis *w = &d->axis[2];
-    for (int i = 0; i < 2; i++) d->cache[i] = ups_cache_bytes(i + 1) / (int64_t)sizeof(float);
     int64_t width = plan->y.size[2], l2 = d->cache[1];
     for (int a = 0; a < 2; a++) v->bands[a] = ups_ceil_div(plan->y.size[a] + short_by(d, a), band_size(d, a));
     v->blocks = ups_deconv_has_gaps(d) ? 1 : d->blocks;
@@ -351,6 +349,7 @@ static int32_t make_deconv(struct ups_op *op, const float *weights, const float 
     if (!d) return UPS_NO_MEMORY;
     int32_t status = ups_deconv_geometry(d, &op->desc.conv_transpose);
     if (status) return status;
+    for (int i = 0; i < 3; i++) d->cache[i] = op->cache[i] / (int64_t)sizeof(float);
     if (automatic && !at_run && op->policy != UPS_POLICY_REPRODUCIBLE && is_diagonal(d, weights)) split_channels(d);
     status = choose(d, op, options->algorithm);
     if (!status) status = d->algorithm->layout(op, d);

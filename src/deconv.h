@@ -59,7 +59,7 @@ struct ups_deconv {
     int64_t kept;     /* floats of outputs that are kept apart, for each output along W of a line of cells */
     int64_t merged;   /* the first axis whose phases are merged, 3 for none */
     int64_t strip;    /* a plan's: lines of cells that are computed together */
-    int64_t cache[2]; /* a plan's: floats that levels 1 and 2 hold */
+    int64_t cache[3]; /* floats that levels 1 to 3 hold */
     int64_t
         band[3]; /* algorithm winograd: cells of a unit, whole tiles of every phase, counted from output 0; else 0 */
     struct {

@@ -17,7 +17,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "cpu.h"
 #include "deconv.h"
 
 enum { ENOUGH_UNITS = 64, PIECE = 56, MOST_LINES = 128 };
@@ -133,7 +132,7 @@ static int32_t plan_grad_input(ups_plan *plan)
     const struct ups_deconv_axis *w = &d->axis[2];
     const struct ups_view *y = &plan->y;
     int64_t lines = y->n * y->size[0] * y->size[1], width = y->size[2];
-    int64_t l2 = ups_cache_bytes(2) / (int64_t)sizeof(float) / 2;
+    int64_t l2 = plan->op->cache[1] / (int64_t)sizeof(float) / 2;
     /* the rows of g that a line reads stay in L2 */
     int64_t pixels = l2 / (d->axis[0].k * d->axis[1].k) / d->in - ups_extent(w->k, w->d);
     int64_t most = ups_min(width, ups_max(PIECE, pixels / w->s));

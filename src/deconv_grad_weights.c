@@ -14,7 +14,6 @@
  */
 #include <string.h>
 
-#include "cpu.h"
 #include "deconv.h"
 
 enum {

@@ -24,7 +24,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cpu.h"
 #include "deconv_phases.h"
 #include "error.h"
 
@@ -152,7 +151,7 @@ static int64_t most_points(const struct ups_deconv *d)
 /* Tiles of a block: V takes half of level 2, but enough rows for the tile of the product. */
 static int64_t block_tiles(const struct ups_deconv *d)
 {
-    int64_t fit = ups_cache_bytes(2) / 2 / (int64_t)sizeof(float) / (most_points(d) * d->in);
+    int64_t fit = d->cache[1] / 2 / (most_points(d) * d->in);
     return ups_min(MOST_TILES, ups_max(LEAST_TILES * 2, fit / LEAST_TILES * LEAST_TILES));
 }
 

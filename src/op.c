@@ -155,6 +155,7 @@ static int32_t create(const void *desc, const float *weights, const float *bias,
     o->desc = own;
     o->policy = options->policy;
     o->flags = options->flags;
+    for (int i = 0; i < 3; i++) o->cache[i] = ups_cache_bytes(i + 1);
     status = o->family->make ? o->family->make(o, weights, bias, options) : UPS_OK;
     if (status)
         ups_op_release(o);

@@ -57,6 +57,7 @@ struct ups_op {
     union ups_desc desc;
     int32_t policy;
     uint32_t flags;
+    int64_t cache[3]; /* bytes of levels 1 to 3 */
     struct ups_deconv *deconv; /* conv_transpose and its gradients: geometry, algorithm, packed weights */
 };
 

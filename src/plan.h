@@ -57,6 +57,13 @@ static inline struct ups_row ups_row_of(const struct ups_view *v, bool each_chan
     return (struct ups_row){plane / channels, plane % channels, u / v->size[1] % v->size[0], u % v->size[1]};
 }
 
+/* Whether so many bytes, gone through from the first to the last, are not in the last cache any more when they are gone through
+ * again. Some of it is always others'. */
+static inline bool ups_beyond_caches(const struct ups_plan *plan, double bytes)
+{
+    return bytes > 0.85 * (double)plan->op->cache[2];
+}
+
 static inline bool ups_is_first(const struct ups_plan *plan)
 {
     return plan->op->desc.head.layout == UPS_CHANNELS_FIRST;

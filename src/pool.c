@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include "cpu.h"
 #include "index.h"
 #include "plan.h"
 #include "shape.h"
@@ -122,8 +121,8 @@ static void plan_beyond(const ups_plan *plan, struct pool *p)
     const double images = (double)(plan->x.n * plan->x.c), to = (double)ups_volume(plan->y.size);
     const double values = images * ((double)ups_volume(plan->x.size) + to) * sizeof(float);
     const double each = p->average ? 0 : (double)ups_index_bytes(plan->indices.dtype);
-    const bool beyond = ups_beyond_caches(values + images * to * each);
-    p->beyond = !beyond ? 0 : each > 1 && !ups_beyond_caches(values) ? 1 : 2;
+    const bool beyond = ups_beyond_caches(plan, values + images * to * each);
+    p->beyond = !beyond ? 0 : each > 1 && !ups_beyond_caches(plan, values) ? 1 : 2;
 }
 
 static int32_t plan_pool(ups_plan *plan)

@@ -20,7 +20,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include "cpu.h"
 #include "error.h"
 #include "index.h"
 #include "plan.h"
@@ -162,7 +161,7 @@ static void plan_gather(ups_plan *plan, struct unpool *u)
     const double from = (double)(plan->x.n * plan->x.c * ups_volume(plan->x.size)),
                  to = (double)(plan->x.n * plan->x.c * u->elements);
     u->apart = from + to > APART;
-    u->beyond = ups_beyond_caches(from * (double)(sizeof(float) + ups_index_bytes(type)) + to * sizeof(float));
+    u->beyond = ups_beyond_caches(plan, from * (double)(sizeof(float) + ups_index_bytes(type)) + to * sizeof(float));
     for (int64_t p = 0; p < 16 * u->kernel[2] && first; p++) {
         u->quotient[p] = (int32_t)(p / u->kernel[2]);
         u->remainder[p] = (int32_t)(p % u->kernel[2]);
@@ -682,12 +681,12 @@ static bool is_plain(const struct unpool *u)
 
 /* Where the indices of a row of elements, of one or of all channels of (d, h), lead in their own plane: base, of channel 0, is
  * taken off; or element w's first tap is at start + w*step, for first <= w < last, and tap i of it taps[i] behind. */
-struct line {
+struct places {
     int64_t base, c_step, start, step, first, last, count;
     int64_t taps[TAPS];
 };
 
-static void begin_taps(const struct unpool *u, struct line *line)
+static void begin_taps(const struct unpool *u, struct places *line)
 {
     int64_t tap[3];
     line->c_step = u->window ? 0 : u->steps.c;
@@ -699,7 +698,7 @@ static void begin_taps(const struct unpool *u, struct line *line)
     }
 }
 
-static void begin_line(const ups_plan *plan, int64_t n, int64_t d, int64_t h, struct line *line)
+static void begin_line(const ups_plan *plan, int64_t n, int64_t d, int64_t h, struct places *line)
 {
     const struct unpool *u = plan->state;
     const int64_t o[2] = {d, h}, room = u->out[2] + plan->pad[2] - ups_extent(u->kernel[2], u->dilation[2]);
@@ -718,7 +717,7 @@ static void begin_line(const ups_plan *plan, int64_t n, int64_t d, int64_t h, st
 }
 
 /* The position that an index of channel c names in its own plane; -1: none, or it takes a division to tell. */
-static inline int64_t named(const struct line *line, int64_t limit, int64_t w, int64_t c, int64_t index, bool window)
+static inline int64_t named(const struct places *line, int64_t limit, int64_t w, int64_t c, int64_t index, bool window)
 {
     const uint64_t own =
         (uint64_t)index - (uint64_t)(line->base + c * line->c_step); /* of a negative one: very large */
@@ -751,7 +750,7 @@ static inline __attribute__((always_inline)) void add_up(const struct part *p, i
     const void *indices = p->b->indices_in;
     float *dst = p->b->dst + n * y.n_stride;
     uint64_t *taken = p->taken;
-    struct line line;
+    struct places line;
     begin_taps(u, &line);
     for (int64_t r = 0; r < x.size[0] * x.size[1]; r++) {
         const int64_t d = r / x.size[1], h = r % x.size[1], i = r * x.size[2], place = index_place(plan, n, c0, i);
@@ -1066,7 +1065,7 @@ static int32_t plan_grad(ups_plan *plan)
 
 /* plain: the indices have lines. */
 static inline __attribute__((always_inline)) void fetch(const ups_plan *plan, ups_buffers *b, int64_t unit,
-                                                        struct line *line, int32_t type, bool plain, bool window)
+                                                        struct places *line, int32_t type, bool plain, bool window)
 {
     const struct unpool *u = plan->state;
     const struct ups_view x = plan->x, y = plan->y;
@@ -1097,7 +1096,7 @@ static void run_grad(const ups_plan *plan, ups_buffers *b, void *workspace, int6
     const struct unpool *u = plan->state;
     const int32_t type = plan->indices.dtype;
     const bool plain = is_plain(u);
-    struct line line;
+    struct places line;
     (void)workspace;
     if (plain) begin_taps(u, &line);
     for (int64_t unit = first; unit < last; unit++)
