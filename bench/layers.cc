@@ -23,7 +23,9 @@ Descriptor Layer::descriptor(int32_t layout) const
     desc.head.size = static_cast<uint32_t>(ups_desc_size(code));
     desc.head.rank = rank();
     desc.head.layout = layout;
-    if (code == UPS_CONV_TRANSPOSE) desc.conv_transpose.in_channels = channels;
+    if (code == UPS_CONV_TRANSPOSE || code == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS)
+        desc.conv_transpose.in_channels = channels;
+    if (code == UPS_CONV_TRANSPOSE_GRAD_INPUT) desc.conv_transpose.out_channels = channels;
     for (const auto &[field, value] : fields) check(ups_desc_set(&desc, field.c_str(), value.c_str()), name);
     return desc;
 }

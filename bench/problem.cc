@@ -68,6 +68,13 @@ int64_t weight_count(const ups_conv_transpose_desc &c)
     return c.in_channels / c.group * c.out_channels * kernel_taps(c);
 }
 
+// Weights that the op takes, 0 for none.
+int64_t packed_weights(const Descriptor &desc)
+{
+    bool takes = desc.head.op == UPS_CONV_TRANSPOSE || desc.head.op == UPS_CONV_TRANSPOSE_GRAD_INPUT;
+    return takes ? weight_count(desc.conv_transpose) : 0;
+}
+
 // A pool of threads, made once and kept; NULL for one thread, which runs without.
 const ups_parallel *parallel_of(int threads)
 {
@@ -216,8 +223,9 @@ Call::Call(const Problem &problem, const Choice &choice, const ups_tensor *src, 
     buffers_.dst = output_->floats();
     read_bytes_ = static_cast<double>(dense_bytes(part));
     written_bytes_ = static_cast<double>(output_->bytes());
-    for (const Array *operand : {problem.weights.get(), problem.bias.get(), problem.switches.get()})
+    for (const Array *operand : {problem.weights.get(), problem.bias.get(), problem.grad.get(), problem.switches.get()})
         if (operand) read_bytes_ += static_cast<double>(operand->bytes());
+    if (problem.grad) buffers_.grad = problem.grad->floats();
     if (problem.switches) buffers_.indices_in = problem.switches->data();
     if (problem.desc.head.op == UPS_MAX_POOL) {
         ups_tensor indices;
@@ -247,10 +255,13 @@ Problem::Problem(const Layer &layer, int32_t layout)
     : layer(layer), layout(layout), desc(layer.descriptor(layout)), src_tensor(layer.tensor(layout))
 {
     src = random_array(elements(src_tensor), 1);
-    if (desc.head.op == UPS_CONV_TRANSPOSE) {
-        const ups_conv_transpose_desc &c = desc.conv_transpose;
-        weights = random_array(weight_count(c), 2);
-        bias = random_array(c.out_channels, 3);
+    if (packed_weights(desc)) weights = random_array(packed_weights(desc), 2);
+    if (desc.head.op == UPS_CONV_TRANSPOSE) bias = random_array(desc.conv_transpose.out_channels, 3);
+    if (desc.head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS) {
+        int64_t out[3], count = src_tensor.dims[0] * desc.conv_transpose.out_channels;
+        check(ups_shape(&desc, src_tensor.dims + 2, nullptr, out, nullptr), layer.name);
+        for (int i = 0; i < src_tensor.rank; i++) count *= out[i];
+        grad = random_array(count, 4);
     }
     if (desc.head.op == UPS_MAX_UNPOOL) switches = pooled_switches(layer, layout, desc);
 }
@@ -269,6 +280,12 @@ double Problem::tolerance() const
         const ups_conv_transpose_desc &c = desc.conv_transpose;
         return FLT_EPSILON * static_cast<double>(c.in_channels / c.group * kernel_taps(c) + 16);
     }
+    case UPS_CONV_TRANSPOSE_GRAD_INPUT: {
+        const ups_conv_transpose_desc &c = desc.conv_transpose;
+        return FLT_EPSILON * static_cast<double>(c.out_channels / c.group * kernel_taps(c) + 16);
+    }
+    case UPS_CONV_TRANSPOSE_GRAD_WEIGHTS:
+        return FLT_EPSILON * static_cast<double>(elements(src_tensor) / src_tensor.dims[1] + 16);
     default: return 0;
     }
 }
@@ -360,6 +377,7 @@ bool differ(float got, float wanted, double tolerance)
 // By the scalar tier; what that computed itself, by its next algorithm, or by the best tier where there is no other.
 Choice Problem::another_way(const Told &told) const
 {
+    if (told.algorithm == "direct" && told.macs > scalar_macs) return {fast_way(told).isa, "auto", 1};
     if (told.isa != "scalar") return {"scalar", desc.head.op == UPS_CONV_TRANSPOSE ? "phase" : "auto", 1};
     if (told.algorithm != "phase" && told.algorithm != "direct") return {"scalar", "phase", 1};
     for (const std::string &other : told.others) try {
@@ -397,7 +415,7 @@ std::string Problem::compare(const Call &call, const Reference &reference) const
         lo[a] = k.lo[i], hi[a] = k.hi[i], shift[a] = k.shift[i];
         gs[a] = got.strides[2 + i], ws[a] = wanted.strides[2 + i];
     }
-    for (int64_t n = 0; n < k.images; n++)
+    for (int64_t n = 0; n < (k.whole ? got.dims[0] : k.images); n++) // a gradient's is no batch
         for (int64_t c = 0; c < got.dims[1]; c++)
             for (int64_t z = lo[0]; z < hi[0]; z++)
                 for (int64_t y = lo[1]; y < hi[1]; y++) {
@@ -441,7 +459,7 @@ Planner::Planner(const Layer &layer, int32_t layout, const Choice &choice) : op_
 {
     const Descriptor desc = layer.descriptor(layout);
     std::vector<float> weights;
-    if (desc.head.op == UPS_CONV_TRANSPOSE) weights.resize(static_cast<size_t>(weight_count(desc.conv_transpose)));
+    weights.resize(static_cast<size_t>(packed_weights(desc)));
     ups_op *op;
     bool fast;
     check(create_op(desc, weights.empty() ? nullptr : weights.data(), nullptr, choice, 0, &op, &fast), layer.name);
@@ -467,10 +485,9 @@ Told describe(const Layer &layer, int32_t layout, const Choice &choice)
     ups_tensor src = layer.tensor(layout);
     ups_op *op;
     bool fast;
-    const bool conv = desc.head.op == UPS_CONV_TRANSPOSE;
-    std::vector<float> ones; // an op packs for an algorithm only when it has weights, and sees which are zeros
-    if (conv) ones.assign(static_cast<size_t>(weight_count(desc.conv_transpose)), 1);
-    int32_t status = create_op(desc, conv ? ones.data() : nullptr, nullptr, choice, 0, &op, &fast);
+    // An op packs only when it has weights, and sees which of them are ones.
+    std::vector<float> ones(static_cast<size_t>(packed_weights(desc)), 1);
+    int32_t status = create_op(desc, ones.empty() ? nullptr : ones.data(), nullptr, choice, 0, &op, &fast);
     check(status, layer.name);
     ups_plan *plan;
     status = ups_plan_create(op, &src, nullptr, nullptr, &plan);

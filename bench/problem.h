@@ -99,7 +99,7 @@ class Problem
     const int32_t layout;
     const Descriptor desc;
     const ups_tensor src_tensor;
-    std::unique_ptr<Array> src, weights, bias, switches; // what the operation does not take is NULL
+    std::unique_ptr<Array> src, weights, bias, grad, switches; // what the operation does not take is NULL
 
   private:
     // Outputs that a computation on a part of the source gives too: all channels of one image, or all (images), in [lo,

@@ -54,8 +54,8 @@ static void list_spans(const ups_plan *p, const ups_buffers *b, const void *work
     size_t index_bytes = p->indices.size ? tensor_bytes(&p->indices) : 0;
     size_t index_alignment = ups_index_bytes(p->indices.dtype);
     const ups_conv_transpose_desc *c = &desc->conv_transpose;
-    bool filled = p->src.dims[0] > 0,
-         grad = p->grad.size; /* gradients that are sums over the batch have a result without one */
+    /* a sum over the batch has a result without an image: then there is no src and no grad */
+    bool filled = p->src.dims[0] > 0, grad = p->grad.size > 0;
     size_t bias_bytes = at_run && desc->head.op == UPS_CONV_TRANSPOSE ? (size_t)c->out_channels * 4 : 0;
     size_t weight_bytes = at_run ? (size_t)(c->in_channels * (c->out_channels / c->group)) * 4 : 0;
     for (int i = 0; at_run && i < desc->head.rank; i++) weight_bytes *= (size_t)c->kernel_shape[i];

@@ -166,7 +166,7 @@ struct product {
     float *line;                 /* channels first: [w][channel] of a panel; else NULL, results go in place */
 };
 
-/* Calls for each row of the kernel with the row of g that it brings to line h. */
+/* The row of g that each row of the kernel brings to line h. */
 static void find_rows(struct product *q, int64_t h)
 {
     const struct ups_deconv_axis *a = q->run.d->axis;

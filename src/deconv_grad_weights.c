@@ -25,15 +25,17 @@ enum {
     ROW_SKEW = 16      /* floats between the rows of x: at powers of two they would share few sets of the cache */
 };
 
-/* A unit is one group, one panel of output channels, one row (td, th) of the kernel, one chunk of input channels; the last
+/* A unit is one group, one panel of output channels, some rows (td, th) of the kernel, one chunk of input channels; the last
  * fastest. */
 struct division {
     struct ups_deconv deconv;
-    int64_t panels, rows, chunk, chunks;
+    int64_t panels;
+    int64_t rows, row_blocks;    /* of the kernel in a unit; units of them */
+    int64_t chunk, chunks;       /* input channels of a unit; units of them */
     int64_t together;            /* taps along W that one packing of g serves: all or 1 */
     int64_t lines, width, reach; /* of a box; pixels of g that a line of it reaches */
     int64_t x_stride;            /* from channel to channel of the packed x */
-    size_t sums;                 /* floats of a unit's sums, [tap on W][channel of the chunk][column] */
+    size_t sums;                 /* floats of a unit's sums, [channel of the chunk][tap of its rows][column] */
     int64_t at_once;             /* units that are computed together, with x packed once */
 };
 
@@ -49,17 +51,20 @@ static int32_t make_grad_weights(struct ups_op *op, const float *weights, const 
 static void divide_weights(struct division *v, const struct ups_kernels *k)
 {
     const struct ups_deconv *d = &v->deconv;
-    int64_t column = d->axis[2].k * k->nr, height = ups_tile_height(k, ups_min(d->out, k->nr));
+    int64_t row = d->axis[2].k * k->nr, height = ups_tile_height(k, ups_min(d->out, k->nr)), rows;
+    int64_t least = LEAST_TILES * height;
+    rows = d->axis[0].k * d->axis[1].k;
     v->panels = ups_ceil_div(d->out, k->nr);
-    v->rows = d->axis[0].k * d->axis[1].k;
-    v->chunk = ups_max(height, ups_min(d->in, SUMS / column) / height * height);
-    while (d->groups * v->panels * v->rows * ups_ceil_div(d->in, v->chunk) < ENOUGH_UNITS &&
-           v->chunk > LEAST_TILES * height)
+    v->rows = ups_max(1, ups_min(rows, SUMS / (row * ups_min(least, d->in))));
+    v->row_blocks = ups_ceil_div(rows, v->rows);
+    v->chunk = ups_max(height, ups_min(d->in, SUMS / (row * v->rows)) / height * height);
+    while (d->groups * v->panels * v->row_blocks * ups_ceil_div(d->in, v->chunk) < ENOUGH_UNITS && v->chunk > least)
         v->chunk = ups_round_up(v->chunk / 2, height);
     v->chunk = ups_min(v->chunk, d->in);
     v->chunks = ups_ceil_div(d->in, v->chunk);
-    v->sums = (size_t)(column * v->chunk);
-    v->at_once = ups_max(1, ups_min(SUMS / (int64_t)v->sums, d->groups * v->panels * v->rows * v->chunks));
+    v->sums = (size_t)(row * v->rows * v->chunk);
+    int64_t units = d->groups * v->panels * v->row_blocks * v->chunks;
+    v->at_once = ups_max(1, ups_min(SUMS / (int64_t)v->sums, units));
 }
 
 /* Boxes do not depend on the tier: chains are broken at their ends. */
@@ -99,7 +104,7 @@ static int32_t plan_grad_weights(ups_plan *plan)
     for (int a = 0; a < 3; a++) v->deconv.axis[a].pad = plan->pad[a];
     divide_weights(v, k);
     divide_pixels(v, &plan->x, &plan->y);
-    plan->units = v->deconv.groups * v->panels * v->rows * v->chunks;
+    plan->units = v->deconv.groups * v->panels * v->row_blocks * v->chunks;
     plan->part_workspace = ups_taken(workspace(v, k));
     return UPS_OK;
 }
@@ -121,17 +126,17 @@ struct product {
     int64_t sources;
     const float **a, **b;
     /* the unit */
-    int64_t group, column, columns, td, th, first, channels;
+    int64_t group, column, columns, row, rows, first, channels;
 };
 
 static void take_unit(struct product *q, int64_t unit)
 {
     const struct division *v = q->v;
-    int64_t row = unit / v->chunks % v->rows, panel = unit / v->chunks / v->rows;
+    int64_t block = unit / v->chunks % v->row_blocks, panel = unit / v->chunks / v->row_blocks;
     q->first = unit % v->chunks * v->chunk;
     q->channels = ups_min(v->chunk, v->deconv.in - q->first);
-    q->td = row / v->deconv.axis[1].k;
-    q->th = row % v->deconv.axis[1].k;
+    q->row = block * v->rows;
+    q->rows = ups_min(v->rows, v->deconv.axis[0].k * v->deconv.axis[1].k - q->row);
     q->group = panel / v->panels;
     q->column = panel % v->panels * q->k->nr;
     q->columns = ups_min(q->k->nr, v->deconv.out - q->column);
@@ -144,35 +149,44 @@ static void place_of(const struct ups_view *x, int64_t line, int64_t *n, int64_t
     *n = line / x->size[1] / x->size[0];
 }
 
+/* How many lines of x from h on, at most `most`, lie behind one another in memory without a gap. */
+static int64_t run_of(const struct product *q, int64_t h, int64_t most)
+{
+    const struct ups_view *x = &q->plan->x;
+    return x->stride[1] == q->width * x->stride[2] ? ups_min(most, x->size[1] - h) : 1;
+}
+
 /* The unit's channels of x, of the box. */
 static void pack_x(struct product *q)
 {
     const struct ups_view *x = &q->plan->x;
     const struct division *v = q->v;
-    int64_t n, d, h, *tag = &q->x_group[q->first / v->chunk];
+    int64_t n, d, h, run, *tag = &q->x_group[q->first / v->chunk];
     if (*tag == q->group) return;
     *tag = q->group;
-    for (int64_t i = 0; i < q->lines; i++) {
+    for (int64_t i = 0; i < q->lines; i += run) {
         place_of(x, q->line + i, &n, &d, &h);
+        run = run_of(q, h, q->lines - i);
         const float *row =
             q->src + ups_row_offset(x, n, q->group * v->deconv.in + q->first, d, h) + q->w0 * x->stride[2];
         float *to = q->x + q->first * v->x_stride + i * q->width;
-        if (!ups_is_first(q->plan)) q->k->transpose.run(row, q->width, q->channels, x->stride[2], to, v->x_stride);
+        if (!ups_is_first(q->plan))
+            q->k->transpose.run(row, run * q->width, q->channels, x->stride[2], to, v->x_stride);
         for (int64_t c = 0; ups_is_first(q->plan) && c < q->channels; c++)
-            memcpy(to + c * v->x_stride, row + c * x->c_stride, (size_t)q->width * sizeof *to);
+            memcpy(to + c * v->x_stride, row + c * x->c_stride, (size_t)(run * q->width) * sizeof *to);
     }
 }
 
-/* The lines of g that the unit's row of the kernel brings to lines of the box. */
-static void find_sources(struct product *q)
+/* The lines of g that a row of the kernel brings to lines of the box. */
+static void find_sources(struct product *q, int64_t kernel_row)
 {
     const struct ups_deconv_axis *a = q->v->deconv.axis;
     const struct ups_view *x = &q->plan->x, *y = &q->plan->y;
-    int64_t n, d, h;
+    int64_t n, d, h, td = kernel_row / a[1].k, th = kernel_row % a[1].k;
     q->sources = 0;
     for (int64_t i = 0; i < q->lines; i++) {
         place_of(x, q->line + i, &n, &d, &h);
-        int64_t od = d * a[0].s + q->td * a[0].d - a[0].pad, oh = h * a[1].s + q->th * a[1].d - a[1].pad;
+        int64_t od = d * a[0].s + td * a[0].d - a[0].pad, oh = h * a[1].s + th * a[1].d - a[1].pad;
         if (od < 0 || od >= y->size[0] || oh < 0 || oh >= y->size[1]) continue;
         const float *row = q->grad + ups_row_offset(y, n, q->group * q->v->deconv.out + q->column, od, oh);
         q->source[q->sources++] = (struct source){row, i};
@@ -180,14 +194,16 @@ static void find_sources(struct product *q)
 }
 
 /* Those lines, as far as taps [t, end) along W reach. Lanes beyond the columns are zeros. */
-static void pack_g(struct product *q, int64_t tag, int64_t t, int64_t end)
+static void pack_g(struct product *q, int64_t kernel_row, int64_t t, int64_t end)
 {
     const struct ups_deconv_axis *w = &q->v->deconv.axis[2];
     const struct ups_view *y = &q->plan->y;
     int64_t stride = ups_round_up(q->columns, q->k->lanes);
+    int64_t panel = q->group * q->v->panels + q->column / q->k->nr;
+    int64_t tag = (panel * q->v->deconv.axis[0].k * q->v->deconv.axis[1].k + kernel_row) * w->k + t;
     if (q->g_tag == tag) return;
     q->g_tag = tag;
-    find_sources(q);
+    find_sources(q, kernel_row);
     q->g_first = ups_max(0, q->w0 * w->s + t * w->d - w->pad);
     q->g_last = ups_min(y->size[2], (q->w0 + q->width - 1) * w->s + (end - 1) * w->d - w->pad + 1);
     int64_t pixels = ups_max(0, q->g_last - q->g_first);
@@ -201,7 +217,7 @@ static void pack_g(struct product *q, int64_t tag, int64_t t, int64_t end)
     }
 }
 
-/* Adds the box's products for tap t along W to the unit's sums. */
+/* Adds the box's products for tap t along W to the unit's sums; those of the first box, none too, are the sums so far. */
 static void add_tap(struct product *q, int64_t t, float *sums)
 {
     const struct division *v = q->v;
@@ -216,51 +232,65 @@ static void add_tap(struct product *q, int64_t t, float *sums)
                             .b = q->b,
                             .a_stride = v->x_stride,
                             .b_stride = w->s * stride,
-                            .add = true,
-                            .c_stride = stride};
-    if (lo >= hi || !q->sources) return;
-    for (int64_t i = 0; i < q->sources; i++)
+                            .add = q->line || q->w0,
+                            .c_stride = q->rows * w->k * stride};
+    if (lo >= hi) tile.taps = 0;
+    if (!tile.taps && tile.add) return;
+    for (int64_t i = 0; i < tile.taps; i++)
         q->b[i] = q->g + (i * (q->g_last - q->g_first) + lo * w->s + shift - q->g_first) * stride;
     int64_t height = ups_tile_height(q->k, tile.columns);
     for (int64_t c = 0; c < q->channels; c += tile.rows) {
         tile.rows = ups_tile_rows(q->channels - c, height);
-        tile.c = sums + c * stride;
-        for (int64_t i = 0; i < q->sources; i++)
+        tile.c = sums + c * tile.c_stride;
+        for (int64_t i = 0; i < tile.taps; i++)
             q->a[i] = q->x + (q->first + c) * v->x_stride + q->source[i].line * q->width + lo - q->w0;
         q->k->gemm.run(&tile);
     }
 }
 
-/* What the box adds to a unit. */
-static void add_box(struct product *q, int64_t unit, float *sums)
+/* What the box adds to the unit. */
+static void add_box(struct product *q, float *sums)
 {
     const struct division *v = q->v;
     int64_t k = v->deconv.axis[2].k, stride = ups_round_up(q->columns, q->k->lanes);
     pack_x(q);
-    for (int64_t t = 0; t < k; t++) {
-        int64_t begin = t - t % v->together;
-        pack_g(q, unit / v->chunks * k + begin, begin, begin + v->together);
-        add_tap(q, t, sums + t * q->channels * stride);
-    }
+    for (int64_t r = 0; r < q->rows; r++)
+        for (int64_t t = 0; t < k; t++, sums += stride) {
+            int64_t begin = t - t % v->together;
+            pack_g(q, q->row + r, begin, begin + v->together);
+            add_tap(q, t, sums);
+        }
 }
 
-/* A unit's sums to their places: the layouts differ in what lies side by side, output channels, taps or input channels. */
+/* A channel's sums to where taps lie side by side. The kernel computes whole squares of lanes: it is no help for few taps. */
+static void store_taps(const struct product *q, const float *sums, int64_t taps, int64_t stride, float *to, int64_t out)
+{
+    if (2 * taps >= q->k->lanes) {
+        q->k->transpose.run(sums, taps, q->columns, stride, to, out);
+        return;
+    }
+    for (int64_t j = 0; j < q->columns; j++)
+        for (int64_t t = 0; t < taps; t++) to[j * out + t] = sums[t * stride + j];
+}
+
+/* The unit's sums to their places: the layouts differ in what lies side by side, output channels, taps or input channels. */
 static void store(const struct product *q, const float *sums)
 {
     const struct ups_deconv *d = &q->v->deconv;
-    int64_t k = d->axis[2].k, stride = ups_round_up(q->columns, q->k->lanes), tap = q->channels * stride;
-    float *to = q->dst + q->group * d->w.group + q->first * d->w.in + q->column * d->w.out + q->td * d->w.tap[0] +
-                q->th * d->w.tap[1];
+    int64_t taps = q->rows * d->axis[2].k, stride = ups_round_up(q->columns, q->k->lanes);
+    float *to = q->dst + q->group * d->w.group + q->first * d->w.in + q->column * d->w.out +
+                q->row * d->axis[2].k * d->w.tap[2];
     if (d->w.out == 1)
-        for (int64_t i = 0; i < k * q->channels; i++)
-            memcpy(to + i / q->channels * d->w.tap[2] + i % q->channels * d->w.in, sums + i * stride,
+        for (int64_t i = 0; i < taps * q->channels; i++)
+            memcpy(to + i % taps * d->w.tap[2] + i / taps * d->w.in, sums + i * stride,
                    (size_t)q->columns * sizeof *to);
     else if (d->w.tap[2] == 1)
         for (int64_t c = 0; c < q->channels; c++)
-            q->k->transpose.run(sums + c * stride, k, q->columns, tap, to + c * d->w.in, d->w.out);
+            store_taps(q, sums + c * taps * stride, taps, stride, to + c * d->w.in, d->w.out);
     else
-        for (int64_t t = 0; t < k; t++)
-            q->k->transpose.run(sums + t * tap, q->channels, q->columns, stride, to + t * d->w.tap[2], d->w.out);
+        for (int64_t t = 0; t < taps; t++)
+            q->k->transpose.run(sums + t * stride, q->channels, q->columns, taps * stride, to + t * d->w.tap[2],
+                                d->w.out);
 }
 
 /* Units [first, last), their sums side by side, over all boxes. */
@@ -269,7 +299,7 @@ static void run_units(struct product *q, int64_t first, int64_t last, float *sum
     const struct division *v = q->v;
     const struct ups_view *x = &q->plan->x;
     int64_t all = x->n * x->size[0] * x->size[1];
-    memset(sums, 0, (size_t)(last - first) * v->sums * sizeof *sums);
+    if (!all) memset(sums, 0, (size_t)(last - first) * v->sums * sizeof *sums);
     for (q->line = 0; q->line < all; q->line += v->lines)
         for (q->w0 = 0; q->w0 < x->size[2]; q->w0 += v->width) {
             q->lines = ups_min(v->lines, all - q->line);
@@ -278,7 +308,7 @@ static void run_units(struct product *q, int64_t first, int64_t last, float *sum
             q->g_tag = -1;
             for (int64_t u = first; u < last; u++) {
                 take_unit(q, u);
-                add_box(q, u, sums + (size_t)(u - first) * v->sums);
+                add_box(q, sums + (size_t)(u - first) * v->sums);
             }
         }
     for (int64_t u = first; u < last; u++) {

@@ -18,7 +18,8 @@ class Tensor(ctypes.Structure):
 class Buffers(ctypes.Structure):
     _fields_ = [("size", ctypes.c_uint32), ("reserved", ctypes.c_uint32), ("src", ctypes.c_void_p),
                 ("dst", ctypes.c_void_p), ("indices_in", ctypes.c_void_p), ("indices_out", ctypes.c_void_p),
-                ("weights", ctypes.c_void_p), ("bias", ctypes.c_void_p), ("bad_count", I64), ("bad_first", I64)]
+                ("weights", ctypes.c_void_p), ("bias", ctypes.c_void_p), ("bad_count", I64), ("bad_first", I64),
+                ("grad", ctypes.c_void_p)]
 
 
 class Refused(Exception):

@@ -25,7 +25,7 @@ class Tensor(Structure):
 class Buffers(Structure):
     _fields_ = [("size", c_uint32), ("reserved", c_uint32), ("src", c_void_p), ("dst", c_void_p),
                 ("indices_in", c_void_p), ("indices_out", c_void_p), ("weights", c_void_p), ("bias", c_void_p),
-                ("bad_count", c_int64), ("bad_first", c_int64)]
+                ("bad_count", c_int64), ("bad_first", c_int64), ("grad", c_void_p)]
 
 
 def load(path):
