@@ -444,10 +444,12 @@ static void add_tap(const ups_plan *plan, int64_t t, const float *quotient, floa
     const int64_t lanes = ups_is_first(plan) ? 1 : plan->y.c, at = t * p->dilation[2] - p->pad[2];
     const int64_t first = ups_max(0, ups_ceil_div(-at, p->stride[2]));
     const int64_t last = ups_min(plan->x.size[2], ups_ceil_div(p->size[2] - at, p->stride[2]));
-    const int64_t stride = p->stride[2] * plan->y.stride[2], n = last - first;
+    const int64_t n = last - first;
+    if (n <= 0) return;
+    const int64_t stride = n > 1 ? p->stride[2] * plan->y.stride[2] : lanes;
     const float *x = quotient + first * lanes;
     float *y = dst + (first * p->stride[2] + at) * plan->y.stride[2];
-    if (n > 0 && stride == lanes)
+    if (stride == lanes)
         p->kernels->axpy.run(n * lanes, 1, x, y); /* 1*x is x: one rounding, fused or not */
     else if (lanes > 1)
         for (int64_t o = 0; o < n; o++) p->kernels->axpy.run(lanes, 1, x + o * lanes, y + o * stride);

@@ -681,16 +681,18 @@ static bool is_plain(const struct unpool *u)
 
 /* Where the indices of a row of elements, of one or of all channels of (d, h), lead in their own plane: base, of channel 0, is
  * taken off; or element w's first tap is at start + w*step, for first <= w < last, and tap i of it taps[i] behind. */
-struct places {
+struct naming {
     int64_t base, c_step, start, step, first, last, count;
     int64_t taps[TAPS];
 };
 
-static void begin_taps(const struct unpool *u, struct places *line)
+static void begin_names(const struct unpool *u, struct naming *line)
 {
     int64_t tap[3];
     line->c_step = u->window ? 0 : u->steps.c;
     line->count = u->window ? ups_volume(u->kernel) : 0;
+    for (int a = 0; a < 3; a++)
+        if (ups_extent(u->kernel[a], u->dilation[a]) > u->out[a]) line->count = 0; /* no window is whole */
     for (int64_t i = 0; i < line->count; i++) {
         ups_index_tap(u->space.convention, u->kernel, i, tap);
         for (int a = 0; a < 3; a++) tap[a] *= u->dilation[a];
@@ -698,7 +700,7 @@ static void begin_taps(const struct unpool *u, struct places *line)
     }
 }
 
-static void begin_line(const ups_plan *plan, int64_t n, int64_t d, int64_t h, struct places *line)
+static void begin_naming(const ups_plan *plan, int64_t n, int64_t d, int64_t h, struct naming *line)
 {
     const struct unpool *u = plan->state;
     const int64_t o[2] = {d, h}, room = u->out[2] + plan->pad[2] - ups_extent(u->kernel[2], u->dilation[2]);
@@ -708,7 +710,7 @@ static void begin_line(const ups_plan *plan, int64_t n, int64_t d, int64_t h, st
     for (int a = 0; a < 2; a++) {
         const int64_t start = o[a] * u->stride[a] - plan->pad[a];
         whole = whole && start >= 0 && start + ups_extent(u->kernel[a], u->dilation[a]) <= u->out[a];
-        line->start = (line->start + start) * u->out[a + 1];
+        line->start = whole ? (line->start + start) * u->out[a + 1] : 0; /* which fits only where it lies inside */
     }
     line->start -= plan->pad[2];
     line->step = u->stride[2];
@@ -717,7 +719,7 @@ static void begin_line(const ups_plan *plan, int64_t n, int64_t d, int64_t h, st
 }
 
 /* The position that an index of channel c names in its own plane; -1: none, or it takes a division to tell. */
-static inline int64_t named(const struct places *line, int64_t limit, int64_t w, int64_t c, int64_t index, bool window)
+static inline int64_t named(const struct naming *line, int64_t limit, int64_t w, int64_t c, int64_t index, bool window)
 {
     const uint64_t own =
         (uint64_t)index - (uint64_t)(line->base + c * line->c_step); /* of a negative one: very large */
@@ -750,12 +752,12 @@ static inline __attribute__((always_inline)) void add_up(const struct part *p, i
     const void *indices = p->b->indices_in;
     float *dst = p->b->dst + n * y.n_stride;
     uint64_t *taken = p->taken;
-    struct places line;
-    begin_taps(u, &line);
+    struct naming line;
+    begin_names(u, &line);
     for (int64_t r = 0; r < x.size[0] * x.size[1]; r++) {
         const int64_t d = r / x.size[1], h = r % x.size[1], i = r * x.size[2], place = index_place(plan, n, c0, i);
         const float *from = p->b->src + ups_row_offset(&x, n, 0, d, h);
-        begin_line(plan, n, d, h, &line);
+        begin_naming(plan, n, d, h, &line);
         for (int64_t w = 0; w < x.size[2]; w++)
             for (int64_t c = c0; c < c1; c++) {
                 const int64_t at = place + (first ? w + (c - c0) * elements : w * x.c + c - c0);
@@ -1065,7 +1067,7 @@ static int32_t plan_grad(ups_plan *plan)
 
 /* plain: the indices have lines. */
 static inline __attribute__((always_inline)) void fetch(const ups_plan *plan, ups_buffers *b, int64_t unit,
-                                                        struct places *line, int32_t type, bool plain, bool window)
+                                                        struct naming *line, int32_t type, bool plain, bool window)
 {
     const struct unpool *u = plan->state;
     const struct ups_view x = plan->x, y = plan->y;
@@ -1075,7 +1077,7 @@ static inline __attribute__((always_inline)) void fetch(const ups_plan *plan, up
     const void *indices = b->indices_in;
     const float *src = b->src;
     float *dst = b->dst + ups_row_offset(&y, r.n, r.c, r.d, r.h);
-    if (plain) begin_line(plan, r.n, r.d, r.h, line);
+    if (plain) begin_naming(plan, r.n, r.d, r.h, line);
     for (int64_t w = 0; w < y.size[2]; w++)
         for (int64_t c = 0; c < lanes; c++) {
             const int64_t index = ups_index_load(indices, type, place + w * lanes + c);
@@ -1096,9 +1098,9 @@ static void run_grad(const ups_plan *plan, ups_buffers *b, void *workspace, int6
     const struct unpool *u = plan->state;
     const int32_t type = plan->indices.dtype;
     const bool plain = is_plain(u);
-    struct places line;
+    struct naming line;
     (void)workspace;
-    if (plain) begin_taps(u, &line);
+    if (plain) begin_names(u, &line);
     for (int64_t unit = first; unit < last; unit++)
         if (plain && u->window && type == UPS_U8)
             fetch(plan, b, unit, &line, UPS_U8, true, true);
