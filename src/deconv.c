@@ -508,17 +508,18 @@ const float *ups_rows_get(struct ups_rows *rows, const struct ups_deconv_run *ru
     return out;
 }
 
-void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t channel, int64_t channels,
-                    int64_t d, int64_t h, int64_t w0, int64_t width)
+void ups_store_lines(const struct ups_deconv_run *run, const float *line, const struct ups_box *box, int64_t channel,
+                     int64_t channels, int64_t d, int64_t h, int64_t lines)
 {
     const struct ups_view *y = &run->plan->y;
-    float *row = run->dst + ups_row_offset(y, n, channel, d, h) + w0 * y->stride[2];
-    if (ups_is_first(run->plan)) {
-        run->kernels->transpose.run(line, width, channels, channels, row, y->c_stride);
-        return;
+    int64_t width = box->hi[2] - box->lo[2];
+    if (ups_is_first(run->plan) && width == y->stride[1]) width *= lines, lines = 1; /* rows touch each other */
+    for (; lines; lines--, h++, line += width * channels) {
+        float *row = run->dst + ups_row_offset(y, box->n, channel, d, h) + box->lo[2] * y->stride[2];
+        if (ups_is_first(run->plan)) run->kernels->transpose.run(line, width, channels, channels, row, y->c_stride);
+        for (int64_t w = 0; !ups_is_first(run->plan) && w < width; w++)
+            memcpy(row + w * y->stride[2], line + w * channels, (size_t)channels * sizeof *row);
     }
-    for (int64_t w = 0; w < width; w++)
-        memcpy(row + w * y->stride[2], line + w * channels, (size_t)channels * sizeof *row);
 }
 
 void ups_fill_gaps(const struct ups_deconv_run *run, const struct ups_box *box, int64_t g, float *one)

@@ -56,6 +56,7 @@ struct ups_deconv {
         blocks; /* what the algorithm can compute apart of one part of the output, with weights of their own; >= 1 */
     struct ups_phase_group *phase_group; /* algorithms phase and planar */
     int64_t phase_groups, row_groups;    /* all; those that differ along W alone and stand together */
+    int64_t rows_together;               /* algorithm phase: row groups' rows that a block computes, 1 or all */
     int64_t kept;     /* floats of outputs that are kept apart, for each output along W of a line of cells */
     int64_t merged;   /* the first axis whose phases are merged, 3 for none */
     int64_t strip;    /* a plan's: lines of cells that are computed together */
@@ -178,10 +179,10 @@ void ups_rows_place(struct ups_rows *rows, const struct ups_deconv *d, int64_t f
 const float *ups_rows_get(struct ups_rows *rows, const struct ups_deconv_run *run, int64_t n, int64_t g, int64_t d,
                           int64_t h);
 
-/* Writes a line [output w][channel] of `channels` channels from the group's channel `channel` on to row (d, h), outputs
- * w0 … w0 + width - 1. */
-void ups_store_line(const struct ups_deconv_run *run, const float *line, int64_t n, int64_t channel, int64_t channels,
-                    int64_t d, int64_t h, int64_t w0, int64_t width);
+/* Writes lines [h][w][channel] of `channels` channels from `channel` on, as wide as the box, to rows h … h + lines - 1 of plane
+ * d. */
+void ups_store_lines(const struct ups_deconv_run *run, const float *line, const struct ups_box *box, int64_t channel,
+                     int64_t channels, int64_t d, int64_t h, int64_t lines);
 
 /* Takes `bytes` from *workspace, aligned. */
 void *ups_take(char **workspace, size_t bytes);

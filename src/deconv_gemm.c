@@ -179,9 +179,7 @@ static void run_strip(struct strip *q)
                             q->lines + q->source[j].line * width * d->out);
     }
     run->kernels->finish.run(q->lines, lines * width, d->out, d->out, packed, 0, 1, &d->activation);
-    for (int64_t i = 0; i < lines; i++)
-        ups_store_line(run, q->lines + i * width * d->out, box->n, q->g * d->out, d->out, box->lo[0], box->lo[1] + i,
-                       box->lo[2], width);
+    ups_store_lines(run, q->lines, box, q->g * d->out, d->out, box->lo[0], box->lo[1], lines);
 }
 
 static void run_gemm(const struct ups_deconv_run *run, const struct ups_box *box)

@@ -223,6 +223,8 @@ static void run_panel(struct product *q, int64_t column)
     tile.ahead = tile.b_stride * d->in * taps_of(d); /* the next panel */
     tile.c_stride = q->line ? tile.columns : y->stride[2];
     const float *panel = q->run.packed + (size_t)q->g * d->packed_floats + column * taps_of(d) * d->in;
+    const struct ups_box box = {
+        .n = q->n, .lo = {q->d, q->h0, q->w0}, .hi = {q->d + 1, q->h0 + q->lines, q->w0 + q->width}};
     int64_t height = ups_tile_height(k, tile.columns);
     for (int64_t i = 0; i < q->lines; i++) {
         float *line = q->line ? q->line
@@ -235,8 +237,7 @@ static void run_panel(struct product *q, int64_t column)
             list_taps(q, &tile, panel, q->h0 + i, q->w0 + c);
             k->gemm.run(&tile);
         }
-        if (q->line)
-            ups_store_line(&q->run, line, q->n, q->g * d->out + column, tile.columns, q->d, q->h0 + i, q->w0, q->width);
+        if (q->line) ups_store_lines(&q->run, line, &box, q->g * d->out + column, tile.columns, q->d, q->h0 + i, 1);
     }
 }
 

@@ -106,12 +106,16 @@ static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
                                              .columns = kd.phases * kh.phases * kw.phases * d->out};
             place_weights(d, op->kernels, row, &at);
         }
-    d->blocks = rows * (d->merged < 3 ? 1 : ups_ceil_div(d->out, op->kernels->nr));
+    /* Channels first, the rows of all phases leave together: in the output they are neighbours. */
+    bool first = op->desc.head.layout == UPS_CHANNELS_FIRST;
+    d->rows_together = first && d->axis[0].d == 1 && d->axis[1].d == 1 ? rows : 1;
+    d->blocks = rows / d->rows_together * (d->merged < 3 ? 1 : ups_ceil_div(d->out, op->kernels->nr));
     d->packed_floats = (size_t)ups_round_up((int64_t)at, 16);
-    if (op->desc.head.layout == UPS_CHANNELS_FIRST)
-        for (int64_t i = 0; i < d->phase_groups; i++)
-            d->kept = ups_max(d->kept, d->phase_group[i].phases[0] * d->phase_group[i].phases[1] *
-                                           (d->merged < 3 ? d->out : ups_min(d->out, op->kernels->nr)));
+    for (int64_t i = 0; first && i < d->phase_groups; i++) {
+        const int64_t *phases = d->phase_group[i].phases;
+        int64_t kept = d->rows_together > 1 ? d->axis[0].phases * d->axis[1].phases : phases[0] * phases[1];
+        d->kept = ups_max(d->kept, kept * (d->merged < 3 ? d->out : ups_min(d->out, op->kernels->nr)));
+    }
     return UPS_OK;
 }
 
@@ -171,10 +175,12 @@ struct product {
     bool packed_line;            /* ring holds the current line's rows */
     const float **a, **b;        /* the tile's taps */
     float *tile;
-    /* Channels first, where the block's outputs go: [line][phase of D][phase of H][w][channel]; else NULL, they go in place. */
+    /* Channels first, where the block's outputs go: [cell on D][phase of D][cell on H][phase of H][w][channel]; else NULL, they go
+     * in place. */
     float *strip;
-    int64_t channel; /* the block's first */
-    int64_t pixel;   /* from output to output along W */
+    int64_t begin[2], end[2], t0[2], phases[2]; /* of the strip: cells, the first phase, how many */
+    int64_t channel;                            /* the block's first */
+    int64_t pixel;                              /* from output to output along W */
 };
 
 static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
@@ -250,11 +256,11 @@ static float *line_at(const struct product *q, const int64_t t0[3], int64_t cd, 
     const struct ups_deconv *d = q->run->d;
     const struct ups_view *y = &q->run->plan->y;
     const struct ups_box *box = &q->box;
-    const struct ups_phase_group *p = q->p;
     int64_t od = cd * d->axis[0].s + shift(&d->axis[0], t0[0]), oh = ch * d->axis[1].s + shift(&d->axis[1], t0[1]);
     if (od < box->lo[0] || od >= box->hi[0] || oh < box->lo[1] || oh >= box->hi[1]) return NULL;
     if (!q->strip) return q->run->dst + ups_row_offset(y, box->n, q->g * d->out, od, oh) + box->lo[2] * y->stride[2];
-    int64_t line = ((ch - q->lo[1]) * p->phases[0] + t0[0] - p->t0[0]) * p->phases[1] + t0[1] - p->t0[1];
+    int64_t plane = (cd - q->begin[0]) * q->phases[0] + t0[0] - q->t0[0];
+    int64_t line = (plane * (q->end[1] - q->begin[1]) + ch - q->begin[1]) * q->phases[1] + t0[1] - q->t0[1];
     return q->strip + line * (box->hi[2] - box->lo[2]) * q->pixel - q->channel;
 }
 
@@ -346,7 +352,7 @@ static int64_t tile_height(const struct product *q, int64_t columns)
 }
 
 /* All cells of the strip with one panel of weights. */
-static void run_panel(struct product *q, int64_t column)
+static void run_panel(struct product *q, int64_t column, int64_t ahead)
 {
     const struct ups_deconv *d = q->run->d;
     const struct ups_kernels *k = q->run->kernels;
@@ -356,7 +362,7 @@ static void run_panel(struct product *q, int64_t column)
                             .b = q->b,
                             .activation = &d->activation};
     tile.b_stride = ups_round_up(tile.columns, k->lanes);
-    tile.ahead = tile.b_stride * d->in * group_taps(q->p); /* the next panel */
+    tile.ahead = ahead ? ahead : tile.b_stride * d->in * group_taps(q->p); /* the next panel */
     const float *panel = q->packed + panel_at(d, q->p, column, tile.b_stride);
     int64_t height = tile_height(q, tile.columns);
     for (int64_t cd = q->lo[0]; cd < q->hi[0]; cd++)
@@ -370,57 +376,82 @@ static void run_panel(struct product *q, int64_t column)
         }
 }
 
-/* act(bias) to all outputs of a strip that is kept apart. */
-static void fill_strip(const struct product *q)
-{
-    int64_t outputs = (q->hi[1] - q->lo[1]) * q->p->phases[0] * q->p->phases[1] * (q->box.hi[2] - q->box.lo[2]);
-    memset(q->strip, 0, (size_t)(outputs * q->pixel) * sizeof *q->strip);
-    q->run->kernels->finish.run(q->strip, outputs, q->pixel, q->pixel, q->packed + q->channel, 0, 1,
-                                &q->run->d->activation);
-}
-
-/* Channels first: the strip's lines to their planes. */
-static void leave(struct product *q)
+/* The strip that the block keeps apart, of all phases of its rows. */
+static void open_strip(struct product *q, const struct ups_phase_group *row, float *strip)
 {
     const struct ups_deconv *d = q->run->d;
-    const struct ups_phase_group *p = q->p;
-    for (int64_t cd = q->lo[0]; cd < q->hi[0]; cd++)
-        for (int64_t ch = q->lo[1]; ch < q->hi[1]; ch++)
-            for (int64_t i = 0; i < p->phases[0] * p->phases[1]; i++) {
-                int64_t t0[3] = {p->t0[0] + i / p->phases[1], p->t0[1] + i % p->phases[1], p->t0[2]};
-                const float *line = line_at(q, t0, cd, ch);
-                if (line)
-                    ups_store_line(q->run, line + q->channel, q->box.n, q->g * d->out + q->channel, q->pixel,
-                                   cd * d->axis[0].s + shift(&d->axis[0], t0[0]),
-                                   ch * d->axis[1].s + shift(&d->axis[1], t0[1]), q->box.lo[2],
-                                   q->box.hi[2] - q->box.lo[2]);
-            }
+    for (int i = 0; i < 2; i++) {
+        const struct ups_deconv_axis *a = &d->axis[i];
+        q->t0[i] = d->rows_together > 1 ? 0 : row->t0[i];
+        q->phases[i] = d->rows_together > 1 ? a->phases : row->phases[i];
+        cells(a, q->t0[i], q->phases[i], q->box.lo[i], q->box.hi[i], &q->begin[i], &q->end[i]);
+    }
+    q->strip = strip;
+    if (d->axis[2].phases == d->axis[2].s) return;
+    /* Outputs of no phase are act(bias). */
+    int64_t outputs = (q->end[0] - q->begin[0]) * q->phases[0] * (q->end[1] - q->begin[1]) * q->phases[1] *
+                      (q->box.hi[2] - q->box.lo[2]);
+    memset(strip, 0, (size_t)(outputs * q->pixel) * sizeof *strip);
+    q->run->kernels->finish.run(strip, outputs, q->pixel, q->pixel, q->packed + q->channel, 0, 1, &d->activation);
+}
+
+/* Channels first: the strip's lines to their planes. With all phases of H there, neighbouring lines are neighbours in it. */
+static void leave(struct product *q)
+{
+    const struct ups_deconv_axis *a = q->run->d->axis;
+    int64_t lines = a[1].d == 1 && q->phases[1] == a[1].s ? q->box.hi[1] - q->box.lo[1] : 1;
+    for (int64_t cd = q->begin[0]; cd < q->end[0]; cd++)
+        for (int64_t i = 0; i < q->phases[0]; i++)
+            for (int64_t ch = q->begin[1]; ch < q->end[1]; ch++)
+                for (int64_t j = 0; j < q->phases[1]; j++) {
+                    int64_t t0[3] = {q->t0[0] + i, q->t0[1] + j, 0};
+                    int64_t oh = ch * a[1].s + shift(&a[1], t0[1]);
+                    const float *line = line_at(q, t0, cd, ch);
+                    if (line && (oh - q->box.lo[1]) % lines == 0)
+                        ups_store_lines(q->run, line + q->channel, &q->box, q->g * q->run->d->out + q->channel,
+                                        q->pixel, cd * a[0].s + shift(&a[0], t0[0]), oh, lines);
+                }
+}
+
+/* All panels of one row of phases, from `column` on where phases are not merged. */
+static void run_row(struct product *q, const struct ups_phase_group *row, int64_t column, int64_t ahead)
+{
+    const struct ups_deconv *d = q->run->d;
+    const struct ups_deconv_axis *a = d->axis;
+    int64_t nr = q->run->kernels->nr;
+    q->p = row;
+    for (int i = 0; i < 2; i++)
+        cells(&a[i], row->t0[i], row->phases[i], q->box.lo[i], q->box.hi[i], &q->lo[i], &q->hi[i]);
+    if (q->lo[0] >= q->hi[0] || q->lo[1] >= q->hi[1]) return;
+    for (; q->p < row + d->row_groups; q->p++) {
+        cells(&a[2], q->p->t0[2], q->p->phases[2], q->box.lo[2], q->box.hi[2], &q->lo[2], &q->hi[2]);
+        if (q->lo[2] >= q->hi[2]) continue;
+        if (d->merged == 3)
+            run_panel(q, column, q->p == row + d->row_groups - 1 ? ahead : 0);
+        else
+            for (int64_t first = 0; first < q->p->columns; first += nr) run_panel(q, first, 0);
+    }
 }
 
 static void run_block(struct product *q, int64_t block, float *strip)
 {
     const struct ups_deconv *d = q->run->d;
-    const struct ups_deconv_axis *a = d->axis;
-    int64_t nr = q->run->kernels->nr, panels = d->merged < 3 ? 1 : ups_ceil_div(d->out, nr),
-            column = block % panels * nr;
-    const struct ups_phase_group *row = q->p = &d->phase_group[block / panels * d->row_groups];
-    for (int i = 0; i < 2; i++)
-        cells(&a[i], row->t0[i], row->phases[i], q->box.lo[i], q->box.hi[i], &q->lo[i], &q->hi[i]);
-    if (q->lo[0] >= q->hi[0] || q->lo[1] >= q->hi[1]) return;
-    q->strip = ups_is_first(q->run->plan) ? strip : NULL;
+    const struct ups_kernels *k = q->run->kernels;
+    int64_t panels = d->merged < 3 ? 1 : ups_ceil_div(d->out, k->nr), column = block % panels * k->nr;
+    int64_t columns = ups_min(k->nr, d->out - column), width = ups_round_up(columns, k->lanes);
+    const struct ups_phase_group *row = &d->phase_group[block / panels * d->row_groups];
     q->channel = d->merged < 3 ? 0 : column;
-    q->pixel = !q->strip ? q->run->plan->y.stride[2] : d->merged < 3 ? d->out : ups_min(nr, d->out - column);
-    if (q->strip && a[2].phases < a[2].s) fill_strip(q);
-    for (q->p = row; q->p < row + d->row_groups; q->p++) {
-        cells(&a[2], q->p->t0[2], q->p->phases[2], q->box.lo[2], q->box.hi[2], &q->lo[2], &q->hi[2]);
-        if (q->lo[2] >= q->hi[2]) continue;
-        if (d->merged == 3)
-            run_panel(q, column);
-        else
-            for (int64_t first = 0; first < q->p->columns; first += nr) run_panel(q, first);
+    q->pixel = !strip ? q->run->plan->y.stride[2] : d->merged < 3 ? d->out : columns;
+    q->strip = NULL;
+    if (strip) open_strip(q, row, strip);
+    for (int64_t i = 1; i <= d->rows_together; i++, row += d->row_groups) {
+        int64_t ahead = 0; /* from the row's last panel to the next row's first */
+        if (i < d->rows_together && d->merged == 3)
+            ahead = (int64_t)panel_at(d, row + d->row_groups, column, width) -
+                    (int64_t)panel_at(d, row + d->row_groups - 1, column, width);
+        run_row(q, row, column, ahead);
     }
-    q->p = row;
-    if (q->strip) leave(q);
+    if (strip) leave(q);
 }
 
 /* One convolution group, a strip of lines at a time. */
@@ -449,7 +480,7 @@ static void run_phase(const struct ups_deconv_run *run, const struct ups_box *bo
     q.a = ups_take(&at, taps * sizeof *q.a);
     q.b = ups_take(&at, taps * sizeof *q.b);
     q.tile = ups_take(&at, (size_t)ups_max(UPS_MAX_MR * run->kernels->nr, d->out) * sizeof *q.tile);
-    float *strip = ups_take(&at, (size_t)(d->strip * d->kept * width) * sizeof *strip);
+    float *strip = q.in_place ? NULL : ups_take(&at, (size_t)(d->strip * d->kept * width) * sizeof *strip);
     ups_rows_shape(&q.rows, d, d->strip);
     for (q.g = 0; q.g < d->groups; q.g++) {
         char *ring = at;

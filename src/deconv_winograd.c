@@ -473,9 +473,9 @@ static void run_strip(struct work *k)
         }
         run_group(k);
     }
-    for (int64_t h = k->box->lo[1]; k->strip && h < k->box->hi[1]; h++)
-        ups_store_line(k->run, output(k, h, k->box->lo[2]), k->box->n, k->g * d->out + k->channel, k->channels,
-                       k->depth, h, k->box->lo[2], k->box->hi[2] - k->box->lo[2]);
+    if (k->strip)
+        ups_store_lines(k->run, k->strip, k->box, k->g * d->out + k->channel, k->channels, k->depth, k->box->lo[1],
+                        k->box->hi[1] - k->box->lo[1]);
 }
 
 static void run_winograd(const struct ups_deconv_run *run, const struct ups_box *box)
