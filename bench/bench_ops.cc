@@ -9,6 +9,9 @@
 //     plan/unet2/…                                       200 plans of that op, for as many lengths of its first axis; of
 //                                                        conv_transpose and resize, which compute tables, on the best tier
 //
+//     make/unet2/…, make_hinted/unet2/…                  the op alone, without and with a hint of the layer's sizes; where
+//                                                        winograd may be packed besides. held_bytes is what it takes
+//
 // Operations with one algorithm call it direct. Weights are packed, and the result compared with the same computed another
 // way, before anything is timed; a wrong one stops its row. Counters:
 //
@@ -163,6 +166,17 @@ void run_plans(benchmark::State &state, const Variant &v)
     }
 }
 
+void run_maker(benchmark::State &state, const Variant &v, bool hinted)
+{
+    try {
+        Maker maker(v.layer, v.layout, v.choice, hinted);
+        for (auto _ : state) maker.run();
+        state.counters["held_bytes"] = static_cast<double>(maker.held());
+    } catch (const std::exception &error) {
+        Program::fail(state, error.what());
+    }
+}
+
 // ---- which rows ----
 
 // The tiers this machine and UPSAMPLE_MAX_ISA allow, lowest first: a cap below one that runs gives that one.
@@ -229,6 +243,12 @@ Layer smaller(const Layer &layer, double macs)
     return cropped;
 }
 
+// What to ask for to get what the library takes: weights are looked at only where it may choose.
+std::string by_name(const Layer &layer, const Told &chosen)
+{
+    return layer.bilinear ? "auto" : chosen.algorithm;
+}
+
 // Every row of a layer on a tier; NULL machine until it is measured.
 void add_rows(Program &program, const Layer &full, int32_t layout, const std::string &isa, const Arguments &arguments,
               const std::unique_ptr<Machine> &machine)
@@ -236,12 +256,13 @@ void add_rows(Program &program, const Layer &full, int32_t layout, const std::st
     const int threads = wanted_threads(program, arguments.threads);
     const Told chosen = describe(full, layout, {isa, "auto", 1});
     const Layer layer = isa == "scalar" ? smaller(full, chosen.macs) : full;
-    std::vector<std::string> algorithms = {chosen.algorithm};
-    if (arguments.algorithm != "auto") algorithms.insert(algorithms.end(), chosen.others.begin(), chosen.others.end());
+    std::vector<std::string> algorithms = {by_name(layer, chosen)};
+    if (arguments.algorithm != "auto" && !layer.bilinear)
+        algorithms.insert(algorithms.end(), chosen.others.begin(), chosen.others.end());
     std::sort(algorithms.begin(), algorithms.end());
     for (const std::string &algorithm : algorithms) {
         if (arguments.algorithm != "auto" && arguments.algorithm != "all" && arguments.algorithm != algorithm) continue;
-        Variant v = {layer, layout, {isa, algorithm, threads}, algorithm == chosen.algorithm};
+        Variant v = {layer, layout, {isa, algorithm, threads}, algorithm == by_name(layer, chosen)};
         try { // what the library does not do for this shape is no row
             describe(layer, layout, v.choice);
         } catch (const std::exception &) {
@@ -256,10 +277,28 @@ void add_rows(Program &program, const Layer &full, int32_t layout, const std::st
 void add_plans(Program &program, const Layer &layer, int32_t layout, const std::string &isa, const Arguments &arguments)
 {
     if (layer.op != "conv_transpose" && layer.op != "resize") return;
-    const std::string algorithm = describe(layer, layout, {isa, "auto", 1}).algorithm;
+    const std::string algorithm = by_name(layer, describe(layer, layout, {isa, "auto", 1}));
     if (arguments.algorithm != "auto" && arguments.algorithm != "all" && arguments.algorithm != algorithm) return;
     const Variant v = {layer, layout, {isa, algorithm, 1}, true};
     program.add(name_of(v, "plan"), benchmark::kMillisecond, [v](benchmark::State &state) { run_plans(state, v); });
+}
+
+// The rows of a layer's op where it packs for two algorithms.
+void add_makers(Program &program, const Layer &layer, int32_t layout, const std::string &isa,
+                const Arguments &arguments)
+{
+    if (layer.op != "conv_transpose" || layer.bilinear || arguments.algorithm == "winograd") return;
+    try {
+        describe(layer, layout, {isa, "winograd", 1});
+    } catch (const std::exception &) {
+        return;
+    }
+    const std::string algorithm = by_name(layer, describe(layer, layout, {isa, "auto", 1}));
+    if (arguments.algorithm != "auto" && arguments.algorithm != "all" && arguments.algorithm != algorithm) return;
+    const Variant v = {layer, layout, {isa, algorithm, 1}, true};
+    for (bool hinted : {false, true})
+        program.add(name_of(v, hinted ? "make_hinted" : "make"), benchmark::kMillisecond,
+                    [v, hinted](benchmark::State &state) { run_maker(state, v, hinted); });
 }
 
 bool named(const Program &program, const std::string &op)
@@ -301,6 +340,10 @@ class Served
             planner_ = std::make_unique<Planner>(*layer, layout, choice);
             return;
         }
+        if (parts[0] == "make" || parts[0] == "make_hinted") {
+            maker_ = std::make_unique<Maker>(*layer, layout, choice, parts[0] == "make_hinted");
+            return;
+        }
         const double macs = cropped ? describe(*layer, layout, {choice.isa, "auto", 1}).macs : 0;
         variant_ = {cropped ? smaller(*layer, macs) : *layer, layout, choice, false};
         problem_ = std::make_unique<Problem>(variant_.layer, layout);
@@ -308,13 +351,14 @@ class Served
     }
 
     std::string wrong() { return call_ ? problem_->verify(*call_) : ""; }
-    void run() { call_ ? call_->run() : planner_->run(); }
+    void run() { call_ ? call_->run() : planner_ ? planner_->run() : maker_->run(); }
 
   private:
     Variant variant_;
     std::unique_ptr<Problem> problem_;
     std::unique_ptr<Call> call_;
     std::unique_ptr<Planner> planner_;
+    std::unique_ptr<Maker> maker_;
 };
 
 // Of a few calls together where one is too short for the clock.
@@ -398,7 +442,10 @@ int run(int argc, char **argv)
     }
     for (const Layer &layer : layers) // behind the others, since they are a family of their own
         if (named(program, layer.op) && (layer.quick || arguments.all))
-            for (int32_t layout : layouts) add_plans(program, layer, layout, tiers.back(), arguments);
+            for (int32_t layout : layouts) {
+                add_plans(program, layer, layout, tiers.back(), arguments);
+                add_makers(program, layer, layout, tiers.back(), arguments);
+            }
     // A minute for the quick layers, whatever the number of tiers and algorithms; a steadier figure where all are asked for.
     return program.run(arguments.all ? 1e9 : 40, arguments.all ? 0.1 : 0.5, [&] {
         machine = std::make_unique<Machine>(tiers, std::vector<int>{threads});

@@ -50,6 +50,7 @@ std::vector<Layer> read_layers()
         layer.n = item.at("N");
         layer.channels = item.at("channels");
         layer.sizes = item.at("sizes").get<std::vector<int64_t>>();
+        layer.bilinear = item.value("weights", "") == "bilinear";
         layer.quick = item.at("quick");
         layer.source = item.at("source");
         std::istringstream words(item.at("keys").get<std::string>());

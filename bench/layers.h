@@ -28,8 +28,9 @@ struct Layer {
     int64_t n, channels;
     std::vector<int64_t> sizes;                              // of the source, one per spatial axis
     std::vector<std::pair<std::string, std::string>> fields; // for ups_desc_set, in order
-    bool quick;                                              // in what `upsample bench` runs when nothing is asked for
-    std::string source;                                      // where it is from
+    bool bilinear;      // the weights are bilinear filters from each channel to itself: "weights": "bilinear"
+    bool quick;         // in what `upsample bench` runs when nothing is asked for
+    std::string source; // where it is from
 
     int rank() const { return static_cast<int>(sizes.size()); }
     // Throws with the library's sentence.

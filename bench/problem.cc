@@ -256,6 +256,7 @@ Problem::Problem(const Layer &layer, int32_t layout)
 {
     src = random_array(elements(src_tensor), 1);
     if (packed_weights(desc)) weights = random_array(packed_weights(desc), 2);
+    if (layer.bilinear) check(ups_fill_weights(&desc, UPS_FILL_BILINEAR, weights->floats()), layer.name);
     if (desc.head.op == UPS_CONV_TRANSPOSE) bias = random_array(desc.conv_transpose.out_channels, 3);
     if (desc.head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS) {
         int64_t out[3], count = src_tensor.dims[0] * desc.conv_transpose.out_channels;
@@ -477,6 +478,41 @@ void Planner::run()
     }
 }
 
+// ---- ops ----
+
+void *counted(void *context, size_t bytes)
+{
+    *static_cast<size_t *>(context) += bytes;
+    return std::malloc(bytes);
+}
+
+void give_back(void *, void *memory)
+{
+    std::free(memory);
+}
+
+Maker::Maker(const Layer &layer, int32_t layout, const Choice &choice, bool hinted)
+    : layer_(layer), desc_(layer.descriptor(layout)), src_(layer.tensor(layout)),
+      options_(options_of(choice, 0, UPS_POLICY_ACCURATE))
+{
+    options_.max_isa = choice.isa == "scalar" ? "scalar" : choice.isa == "avx2" ? "avx2" : nullptr;
+    options_.algorithm = nullptr;
+    options_.allocate = counted;
+    options_.release = give_back;
+    options_.context = &held_;
+    if (hinted) options_.size_hint = src_.dims;
+    if (packed_weights(desc_)) weights_ = random_array(packed_weights(desc_), 2);
+    run();
+}
+
+void Maker::run()
+{
+    ups_op *op;
+    held_ = 0;
+    check(ups_op_create(&desc_, weights_ ? weights_->floats() : nullptr, nullptr, &options_, &op), layer_.name);
+    ups_op_destroy(op);
+}
+
 // ---- what would be done ----
 
 Told describe(const Layer &layer, int32_t layout, const Choice &choice)
@@ -487,6 +523,7 @@ Told describe(const Layer &layer, int32_t layout, const Choice &choice)
     bool fast;
     // An op packs only when it has weights, and sees which of them are ones.
     std::vector<float> ones(static_cast<size_t>(packed_weights(desc)), 1);
+    if (layer.bilinear) check(ups_fill_weights(&desc, UPS_FILL_BILINEAR, ones.data()), layer.name);
     int32_t status = create_op(desc, ones.empty() ? nullptr : ones.data(), nullptr, choice, 0, &op, &fast);
     check(status, layer.name);
     ups_plan *plan;

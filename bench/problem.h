@@ -136,6 +136,23 @@ class Planner
     std::vector<ups_tensor> sources_;
 };
 
+// Ops of a layer, made and destroyed; hinted: for a source of the layer's sizes, so that one algorithm's weights are packed.
+class Maker
+{
+  public:
+    Maker(const Layer &layer, int32_t layout, const Choice &choice, bool hinted); // throws with the library's sentence
+    void run();
+    size_t held() const { return held_; } // bytes that an op takes
+
+  private:
+    Layer layer_;
+    Descriptor desc_;
+    ups_tensor src_;
+    std::unique_ptr<Array> weights_;
+    ups_options options_;
+    size_t held_ = 0;
+};
+
 // What the library would do, without arrays: throws like Call.
 Told describe(const Layer &layer, int32_t layout, const Choice &choice);
 

@@ -18,8 +18,10 @@ EPSILON = float(np.finfo(np.float32).eps)
 
 
 def read_layers(path, selection, ops):
-    """Layers marked quick ("quick"), or whose name a regular expression finds; of these operations, or all but gradients."""
-    layers = [layer for layer in json.loads(pathlib.Path(path).read_text()) if "_grad_" not in layer["op"]]
+    """Layers marked quick ("quick"), or whose name a regular expression finds; of these operations, or all but gradients.
+    Weights of a known structure are for libraries that look for it."""
+    layers = [layer for layer in json.loads(pathlib.Path(path).read_text())
+              if "_grad_" not in layer["op"] and "weights" not in layer]
     quick = selection == "quick"
     return [layer for layer in layers
             if (layer["quick"] if quick else re.search(selection, layer["name"])) and (not ops or layer["op"] in ops)]

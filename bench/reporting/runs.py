@@ -7,6 +7,7 @@ import re
 import statistics
 
 TIERS = ["scalar", "neon", "avx2", "avx512"]  # slower first
+APART = ("plan", "make", "make_hinted")  # rows that run no layer
 OURS = "upsample"  # bench/peers' name for the library
 OWN = "own"  # the layout of rows in formats of a peer's own
 PLACES = ["L1", "L2", "L3", "memory"]
@@ -163,7 +164,7 @@ class Run:
         """[(the row of the algorithm that the library takes, the fastest of those it may take)], of calls by several."""
         calls = {}
         for r in self.ours:
-            if r.op != "plan" and r.accurate:
+            if r.op not in APART and r.accurate:
                 calls.setdefault((r.tier, *r.call), []).append(r)
         found = []
         for rows in calls.values():
