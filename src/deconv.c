@@ -275,8 +275,9 @@ static int32_t make_other(struct ups_op *op, uint64_t budget)
 {
     struct ups_deconv *own = op->deconv;
     const char **why = &own->verdict[WINOGRAD];
-    *why =
-        own->in < LEAST_CHANNELS || own->out < LEAST_CHANNELS ? "few channels" : ups_winograd_refusal(own, op->policy);
+    *why = own->in < LEAST_CHANNELS || own->out < LEAST_CHANNELS ? "few channels"
+           : op->kernels == &ups_kernels_scalar ? "without vectors the transforms take more than they save"
+                                                : ups_winograd_refusal(own, op->policy);
     if (*why) return UPS_OK;
     struct ups_deconv *d = ups_allocate(&op->memory, sizeof *d);
     if (!d) return UPS_NO_MEMORY;

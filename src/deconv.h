@@ -187,6 +187,12 @@ void ups_store_lines(const struct ups_deconv_run *run, const float *line, const 
 /* Takes `bytes` from *workspace, aligned. */
 void *ups_take(char **workspace, size_t bytes);
 
+/* Channels first, an input pixel is transposed on its way to the tile: as long as so many multiply-adds take. */
+static inline double ups_entry(const struct ups_deconv *d)
+{
+    return d->layout == UPS_CHANNELS_FIRST ? 16 * (double)d->in : 0;
+}
+
 /* Whether the tile applies the activation itself; else `finish` does, bias and all. */
 static inline bool ups_in_tile(const struct ups_activation *activation)
 {

@@ -28,7 +28,7 @@ static double work(const struct ups_deconv *d, const struct ups_kernels *kernels
 {
     const double addition = 8, call = 128;
     double rows = (double)(d->axis[0].k * d->axis[1].k), columns = (double)columns_of(d);
-    return rows * ((double)d->in * (double)pitch_of(d, kernels) + addition * columns + call);
+    return ups_entry(d) + rows * ((double)d->in * (double)pitch_of(d, kernels) + addition * columns + call);
 }
 
 static int32_t layout(const struct ups_op *op, struct ups_deconv *d)

@@ -54,7 +54,7 @@ static int64_t best_merge(const struct ups_deconv *d, int64_t lanes)
 static double work(const struct ups_deconv *d, const struct ups_kernels *kernels)
 {
     int64_t lanes = kernels->lanes;
-    return (double)d->in * columns_times_taps(d, best_merge(d, lanes), lanes, 0, 1, 1);
+    return ups_entry(d) + (double)d->in * columns_times_taps(d, best_merge(d, lanes), lanes, 0, 1, 1);
 }
 
 /* Columns in packed panels: the last one is as many vectors wide as it needs. */

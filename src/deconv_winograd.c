@@ -241,7 +241,7 @@ static double padded_cells(const struct ups_deconv_axis *a, const struct ups_min
 double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d)
 {
     const double dense = 0.6, traffic = 3, slow = 3.5;
-    double sum = 0;
+    double sum = ups_entry(d) * (double)(plan->x.n * ups_volume(plan->x.size));
     int64_t lanes = plan->op->kernels->lanes;
     for (int64_t i = 0; i < d->phase_groups; i++) {
         const struct ups_phase_group *p = &d->phase_group[i];
