@@ -187,6 +187,13 @@ void ups_store_lines(const struct ups_deconv_run *run, const float *line, const 
 /* Takes `bytes` from *workspace, aligned. */
 void *ups_take(char **workspace, size_t bytes);
 
+/* Inputs along W that reach `width` outputs, at most. */
+static inline int64_t ups_most_inputs(const struct ups_deconv *d, int64_t width)
+{
+    const struct ups_deconv_axis *w = &d->axis[2];
+    return ups_ceil_div(width + (w->k - 1) * w->d, w->s) + 1;
+}
+
 /* Channels first, an input pixel is transposed on its way to the tile: as long as so many multiply-adds take. */
 static inline double ups_entry(const struct ups_deconv *d)
 {

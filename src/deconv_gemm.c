@@ -58,13 +58,6 @@ static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, 
     }
 }
 
-/* Inputs along W that reach `width` outputs, at most. */
-static int64_t most_inputs(const struct ups_deconv *d, int64_t width)
-{
-    const struct ups_deconv_axis *w = &d->axis[2];
-    return ups_ceil_div(width + (w->k - 1) * w->d, w->s) + 1;
-}
-
 /* A strip is so many lines of cells, s output lines each: what a kernel row brings to it are then as many input rows. */
 static int64_t strip_of(const ups_plan *plan, const struct ups_deconv *d)
 {
@@ -87,7 +80,7 @@ struct source {
 
 static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
 {
-    int64_t inputs = ups_min(plan->x.size[2], most_inputs(d, width)), strip = strip_of(plan, d);
+    int64_t inputs = ups_min(plan->x.size[2], ups_most_inputs(d, width)), strip = strip_of(plan, d);
     size_t matrix = ups_bytes(strip, inputs, pitch_of(d, plan->op->kernels), sizeof(float));
     size_t lines = ups_bytes(lines_of(d, strip), width, d->out, sizeof(float));
     struct ups_rows rows;

@@ -54,7 +54,8 @@ struct line {
     const struct ups_deconv_run *run;
     int64_t cell, cells; /* the first, and how many */
     float *sums;         /* [channel][phase][cell] */
-    float *planar;       /* channels last: the source row as [channel][pixel] */
+    int64_t first, last; /* the pixels of a source row that reach it */
+    float *planar;       /* channels last: these of a source row as [channel][pixel] */
 };
 
 static int64_t most_cells(const struct ups_deconv *d, int64_t width)
@@ -65,16 +66,17 @@ static int64_t most_cells(const struct ups_deconv *d, int64_t width)
 static size_t workspace(const ups_plan *plan, const struct ups_deconv *d, int64_t width)
 {
     size_t sums = ups_bytes(d->out, d->axis[2].s, most_cells(d, width), sizeof(float));
-    size_t planar = ups_is_first(plan) ? 0 : ups_bytes(d->in, plan->x.size[2], 1, sizeof(float));
+    int64_t inputs = ups_min(plan->x.size[2], ups_most_inputs(d, width));
+    size_t planar = ups_is_first(plan) ? 0 : ups_bytes(d->in, inputs, 1, sizeof(float));
     return ups_taken(sums) + ups_taken(planar);
 }
 
-/* The source row (d, h) as one contiguous row per channel; *stride between them. Channels first: in place. */
+/* Pixel l->first of the source row (d, h), as one contiguous row per channel; *stride between them. Channels first: in place. */
 static const float *planar_row(const struct line *l, int64_t n, int64_t g, int64_t d, int64_t h, int64_t *stride)
 {
     const struct ups_view *x = &l->run->plan->x;
-    int64_t channels = l->run->d->in, width = x->size[2];
-    const float *row = l->run->src + ups_row_offset(x, n, g * channels, d, h);
+    int64_t channels = l->run->d->in, width = l->last - l->first;
+    const float *row = l->run->src + ups_row_offset(x, n, g * channels, d, h) + l->first * x->stride[2];
     *stride = x->c_stride;
     if (ups_is_first(l->run->plan)) return row;
     *stride = width;
@@ -87,14 +89,14 @@ static void add_row(const struct line *l, const float *row, int64_t stride, cons
 {
     const struct ups_deconv *d = l->run->d;
     const struct ups_deconv_axis *w = &d->axis[2];
-    int64_t width = l->run->plan->x.size[2];
     for (int64_t t = 0; t < w->k; t++, weights += d->out * d->in) {
         int64_t ahead = t * w->d / w->s, phase = t * w->d % w->s;
-        int64_t first = ups_max(0, l->cell - ahead), last = ups_min(width, l->cell + l->cells - ahead);
+        int64_t first = ups_max(0, l->cell - ahead), last = ups_min(l->last, l->cell + l->cells - ahead);
         for (int64_t co = 0; first < last && co < d->out; co++) {
             float *to = l->sums + (co * w->s + phase) * l->cells + (first + ahead - l->cell);
             for (int64_t ci = 0; ci < d->in; ci++)
-                l->run->kernels->axpy.run(last - first, weights[co * d->in + ci], row + ci * stride + first, to);
+                l->run->kernels->axpy.run(last - first, weights[co * d->in + ci], row + ci * stride + first - l->first,
+                                          to);
         }
     }
 }
@@ -143,6 +145,8 @@ static void run_scatter(const struct ups_deconv_run *run, const struct ups_box *
     struct line l = {.run = run, .cell = ups_floor_div(box->lo[2] + w->pad, w->s)};
     char *at = run->workspace;
     l.cells = ups_floor_div(box->hi[2] - 1 + w->pad, w->s) - l.cell + 1;
+    l.first = ups_max(0, ups_min(l.cell - (w->k - 1) * w->d / w->s, run->plan->x.size[2]));
+    l.last = ups_max(l.first, ups_min(l.cell + l.cells, run->plan->x.size[2]));
     l.sums = ups_take(&at, (size_t)(d->out * w->s * l.cells) * sizeof *l.sums);
     l.planar = (float *)at;
     for (int64_t g = 0; g < d->groups; g++)
