@@ -278,9 +278,10 @@ static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tenso
     if (status) return status;
     place_pads(p);
     status = place_indices(p);
+    if (status) return status;
     p->x = view_of(&p->src, desc->head.layout);
     p->y = view_of(&p->dst, desc->head.layout);
-    return status || desc->head.op != UPS_CONV_TRANSPOSE_GRAD_WEIGHTS ? status : place_weights(p);
+    return desc->head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS ? place_weights(p) : UPS_OK;
 }
 
 int32_t ups_plan_create(ups_op *op, const ups_tensor *src, const ups_tensor *dst, const int64_t *out_sizes,

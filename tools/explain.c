@@ -15,7 +15,7 @@ static const char help_text[] =
     "\n"
     "Prints what `upsample run` would do for a source of this size: output sizes, the algorithm and why, the ISA,\n"
     "the kernels, workspace, packed bytes. `in` is N, C, then the spatial axes, whatever the layout.\n"
-    "conv_transpose needs out_channels=…; its weights are taken as zeros.\n"
+    "conv_transpose needs out_channels=…; its weights are taken as ones.\n"
     "\n"
     "With --keys: the keys of the operation, each with its value under the preset, what it decides, its legal values,\n"
     "and what frameworks call it.\n"
@@ -65,17 +65,21 @@ static int read_sizes(const char *text, int64_t dims[5], int32_t *rank)
     return 0;
 }
 
-/* conv_transpose: as many zeros as the descriptor wants; *weights stays NULL for the other operations. */
+/* Where the op packs weights as many ones as the descriptor wants, since zeros would look like a layer diagonal over channels;
+ * *weights stays NULL for the other operations. */
 static int make_weights(const union descriptor *desc, float **weights)
 {
     const ups_conv_transpose_desc *d = &desc->conv_transpose;
-    if (desc->head.op != UPS_CONV_TRANSPOSE || d->group < 1) return 0;
+    if (desc->head.op != UPS_CONV_TRANSPOSE && desc->head.op != UPS_CONV_TRANSPOSE_GRAD_INPUT) return 0;
+    if (d->group < 1) return 0;
     int64_t count = d->out_channels / d->group;
     bool fits = !__builtin_mul_overflow(count, d->in_channels, &count);
     for (int i = 0; i < d->rank; i++) fits = fits && !__builtin_mul_overflow(count, d->kernel_shape[i], &count);
     if (fits && count <= 0) return 0; /* the library says which field is wrong */
     *weights = fits ? calloc((size_t)count, sizeof **weights) : NULL;
-    return *weights ? 0 : fail("no memory for the weights");
+    if (!*weights) return fail("no memory for the weights");
+    for (int64_t i = 0; i < count; i++) (*weights)[i] = 1;
+    return 0;
 }
 
 static int make_plan(const struct request *request, const union descriptor *desc, const int64_t *dims, ups_plan **plan)

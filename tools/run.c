@@ -15,14 +15,16 @@ static const char help_text[] =
     "usage: upsample run OP key=value … --src x.npy --dst y.npy [option …]\n"
     "\n"
     "OP is max_pool, avg_pool, max_unpool, replicate, bed_of_nails, pixel_shuffle, pixel_unshuffle, resize or\n"
-    "conv_transpose, or one of the first seven with _grad: its gradient, from that of its output, --src. Keys have "
-    "ONNX's names and orders, spatial axes only, outermost first: kernel_shape=4,4\n"
+    "conv_transpose, or one of the first seven with _grad, conv_transpose with _grad_input or _grad_bias: its\n"
+    "gradient, from that of its output, --src. Keys have ONNX's names and orders, spatial axes only, outermost first:\n"
+    "kernel_shape=4,4 "
     "strides=2,2 pads=1,1,1,1 mode=nearest sizes=64,64 … `upsample explain --keys OP` lists them; N and C come from "
     "the\n"
     "file.\n"
     "\n"
     "  --src, --dst FILE       input and output, float32\n"
-    "  --weights, --bias FILE  conv_transpose; the weights' axes as weights_layout says, whatever --layout\n"
+    "  --weights, --bias FILE  conv_transpose, _grad_input (no bias); the weights' axes as weights_layout says, "
+    "whatever --layout\n"
     "  --indices FILE          max_unpool, max_unpool_grad, max_pool_grad: the switches, int64, int32, uint8 or "
     "float32\n"
     "  --indices-out FILE      max_pool: record the switches (index_type=i64|i32|u8|f32)\n"
@@ -81,6 +83,11 @@ static bool reads_indices(int32_t op)
 }
 
 /* Which operation takes which files. */
+static bool takes_weights(int32_t op)
+{
+    return op == UPS_CONV_TRANSPOSE || op == UPS_CONV_TRANSPOSE_GRAD_INPUT;
+}
+
 static int check_arguments(struct call *call)
 {
     const struct {
@@ -89,11 +96,14 @@ static int check_arguments(struct call *call)
     } files[] = {
         {"--src", call->src_path, true, true},
         {"--dst", call->dst_path, true, true},
-        {"--weights", call->weights_path, call->request.op == UPS_CONV_TRANSPOSE, true},
+        {"--weights", call->weights_path, takes_weights(call->request.op), true},
         {"--bias", call->bias_path, call->request.op == UPS_CONV_TRANSPOSE, false},
         {"--indices", call->indices_path, reads_indices(call->request.op), true},
         {"--indices-out", call->switches_path, call->request.op == UPS_MAX_POOL, false},
     };
+    if (call->request.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS)
+        return fail_usage("%s needs two tensors, which `run` has no option for; the library takes them",
+                          call->request.word);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (files[i].path && !files[i].possible)
             return fail_usage("%s takes no %s", call->request.word, files[i].option);
@@ -218,7 +228,8 @@ static int check_weights(struct call *call)
         return fail("%s: shape %s; must be %d axes of at least 1: two of channels and those of the kernel",
                     call->weights_path, npy_shape_text(&call->weights, shape), (int)desc->rank + 2);
     find_weight_axes(desc, &axes);
-    if (!desc->in_channels) desc->in_channels = call->src.dims[desc->layout == UPS_CHANNELS_LAST ? desc->rank + 1 : 1];
+    int64_t *source = desc->op == UPS_CONV_TRANSPOSE ? &desc->in_channels : &desc->out_channels;
+    if (!*source) *source = call->src.dims[desc->layout == UPS_CHANNELS_LAST ? desc->rank + 1 : 1];
     int code = settle_channels(call, axes.input, axes.input_groups, "in_channels", &desc->in_channels);
     if (!code) code = settle_channels(call, axes.output, axes.output_groups, "out_channels", &desc->out_channels);
     for (int i = 0; !code && i < desc->rank; i++)
@@ -240,7 +251,7 @@ static int describe(struct call *call)
 {
     int code = describe_request(&call->request, call->src.rank - 2, call->src_path, &call->desc);
     if (!code && reads_indices(call->request.op)) code = check_index_type(call);
-    if (!code && call->request.op == UPS_CONV_TRANSPOSE) code = check_weights(call);
+    if (!code && takes_weights(call->request.op)) code = check_weights(call);
     return code ? code : check_bias(call);
 }
 

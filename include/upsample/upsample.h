@@ -363,7 +363,8 @@ typedef struct ups_resize_desc {
  *                   those whose output may be g's by shape_rule. Where several may be, out_sizes or dst say which; without
  *                   them the one that has it as its standard size
  *     grad_weights  planned like the forward: src is x, and what is given as dst describes g, with its sizes, read from
- *                   ups_buffers.grad (strides of 0 are fine). UPS_ROLE_DST is dw, dense in weights_layout: dims are the
+ *                   ups_buffers.grad (strides of 0 are fine but along the contiguous axis). UPS_ROLE_DST is dw, dense in
+ *                   weights_layout: dims are the
  *                   channels that the layout names first, the others of one group, the kernel
  *     grad_bias     src is g; dst is [1, O, 1…]
  * The last two are sums over the batch, zeros for N = 0. All give the same bits for every number of parts, and, under every
