@@ -565,8 +565,8 @@ UPS_API void ups_op_destroy(ups_op *op); /* NULL is fine. Plans keep what they n
 /* An op at concrete sizes. src: required, in the op's layout. dst: NULL means dense in the op's layout. out_sizes
  * (spatial, rank entries): NULL means the descriptor's. With dst given its sizes must be the plan's (out_sizes NULL:
  * they are asked for as out_sizes). A destination must not overlap itself. N = 0 is legal and does nothing, but that a sum
- * over the batch becomes 0; any other size of 0 is an error. Costs microseconds, and for resize what its tables take: their taps times the output's lengths; no
- * packing. */
+ * over the batch becomes 0; any other size of 0 is an error. Costs microseconds, and for resize what its tables take: their
+ * taps times the output's lengths; no packing. */
 UPS_API int32_t ups_plan_create(ups_op *op, const ups_tensor *src, const ups_tensor *dst, const int64_t *out_sizes,
                                 ups_plan **plan);
 UPS_API void ups_plan_destroy(ups_plan *plan);
