@@ -11,7 +11,6 @@
 #define _GNU_SOURCE
 #include "cpu.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

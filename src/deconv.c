@@ -71,6 +71,13 @@ int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc 
     return UPS_OK;
 }
 
+int32_t ups_deconv_make_geometry(struct ups_op *op, const float *weights, const float *bias, const ups_options *options)
+{
+    (void)weights, (void)bias, (void)options;
+    op->deconv = ups_allocate(&op->memory, sizeof *op->deconv);
+    return op->deconv ? ups_deconv_geometry(op->deconv, &op->desc.conv_transpose) : UPS_NO_MEMORY;
+}
+
 /* ---- choice ---- */
 
 static bool is_automatic(const char *name)
@@ -118,8 +125,7 @@ static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char 
     if (excluded(op->policy, chosen))
         return ups_error(UPS_UNSUPPORTED,
                          "options.algorithm = \"%s\" under policy reproducible; legal: phase, planar, scatter, "
-                         "depthwise, whose outputs are "
-                         "one chain each",
+                         "depthwise, whose outputs are one chain each",
                          name);
     if (chosen != WINOGRAD && isinf(d->work[chosen]))
         return ups_error(UPS_UNSUPPORTED,
@@ -162,14 +168,9 @@ void ups_deconv_unmake(struct ups_op *op)
     release(&op->memory, op->deconv);
 }
 
-static size_t packed_bytes(const struct ups_deconv *d)
-{
-    return (size_t)d->groups * d->packed_floats * sizeof(float);
-}
-
 static int32_t pack_now(struct ups_op *op, struct ups_deconv *d, const float *weights, const float *bias)
 {
-    d->packed = ups_allocate(&op->memory, packed_bytes(d));
+    d->packed = ups_allocate(&op->memory, ups_packed_bytes(d));
     if (!d->packed) return UPS_NO_MEMORY;
     pack(d, op->kernels, weights, bias, d->packed);
     return UPS_OK;
@@ -260,7 +261,7 @@ static int32_t plan_deconv(ups_plan *plan)
     if (d->axis[1].step_i > 1) d->strip = 1;
     d->strip = ups_max(1, d->strip / least) * least;
     size_t bytes = d->algorithm->workspace(plan, d, v->width);
-    if (!d->packed) bytes += ups_taken(packed_bytes(d));
+    if (!d->packed) bytes += ups_taken(ups_packed_bytes(d));
     plan->part_workspace = ups_taken(bytes);
     return UPS_OK;
 }
@@ -287,7 +288,7 @@ static int32_t make_other(struct ups_op *op, uint64_t budget)
     own->other = d;
     int32_t status = d->algorithm->layout(op, d);
     if (status) return status;
-    if (packed_bytes(d) <= budget) {
+    if (ups_packed_bytes(d) <= budget) {
         own->verdict[find_algorithm(own->algorithm->name)] = NULL; /* as winograd's: both wait for the sizes */
     } else {
         *why = "its weights would take more than options.pack_budget";
@@ -346,9 +347,8 @@ static void split_channels(struct ups_deconv *d)
 static int32_t make_deconv(struct ups_op *op, const float *weights, const float *bias, const ups_options *options)
 {
     bool automatic = is_automatic(options->algorithm), at_run = op->flags & UPS_WEIGHTS_AT_RUN;
-    struct ups_deconv *d = op->deconv = ups_allocate(&op->memory, sizeof *d);
-    if (!d) return UPS_NO_MEMORY;
-    int32_t status = ups_deconv_geometry(d, &op->desc.conv_transpose);
+    int32_t status = ups_deconv_make_geometry(op, weights, bias, options);
+    struct ups_deconv *d = op->deconv;
     if (status) return status;
     for (int i = 0; i < 3; i++) d->cache[i] = op->cache[i] / (int64_t)sizeof(float);
     if (automatic && !at_run && op->policy != UPS_POLICY_REPRODUCIBLE && is_diagonal(d, weights)) split_channels(d);
@@ -418,7 +418,7 @@ static void run_deconv(const ups_plan *plan, ups_buffers *b, void *workspace, in
     const struct ups_deconv *d = &v->deconv;
     struct ups_deconv_run run = {plan, d, plan->op->kernels, b->src, b->dst, d->packed, workspace};
     if (!d->packed) {
-        float *own = ups_take(&run.workspace, packed_bytes(d));
+        float *own = ups_take(&run.workspace, ups_packed_bytes(d));
         pack(d, run.kernels, b->weights, b->bias, own);
         run.packed = own;
     }
@@ -618,7 +618,7 @@ static void describe_deconv(const ups_plan *plan, struct ups_report *r)
     ups_report_close(r);
     ups_report_string(r, "tile", scatter || depthwise ? NULL : tile);
     ups_report_number(r, "macs", ups_deconv_macs(d, plan->y.n, plan->x.size, plan->y.size));
-    ups_report_number(r, "packed_bytes", (int64_t)(d->packed ? packed_bytes(d) : 0));
+    ups_report_number(r, "packed_bytes", (int64_t)(d->packed ? ups_packed_bytes(d) : 0));
 }
 
 const struct ups_family ups_deconv_family = {make_deconv, ups_deconv_unmake, plan_deconv, run_deconv, describe_deconv};

@@ -123,6 +123,9 @@ bool ups_depthwise_planar(const ups_plan *plan);
 /* Axes, channels and the strides of the weights, of a checked descriptor, into a zeroed struct. */
 int32_t ups_deconv_geometry(struct ups_deconv *d, const ups_conv_transpose_desc *desc);
 
+/* Makes an op's geometry: all that is held where no weights are packed. */
+int32_t ups_deconv_make_geometry(struct ups_op *op, const float *weights, const float *bias,
+                                 const ups_options *options);
 /* Releases what an op of transposed convolution or of a gradient holds. */
 void ups_deconv_unmake(struct ups_op *op);
 
@@ -151,6 +154,12 @@ void ups_fill_gaps(const struct ups_deconv_run *run, const struct ups_box *box, 
 static inline int64_t ups_strip_end(const struct ups_deconv_axis *h, int64_t lines, int64_t lo, int64_t hi)
 {
     return ups_min(hi, (ups_floor_div(lo + h->pad, h->s) + lines) * h->s - h->pad);
+}
+
+/* Packed weights of all convolution groups. */
+static inline size_t ups_packed_bytes(const struct ups_deconv *d)
+{
+    return (size_t)d->groups * d->packed_floats * sizeof(float);
 }
 
 /* The plain bias, which stands first in a convolution group's packed floats. */

@@ -15,13 +15,6 @@ struct division {
     int64_t channels, width; /* of a unit; pixels along W at a time */
 };
 
-static int32_t make_grad_bias(struct ups_op *op, const float *weights, const float *bias, const ups_options *options)
-{
-    (void)weights, (void)bias, (void)options;
-    op->deconv = ups_allocate(&op->memory, sizeof *op->deconv);
-    return op->deconv ? ups_deconv_geometry(op->deconv, &op->desc.conv_transpose) : UPS_NO_MEMORY;
-}
-
 static int32_t plan_grad_bias(ups_plan *plan)
 {
     struct division *v = plan->state = ups_allocate(&plan->op->memory, sizeof *v);
@@ -74,5 +67,5 @@ static void describe_grad_bias(const ups_plan *plan, struct ups_report *r)
     ups_report_direct(r, "the only one: lines are added up", &kernel, 1);
 }
 
-const struct ups_family ups_grad_bias_family = {make_grad_bias, ups_deconv_unmake, plan_grad_bias, run_grad_bias,
-                                                describe_grad_bias};
+const struct ups_family ups_grad_bias_family = {ups_deconv_make_geometry, ups_deconv_unmake, plan_grad_bias,
+                                                run_grad_bias, describe_grad_bias};

@@ -53,24 +53,17 @@ static void pack(const struct ups_deconv *d, const struct ups_kernels *k, const 
         }
 }
 
-static size_t packed_bytes(const struct ups_deconv *d)
-{
-    return (size_t)d->groups * d->packed_floats * sizeof(float);
-}
-
 static int32_t make_grad_input(struct ups_op *op, const float *weights, const float *bias, const ups_options *options)
 {
-    struct ups_deconv *d = op->deconv = ups_allocate(&op->memory, sizeof *d);
-    (void)bias, (void)options;
-    if (!d) return UPS_NO_MEMORY;
-    int32_t status = ups_deconv_geometry(d, &op->desc.conv_transpose);
+    int32_t status = ups_deconv_make_geometry(op, weights, bias, options);
+    struct ups_deconv *d = op->deconv;
     if (status) return status;
     int64_t in = d->in, w_in = d->w.in;
     d->in = d->out, d->out = in;
     d->w.in = d->w.out, d->w.out = w_in;
     d->packed_floats = (size_t)(ups_round_up(d->out, op->kernels->lanes) * d->in * taps_of(d));
     if (!weights) return UPS_OK;
-    d->packed = ups_allocate(&op->memory, packed_bytes(d));
+    d->packed = ups_allocate(&op->memory, ups_packed_bytes(d));
     if (!d->packed) return UPS_NO_MEMORY;
     pack(d, op->kernels, weights, d->packed);
     return UPS_OK;
@@ -119,7 +112,7 @@ static size_t workspace(const ups_plan *plan, const struct division *v)
     size_t line = ups_is_first(plan) ? ups_bytes(v->piece, plan->op->kernels->nr, 1, sizeof(float)) : 0;
     size_t bytes = 2 * ups_taken(rows) + 2 * ups_taken(taps) + ups_taken(line) +
                    ups_rows_bytes(&v->rows, d, reach(&d->axis[2], v->piece));
-    return bytes + (d->packed ? 0 : ups_taken(packed_bytes(d)));
+    return bytes + (d->packed ? 0 : ups_taken(ups_packed_bytes(d)));
 }
 
 static int32_t plan_grad_input(ups_plan *plan)
@@ -276,7 +269,7 @@ static void run_grad_input(const ups_plan *plan, ups_buffers *b, void *work, int
     struct product q = {
         .run = {plan, d, k, b->src, b->dst, d->packed, NULL}, .v = v, .rows = v->rows, .in_place = !ups_is_first(plan)};
     if (!d->packed) {
-        float *own = ups_take(&at, packed_bytes(d));
+        float *own = ups_take(&at, ups_packed_bytes(d));
         pack(d, k, b->weights, own);
         q.run.packed = own;
     }
@@ -317,7 +310,7 @@ void ups_grad_describe(const ups_plan *plan, struct ups_report *r, const char *r
     ups_report_close(r);
     ups_report_string(r, "tile", tile);
     ups_report_number(r, "macs", macs);
-    ups_report_number(r, "packed_bytes", d->packed ? (int64_t)packed_bytes(d) : 0);
+    ups_report_number(r, "packed_bytes", d->packed ? (int64_t)ups_packed_bytes(d) : 0);
 }
 
 static void describe_grad_input(const ups_plan *plan, struct ups_report *r)

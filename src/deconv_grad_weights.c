@@ -39,13 +39,6 @@ struct division {
     int64_t at_once;             /* units that are computed together, with x packed once */
 };
 
-static int32_t make_grad_weights(struct ups_op *op, const float *weights, const float *bias, const ups_options *options)
-{
-    (void)weights, (void)bias, (void)options;
-    op->deconv = ups_allocate(&op->memory, sizeof *op->deconv);
-    return op->deconv ? ups_deconv_geometry(op->deconv, &op->desc.conv_transpose) : UPS_NO_MEMORY;
-}
-
 /* ---- plan ---- */
 
 static void divide_weights(struct division *v, const struct ups_kernels *k)
@@ -340,5 +333,5 @@ static void describe_grad_weights(const ups_plan *plan, struct ups_report *r)
                       ups_deconv_macs(&v->deconv, plan->x.n, plan->x.size, plan->y.size));
 }
 
-const struct ups_family ups_grad_weights_family = {make_grad_weights, ups_deconv_unmake, plan_grad_weights,
+const struct ups_family ups_grad_weights_family = {ups_deconv_make_geometry, ups_deconv_unmake, plan_grad_weights,
                                                    run_grad_weights, describe_grad_weights};

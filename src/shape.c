@@ -170,39 +170,6 @@ static void deconv_range(const ups_conv_transpose_desc *d, const struct deconv *
         *sizes = (struct ups_sizes){1, standard, UPS_MAX_LENGTH};
 }
 
-/* The inputs whose outputs may have size m. The rules' sizes grow with the input, so the legal ones are a run; the standard
- * one is the run's only one, or the one whose own standard size m is, if no other is wanted. */
-static int32_t conv_transpose_inputs(const ups_conv_transpose_desc *d, int a, int64_t m, struct ups_sizes *inputs)
-{
-    int64_t least[3]; /* the first input whose largest, standard, smallest output is m, m, m + 1 or more */
-    for (int i = 0; i < 3; i++) {
-        int64_t below = 0, above = UPS_MAX_LENGTH + 1;
-        while (above - below > 1) {
-            struct ups_sizes s;
-            int64_t n = below + (above - below) / 2;
-            struct deconv c = deconv_of(d, a, n);
-            deconv_range(d, &c, n, &s);
-            bool reached = i == 0 ? s.largest >= m : i == 1 ? s.standard >= m : s.smallest > m;
-            *(reached ? &above : &below) = n;
-        }
-        least[i] = above;
-    }
-    *inputs = (struct ups_sizes){least[0], 0, least[2] - 1};
-    if (inputs->smallest > inputs->largest)
-        return ups_error(UPS_INVALID,
-                         "in[%d] = %" PRId64
-                         "; legal: what conv_transpose gives for some input by shape_rule %s, stride %" PRId64,
-                         a, m, ups_field_word(d->op, "shape_rule", d->shape_rule), d->strides[a]);
-    struct ups_sizes s = {0, 0, 0};
-    struct deconv c = deconv_of(d, a, ups_min(least[1], UPS_MAX_LENGTH));
-    deconv_range(d, &c, ups_min(least[1], UPS_MAX_LENGTH), &s);
-    if (inputs->smallest == inputs->largest)
-        inputs->standard = inputs->smallest;
-    else if (s.standard == m && d->output_shape[a] == UPS_BY_PRESET)
-        inputs->standard = least[1];
-    return UPS_OK;
-}
-
 static int32_t conv_transpose_sizes(const ups_conv_transpose_desc *d, int a, int64_t in, struct ups_sizes *sizes)
 {
     struct deconv c = deconv_of(d, a, in);
@@ -302,14 +269,21 @@ static int32_t shuffle_sizes(const ups_shuffle_desc *d, int a, int64_t in, struc
     return UPS_OK;
 }
 
-/* ---- gradients of pooling, unpooling, replication, bed of nails: from the output's size back to the input's ---- */
+/* ---- gradients: from the output's size back to the input's ---- */
 
 /* What the forward operation makes of an input. */
 static struct ups_sizes forward_range(const union ups_desc *desc, int a, int64_t in)
 {
-    if (ups_forward_op(desc->head.op) == UPS_MAX_UNPOOL) return unpool_range(&desc->unpool, a, in);
-    int64_t m = pool_windows(&desc->pool, a, in);
-    return (struct ups_sizes){m, m, m};
+    struct ups_sizes s;
+    switch (ups_forward_op(desc->head.op)) {
+    case UPS_MAX_UNPOOL: return unpool_range(&desc->unpool, a, in);
+    case UPS_CONV_TRANSPOSE: {
+        struct deconv c = deconv_of(&desc->conv_transpose, a, in);
+        deconv_range(&desc->conv_transpose, &c, in, &s);
+        return s;
+    }
+    default: s.smallest = s.standard = s.largest = pool_windows(&desc->pool, a, in); return s;
+    }
 }
 
 enum bound { SMALLEST, STANDARD, LARGEST };
@@ -326,19 +300,32 @@ static int64_t first_input(const union ups_desc *desc, int a, enum bound bound, 
     return reached;
 }
 
-/* The inputs whose outputs may have size m are a run. The standard one is the only one whose standard output that is, or else
- * the only one there is. */
+/* What an input must be, for the sentence of an output that none has. */
+static int32_t no_input(const union ups_desc *desc, int a, int64_t m)
+{
+    const ups_conv_transpose_desc *d = &desc->conv_transpose;
+    const char *forward = ups_op_word(ups_forward_op(desc->head.op));
+    if (ups_forward_op(d->op) != UPS_CONV_TRANSPOSE)
+        return ups_error(UPS_INVALID, "in[%d] = %" PRId64 "; legal: a size that %s gives for some input", a, m,
+                         forward);
+    return ups_error(UPS_INVALID,
+                     "in[%d] = %" PRId64 "; legal: what %s gives for some input by shape_rule %s, stride %" PRId64, a,
+                     m, forward, ups_field_word(d->op, "shape_rule", d->shape_rule), d->strides[a]);
+}
+
+/* The inputs whose outputs may have size m are a run. The standard one is the only one there is, or else the only one whose
+ * standard output that is, unless another output is wanted. */
 static int32_t input_sizes(const union ups_desc *desc, int a, int64_t m, struct ups_sizes *sizes)
 {
+    bool wanted =
+        desc->head.op == UPS_CONV_TRANSPOSE_GRAD_INPUT && desc->conv_transpose.output_shape[a] != UPS_BY_PRESET;
     int64_t standard = first_input(desc, a, STANDARD, m), next = first_input(desc, a, STANDARD, m + 1);
     *sizes = (struct ups_sizes){first_input(desc, a, LARGEST, m), 0, first_input(desc, a, SMALLEST, m + 1) - 1};
-    if (sizes->smallest > sizes->largest)
-        return ups_error(UPS_INVALID, "in[%d] = %" PRId64 "; legal: a size that %s gives for some input", a, m,
-                         ups_op_word(ups_forward_op(desc->head.op)));
-    if (next - standard == 1)
-        sizes->standard = standard;
-    else if (sizes->smallest == sizes->largest)
+    if (sizes->smallest > sizes->largest) return no_input(desc, a, m);
+    if (sizes->smallest == sizes->largest)
         sizes->standard = sizes->smallest;
+    else if (next - standard == 1 && !wanted)
+        sizes->standard = standard;
     return UPS_OK;
 }
 
@@ -366,8 +353,8 @@ int32_t ups_axis_sizes(const union ups_desc *desc, int axis, const int64_t *in, 
     case UPS_RESIZE: return resize_sizes(&desc->resize, axis, in, sizes);
     case UPS_CONV_TRANSPOSE:
     case UPS_CONV_TRANSPOSE_GRAD_WEIGHTS: return conv_transpose_sizes(&desc->conv_transpose, axis, in[axis], sizes);
-    case UPS_CONV_TRANSPOSE_GRAD_INPUT: return conv_transpose_inputs(&desc->conv_transpose, axis, in[axis], sizes);
     case UPS_CONV_TRANSPOSE_GRAD_BIAS: *sizes = (struct ups_sizes){1, 1, 1}; return UPS_OK;
+    case UPS_CONV_TRANSPOSE_GRAD_INPUT:
     case UPS_MAX_POOL_GRAD:
     case UPS_AVG_POOL_GRAD:
     case UPS_MAX_UNPOOL_GRAD: return input_sizes(desc, axis, in[axis], sizes);
