@@ -492,24 +492,23 @@ void give_back(void *, void *memory)
 }
 
 Maker::Maker(const Layer &layer, int32_t layout, const Choice &choice, bool hinted)
-    : layer_(layer), desc_(layer.descriptor(layout)), src_(layer.tensor(layout)),
-      options_(options_of(choice, 0, UPS_POLICY_ACCURATE))
+    : layer_(layer), choice_{choice.isa, "auto", 1}, hinted_(hinted), desc_(layer.descriptor(layout)),
+      src_(layer.tensor(layout))
 {
-    options_.max_isa = choice.isa == "scalar" ? "scalar" : choice.isa == "avx2" ? "avx2" : nullptr;
-    options_.algorithm = nullptr;
-    options_.allocate = counted;
-    options_.release = give_back;
-    options_.context = &held_;
-    if (hinted) options_.size_hint = src_.dims;
     if (packed_weights(desc_)) weights_ = random_array(packed_weights(desc_), 2);
     run();
 }
 
 void Maker::run()
 {
+    ups_options options = options_of(choice_, 0, UPS_POLICY_ACCURATE);
+    options.allocate = counted;
+    options.release = give_back;
+    options.context = &held_;
+    if (hinted_) options.size_hint = src_.dims;
     ups_op *op;
     held_ = 0;
-    check(ups_op_create(&desc_, weights_ ? weights_->floats() : nullptr, nullptr, &options_, &op), layer_.name);
+    check(ups_op_create(&desc_, weights_ ? weights_->floats() : nullptr, nullptr, &options, &op), layer_.name);
     ups_op_destroy(op);
 }
 
@@ -521,7 +520,7 @@ Told describe(const Layer &layer, int32_t layout, const Choice &choice)
     ups_tensor src = layer.tensor(layout);
     ups_op *op;
     bool fast;
-    // An op packs only when it has weights, and sees which of them are ones.
+    // An op packs only when it has weights, and sees which of them are zeros.
     std::vector<float> ones(static_cast<size_t>(packed_weights(desc)), 1);
     if (layer.bilinear) check(ups_fill_weights(&desc, UPS_FILL_BILINEAR, ones.data()), layer.name);
     int32_t status = create_op(desc, ones.empty() ? nullptr : ones.data(), nullptr, choice, 0, &op, &fast);

@@ -146,10 +146,11 @@ class Maker
 
   private:
     Layer layer_;
+    Choice choice_;
+    bool hinted_;
     Descriptor desc_;
     ups_tensor src_;
     std::unique_ptr<Array> weights_;
-    ups_options options_;
     size_t held_ = 0;
 };
 

@@ -238,6 +238,26 @@ static void index_get(const struct call *call, int64_t *dense)
 
 /* ---- a call ---- */
 
+const int32_t call_ops[CALL_OPS] = {UPS_MAX_POOL,
+                                    UPS_AVG_POOL,
+                                    UPS_MAX_UNPOOL,
+                                    UPS_REPLICATE,
+                                    UPS_BED_OF_NAILS,
+                                    UPS_PIXEL_SHUFFLE,
+                                    UPS_PIXEL_UNSHUFFLE,
+                                    UPS_RESIZE,
+                                    UPS_MAX_POOL_GRAD,
+                                    UPS_AVG_POOL_GRAD,
+                                    UPS_MAX_UNPOOL_GRAD,
+                                    UPS_REPLICATE_GRAD,
+                                    UPS_BED_OF_NAILS_GRAD,
+                                    UPS_PIXEL_SHUFFLE_GRAD,
+                                    UPS_PIXEL_UNSHUFFLE_GRAD,
+                                    UPS_CONV_TRANSPOSE,
+                                    UPS_CONV_TRANSPOSE_GRAD_INPUT,
+                                    UPS_CONV_TRANSPOSE_GRAD_WEIGHTS,
+                                    UPS_CONV_TRANSPOSE_GRAD_BIAS};
+
 void call_init(struct call *call, int32_t op, int32_t rank)
 {
     memset(call, 0, sizeof *call);

@@ -86,6 +86,10 @@ struct call {
     size_t work_bytes;
 };
 
+/* Every operation, transposed convolution and its gradients last. */
+enum { CALL_OPS = 19 };
+extern const int32_t call_ops[CALL_OPS];
+
 /* Starts a call: descriptor of the torch preset with that rank; everything else 0. */
 void call_init(struct call *call, int32_t op, int32_t rank);
 

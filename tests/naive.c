@@ -150,45 +150,44 @@ bool naive_sizes(const void *desc, const int64_t *in, int64_t *out)
 
 /* ---- replication, bed of nails ---- */
 
-void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y)
+/* Where output q, counted over all planes, comes from, or -1; n: sizes of the source. */
+static int64_t expand_source(const ups_expand_desc *desc, const int64_t n[3], int64_t q)
 {
-    int64_t n[3], f[3], offset[3], m[3];
-    spread(desc->rank, dims + 2, 1, n);
+    int64_t f[3], offset[3], m[3], o[3], at[3];
+    bool hit = true;
     spread(desc->rank, desc->factor, 1, f);
     spread(desc->rank, desc->offset, 0, offset);
     for (int a = 0; a < 3; a++) m[a] = n[a] * f[a];
-    for (int64_t q = 0; q < dims[0] * dims[1] * product(m); q++) {
-        int64_t o[3], at[3];
-        bool hit = true;
-        unflat(q % product(m), m, o);
-        for (int a = 0; a < 3; a++) {
-            at[a] = o[a] / f[a];
-            hit = hit && (desc->op == UPS_REPLICATE || o[a] % f[a] == offset[a]);
-        }
+    unflat(q % product(m), m, o);
+    for (int a = 0; a < 3; a++) {
+        at[a] = o[a] / f[a];
+        hit = hit && (desc->op == UPS_REPLICATE || desc->op == UPS_REPLICATE_GRAD || o[a] % f[a] == offset[a]);
+    }
+    return hit ? q / product(m) * product(n) + flat(at, n) : -1;
+}
+
+void naive_expand(const ups_expand_desc *desc, const int64_t *dims, const float *x, float *y)
+{
+    int64_t n[3];
+    spread(desc->rank, dims + 2, 1, n);
+    const int64_t outputs = dims[0] * dims[1] * product(n) * naive_plane(desc->factor, desc->rank);
+    for (int64_t q = 0; q < outputs; q++) {
+        int64_t from = expand_source(desc, n, q);
         y[q] = 0;
-        if (hit) memcpy(&y[q], &x[q / product(m) * product(n) + flat(at, n)], sizeof *x);
+        if (from >= 0) memcpy(&y[q], &x[from], sizeof *x);
     }
 }
 
 void naive_expand_grad(const ups_expand_desc *desc, const int64_t *dims, const float *gy, float *gx)
 {
-    int64_t n[3], f[3], offset[3], m[3];
+    int64_t n[3];
     spread(desc->rank, dims + 2, 1, n);
-    spread(desc->rank, desc->factor, 1, f);
-    spread(desc->rank, desc->offset, 0, offset);
-    for (int a = 0; a < 3; a++) m[a] = n[a] * f[a];
+    const int64_t outputs = dims[0] * dims[1] * product(n) * naive_plane(desc->factor, desc->rank);
     for (int64_t i = 0; i < dims[0] * dims[1] * product(n); i++) gx[i] = 0;
-    for (int64_t q = 0; q < dims[0] * dims[1] * product(m); q++) {
-        int64_t o[3], at[3];
-        bool hit = true;
-        unflat(q % product(m), m, o);
-        for (int a = 0; a < 3; a++) {
-            at[a] = o[a] / f[a];
-            hit = hit && (desc->op == UPS_REPLICATE_GRAD || o[a] % f[a] == offset[a]);
-        }
-        float *to = &gx[q / product(m) * product(n) + flat(at, n)];
-        volatile float sum = *to + gy[q];
-        if (hit) *to = sum;
+    for (int64_t q = 0; q < outputs; q++) {
+        int64_t from = expand_source(desc, n, q);
+        volatile float sum = from >= 0 ? gx[from] + gy[q] : 0;
+        if (from >= 0) gx[from] = sum;
     }
 }
 

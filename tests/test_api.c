@@ -21,26 +21,7 @@
 #include "desc.h"
 #include "naive.h"
 
-static const int32_t all_ops[] = {UPS_MAX_POOL,
-                                  UPS_AVG_POOL,
-                                  UPS_MAX_UNPOOL,
-                                  UPS_REPLICATE,
-                                  UPS_BED_OF_NAILS,
-                                  UPS_PIXEL_SHUFFLE,
-                                  UPS_PIXEL_UNSHUFFLE,
-                                  UPS_RESIZE,
-                                  UPS_MAX_POOL_GRAD,
-                                  UPS_AVG_POOL_GRAD,
-                                  UPS_MAX_UNPOOL_GRAD,
-                                  UPS_REPLICATE_GRAD,
-                                  UPS_BED_OF_NAILS_GRAD,
-                                  UPS_PIXEL_SHUFFLE_GRAD,
-                                  UPS_PIXEL_UNSHUFFLE_GRAD,
-                                  UPS_CONV_TRANSPOSE,
-                                  UPS_CONV_TRANSPOSE_GRAD_INPUT,
-                                  UPS_CONV_TRANSPOSE_GRAD_WEIGHTS,
-                                  UPS_CONV_TRANSPOSE_GRAD_BIAS};
-enum { OPS = sizeof all_ops / sizeof *all_ops, PATTERN = 0xA5 };
+enum { PATTERN = 0xA5 };
 
 /* ---- the rig: a legal call of an operation, rank 2, C = 2 (8 for pixel_shuffle), 4x4 ---- */
 
@@ -207,10 +188,11 @@ static void test_no_error_yet(void **unused)
 static void test_legal_calls_work(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < CALL_OPS; i++) {
         struct rig rig;
-        rig_make(&rig, all_ops[i]);
-        is_status(ups_op_word(all_ops[i]), ups_run(rig.plan, &rig.buffers, rig.workspace, rig.workspace_bytes), UPS_OK);
+        rig_make(&rig, call_ops[i]);
+        is_status(ups_op_word(call_ops[i]), ups_run(rig.plan, &rig.buffers, rig.workspace, rig.workspace_bytes),
+                  UPS_OK);
         assert_false(untouched(rig.y, 64));
         rig_free(&rig);
     }
@@ -226,11 +208,11 @@ static void test_constants_of_the_library(void **unused)
     assert_string_equal(ups_version(), "0.1.0");
     for (int32_t status = -1; status < 8; status++) assert_non_null(ups_status_string(status));
     assert_string_not_equal(ups_status_string(UPS_INVALID), ups_status_string(UPS_UNSUPPORTED));
-    for (int i = 0; i < OPS; i++) {
-        const char *word = ups_op_word(all_ops[i]);
+    for (int i = 0; i < CALL_OPS; i++) {
+        const char *word = ups_op_word(call_ops[i]);
         assert_non_null(word);
-        assert_int_equal(ups_op_code(word), all_ops[i]);
-        assert_true(ups_desc_size(all_ops[i]) >= sizeof(ups_desc_head));
+        assert_int_equal(ups_op_code(word), call_ops[i]);
+        assert_true(ups_desc_size(call_ops[i]) >= sizeof(ups_desc_head));
     }
     assert_int_equal(ups_op_code("max_pool"), UPS_MAX_POOL);
     assert_int_equal(ups_op_code("conv_transpose"), UPS_CONV_TRANSPOSE);
@@ -462,10 +444,10 @@ static void test_descriptor_sizes(void **unused)
         unsigned char tail[64];
     } big;
     struct rig rig;
-    for (int i = 0; i < OPS; i++) {
-        rig_start(&rig, all_ops[i]);
+    for (int i = 0; i < CALL_OPS; i++) {
+        rig_start(&rig, call_ops[i]);
         memset(&big, 0, sizeof big);
-        size_t known = ups_desc_size(all_ops[i]);
+        size_t known = ups_desc_size(call_ops[i]);
         memcpy(&big, &rig.desc, known);
         memset((char *)&big + known, 0, sizeof big - known);
 
@@ -528,10 +510,10 @@ static void test_desc_init(void **unused)
     assert_memory_equal(&desc, &before, sizeof desc);
     is_status("null", ups_desc_init(NULL, sizeof desc, UPS_RESIZE, NULL), UPS_INVALID);
     says("null", "NULL");
-    for (int i = 0; i < OPS; i++) {
-        is_status("init", ups_desc_init(&desc, ups_desc_size(all_ops[i]), all_ops[i], NULL), UPS_OK);
-        assert_int_equal(desc.head.size, ups_desc_size(all_ops[i]));
-        assert_int_equal(desc.head.op, all_ops[i]);
+    for (int i = 0; i < CALL_OPS; i++) {
+        is_status("init", ups_desc_init(&desc, ups_desc_size(call_ops[i]), call_ops[i], NULL), UPS_OK);
+        assert_int_equal(desc.head.size, ups_desc_size(call_ops[i]));
+        assert_int_equal(desc.head.op, call_ops[i]);
         assert_int_equal(desc.head.rank, 2);
         assert_int_equal(desc.head.dtype, UPS_F32);
         assert_int_equal(desc.head.layout, UPS_CHANNELS_FIRST);
@@ -553,15 +535,15 @@ static void test_no_default_where_none_makes_sense(void **unused)
     (void)unused;
     static const char *const needed[] = {NULL,     "kernel_shape", "kernel_shape", "kernel_shape", "factor",
                                          "factor", "blocksize",    "blocksize",    NULL,           "in_channels"};
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < CALL_OPS; i++) {
         union desc desc;
         ups_op *op;
         float w[4] = {0};
-        const char *field = needed[ups_forward_op(all_ops[i])];
+        const char *field = needed[ups_forward_op(call_ops[i])];
         if (!field) continue;
-        ups_desc_init(&desc, sizeof desc, all_ops[i], NULL);
+        ups_desc_init(&desc, sizeof desc, call_ops[i], NULL);
         is_status("after init",
-                  ups_op_create(&desc, ups_forward_op(all_ops[i]) == UPS_CONV_TRANSPOSE ? w : NULL, NULL, NULL, &op),
+                  ups_op_create(&desc, ups_forward_op(call_ops[i]) == UPS_CONV_TRANSPOSE ? w : NULL, NULL, NULL, &op),
                   UPS_INVALID);
         assert_null(op);
         explains("after init", field, "0", "1");
@@ -705,10 +687,10 @@ static void test_bad_op_arguments(void **unused)
 static void test_bad_op_arguments_without_weights(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < CALL_OPS; i++) {
         struct rig rig;
-        if (all_ops[i] == UPS_CONV_TRANSPOSE || all_ops[i] == UPS_CONV_TRANSPOSE_GRAD_INPUT) continue;
-        rig_start(&rig, all_ops[i]);
+        if (call_ops[i] == UPS_CONV_TRANSPOSE || call_ops[i] == UPS_CONV_TRANSPOSE_GRAD_INPUT) continue;
+        rig_start(&rig, call_ops[i]);
         is_status("weights", ups_op_create(&rig.desc, rig.w, NULL, NULL, &rig.op), UPS_INVALID);
         assert_null(rig.op);
         says("weights", "weights");
@@ -870,18 +852,18 @@ static void spoil_tensor(ups_tensor *t, const struct bad_tensor *bad)
 static void test_bad_tensors(void **unused)
 {
     (void)unused;
-    for (int k = 0; k < OPS; k++)
+    for (int k = 0; k < CALL_OPS; k++)
         for (size_t i = 0; i < sizeof bad_tensors / sizeof *bad_tensors; i++) {
             const struct bad_tensor *bad = &bad_tensors[i];
             struct rig rig;
             char what[128], value[32];
-            bool sum = all_ops[k] == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS || all_ops[k] == UPS_CONV_TRANSPOSE_GRAD_BIAS;
+            bool sum = call_ops[k] == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS || call_ops[k] == UPS_CONV_TRANSPOSE_GRAD_BIAS;
             if (sum && bad->role == UPS_ROLE_DST) continue; /* whose destination is no image */
-            rig_make(&rig, all_ops[k]);
+            rig_make(&rig, call_ops[k]);
             ups_tensor src = rig.src, dst = rig.dst;
             spoil_tensor(bad->role == UPS_ROLE_SRC ? &src : &dst, bad);
             ups_plan *plan = rig.plan;
-            snprintf(what, sizeof what, "%s %s: %s = %lld", ups_op_word(all_ops[k]), bad->name, bad->field,
+            snprintf(what, sizeof what, "%s %s: %s = %lld", ups_op_word(call_ops[k]), bad->name, bad->field,
                      (long long)bad->value);
             is_status(what, ups_plan_create(rig.op, &src, bad->role == UPS_ROLE_DST ? &dst : NULL, NULL, &plan),
                       bad->status);
@@ -1009,10 +991,10 @@ static void test_no_legal_output(void **unused)
 static void test_overflowing_products(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < CALL_OPS; i++) {
         struct rig rig;
         ups_plan *plan = NULL;
-        rig_make(&rig, all_ops[i]);
+        rig_make(&rig, call_ops[i]);
         ups_tensor src = rig.src;
         src.dims[0] = src.dims[2] = src.dims[3] = 2147483646;
         src.strides[2] = src.dims[3];
@@ -1074,11 +1056,11 @@ static void test_tensor_init(void **unused)
 static void test_plan_tensor(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < CALL_OPS; i++) {
         struct rig rig;
         ups_tensor t = {.size = sizeof t}, before;
-        bool indices = all_ops[i] == UPS_MAX_POOL || reads_indices(all_ops[i]);
-        rig_make(&rig, all_ops[i]);
+        bool indices = call_ops[i] == UPS_MAX_POOL || reads_indices(call_ops[i]);
+        rig_make(&rig, call_ops[i]);
         is_status("src", ups_plan_tensor(rig.plan, UPS_ROLE_SRC, &t), UPS_OK);
         assert_memory_equal(t.dims, rig.src.dims, 4 * sizeof *t.dims);
         assert_memory_equal(t.strides, rig.src.strides, 4 * sizeof *t.strides);
@@ -1087,7 +1069,7 @@ static void test_plan_tensor(void **unused)
         is_status("indices", ups_plan_tensor(rig.plan, UPS_ROLE_INDICES, &t), indices ? UPS_OK : UPS_INVALID);
         if (indices) {
             assert_int_equal(t.dtype, UPS_I64);
-            assert_int_equal(t.dims[3], all_ops[i] == UPS_MAX_POOL || all_ops[i] == UPS_MAX_UNPOOL_GRAD ? 2 : 4);
+            assert_int_equal(t.dims[3], call_ops[i] == UPS_MAX_POOL || call_ops[i] == UPS_MAX_UNPOOL_GRAD ? 2 : 4);
         } else {
             assert_memory_equal(&t, &before, sizeof t);
         }
@@ -1222,9 +1204,9 @@ static void test_neighbours_are_legal(void **unused)
 static void test_bad_run_arguments(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < CALL_OPS; i++) {
         struct rig rig;
-        rig_make(&rig, all_ops[i]);
+        rig_make(&rig, call_ops[i]);
         const struct {
             int32_t part, parts;
             const char *field;
@@ -1253,7 +1235,7 @@ static void test_bad_run_arguments(void **unused)
         buffers.reserved = 1;
         is_status("reserved", ups_run(rig.plan, &buffers, rig.workspace, rig.workspace_bytes), UPS_INVALID);
         explains("reserved", "reserved", "1", "0");
-        nothing_written(&rig, ups_op_word(all_ops[i]));
+        nothing_written(&rig, ups_op_word(call_ops[i]));
         rig_free(&rig);
     }
 }
@@ -1263,11 +1245,11 @@ static void test_bad_workspace(void **unused)
     (void)unused;
     int seen = 0;
     static const char *const algorithms[] = {"auto", "phase", "planar", "gemm", "scatter"};
-    for (int i = 0; i < OPS; i++)
-        for (int k = 0; k < (all_ops[i] == UPS_CONV_TRANSPOSE ? 5 : 1); k++) {
+    for (int i = 0; i < CALL_OPS; i++)
+        for (int k = 0; k < (call_ops[i] == UPS_CONV_TRANSPOSE ? 5 : 1); k++) {
             struct rig rig;
             char value[32], range[32];
-            rig_start(&rig, all_ops[i]);
+            rig_start(&rig, call_ops[i]);
             rig.options.algorithm = algorithms[k];
             is_status("op", rig_op(&rig), UPS_OK);
             rig_plan(&rig);
@@ -1351,13 +1333,13 @@ static void test_bad_parallel(void **unused)
 static void test_empty_batch(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < CALL_OPS; i++) {
         struct rig rig;
         ups_plan *plan;
         ups_buffers none;
-        bool sum = all_ops[i] == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS || all_ops[i] == UPS_CONV_TRANSPOSE_GRAD_BIAS;
+        bool sum = call_ops[i] == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS || call_ops[i] == UPS_CONV_TRANSPOSE_GRAD_BIAS;
         if (sum) continue; /* over no image: zeros */
-        rig_make(&rig, all_ops[i]);
+        rig_make(&rig, call_ops[i]);
         ups_tensor src = rig.src, t = {.size = sizeof t};
         src.dims[0] = 0;
         is_status("plan", ups_plan_create(rig.op, &src, NULL, NULL, &plan), UPS_OK);
@@ -1417,11 +1399,11 @@ static void test_destroy_in_any_order(void **unused)
     (void)unused;
     ups_op_destroy(NULL);
     ups_plan_destroy(NULL);
-    for (int i = 0; i < OPS; i++)
+    for (int i = 0; i < CALL_OPS; i++)
         for (int order = 0; order < 2; order++) {
             struct rig rig;
             ups_plan *second;
-            rig_make(&rig, all_ops[i]);
+            rig_make(&rig, call_ops[i]);
             is_status("second", ups_plan_create(rig.op, &rig.src, NULL, NULL, &second), UPS_OK);
             memset(rig.w, 0x7f, sizeof rig.w); /* the op does not need the caller's weights any more */
             if (order == 0) {
@@ -1568,11 +1550,11 @@ static void test_set_and_get(void **unused)
 static void test_every_field(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < CALL_OPS; i++) {
         int count = 0;
         union desc desc;
-        good_desc(&desc, all_ops[i]);
-        for (const char *field; (field = ups_desc_field(all_ops[i], count)); count++) {
+        good_desc(&desc, call_ops[i]);
+        for (const char *field; (field = ups_desc_field(call_ops[i], count)); count++) {
             char text[128];
             union desc again = desc;
             int64_t length = ups_desc_get(&desc, field, text, sizeof text);
@@ -1583,8 +1565,8 @@ static void test_every_field(void **unused)
             assert_string_equal(text, other);
         }
         assert_true(count >= 5 && count < 30);
-        assert_null(ups_desc_field(all_ops[i], count + 1000));
-        assert_null(ups_desc_field(all_ops[i], -1));
+        assert_null(ups_desc_field(call_ops[i], count + 1000));
+        assert_null(ups_desc_field(call_ops[i], -1));
     }
     assert_null(ups_desc_field(99, 0));
 }
@@ -2005,12 +1987,12 @@ static void test_strict_defaults(void **unused)
 {
     (void)unused;
     for (int i = 0; ups_preset(i); i++)
-        for (int k = 0; k < OPS; k++) {
+        for (int k = 0; k < CALL_OPS; k++) {
             union desc desc;
             char what[64];
             int64_t in[3] = {4, 4, 4};
-            snprintf(what, sizeof what, "%s %s", ups_preset(i), ups_op_word(all_ops[k]));
-            int32_t status = start_preset(&desc, all_ops[k], ups_preset(i));
+            snprintf(what, sizeof what, "%s %s", ups_preset(i), ups_op_word(call_ops[k]));
+            int32_t status = start_preset(&desc, call_ops[k], ups_preset(i));
             if (status == UPS_UNSUPPORTED) continue;
             is_status(what, status, UPS_OK);
             desc.head.strict = 1;
@@ -2311,7 +2293,7 @@ static void test_random_lengths(void **unused)
                                           "65536", "46341", "1073741824", "2147483646", "2147483647"};
     for (int n = 0; n < (check_quick() ? 300 : 20000); n++) {
         union desc desc;
-        int32_t op = all_ops[check_between(0, OPS - 1)];
+        int32_t op = call_ops[check_between(0, CALL_OPS - 1)];
         ups_desc_init(&desc, sizeof desc, op, NULL);
         for (int i = 0; ups_desc_field(op, i); i++)
             if (i >= 3 && call_chance(70)) ups_desc_set(&desc, ups_desc_field(op, i), lengths[check_between(0, 9)]);
@@ -2371,17 +2353,17 @@ static void test_describe(void **unused)
     static const char *const every[] = {"\"op\"",     "\"isa\"",       "\"src\"",     "\"dst\"", "\"workspace_bytes\"",
                                         "\"policy\"", "\"algorithm\"", "\"kernels\"", NULL};
     static const char *const conv[] = {"\"reason\"", "\"refused\"", "\"tile\"", "\"macs\"", "\"packed_bytes\"", NULL};
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < CALL_OPS; i++) {
         struct rig rig;
         char json[8192];
-        rig_make(&rig, all_ops[i]);
+        rig_make(&rig, call_ops[i]);
         like_snprintf(rig.plan, plan_text, UPS_TEXT);
         like_snprintf(rig.plan, plan_text, UPS_JSON);
         ups_plan_describe(rig.plan, UPS_JSON, json, sizeof json);
         assert_true(json[0] == '{' && json[strlen(json) - 1] == '}');
         has_keys(json, every);
-        has_keys(json, (const char *const[]){ups_op_word(all_ops[i]), NULL});
-        if (ups_forward_op(all_ops[i]) == UPS_CONV_TRANSPOSE) has_keys(json, conv);
+        has_keys(json, (const char *const[]){ups_op_word(call_ops[i]), NULL});
+        if (ups_forward_op(call_ops[i]) == UPS_CONV_TRANSPOSE) has_keys(json, conv);
         assert_true(ups_plan_describe(rig.plan, 3, json, sizeof json) < 0);
         assert_true(ups_plan_describe(NULL, UPS_JSON, json, sizeof json) < 0);
         rig_free(&rig);

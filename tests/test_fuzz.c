@@ -20,27 +20,6 @@
 
 enum { CAP = 1 << 15, BYTES = 1 << 24 };
 
-static const int32_t all_ops[] = {UPS_MAX_POOL,
-                                  UPS_AVG_POOL,
-                                  UPS_MAX_UNPOOL,
-                                  UPS_REPLICATE,
-                                  UPS_BED_OF_NAILS,
-                                  UPS_PIXEL_SHUFFLE,
-                                  UPS_PIXEL_UNSHUFFLE,
-                                  UPS_RESIZE,
-                                  UPS_MAX_POOL_GRAD,
-                                  UPS_AVG_POOL_GRAD,
-                                  UPS_MAX_UNPOOL_GRAD,
-                                  UPS_REPLICATE_GRAD,
-                                  UPS_BED_OF_NAILS_GRAD,
-                                  UPS_PIXEL_SHUFFLE_GRAD,
-                                  UPS_PIXEL_UNSHUFFLE_GRAD,
-                                  UPS_CONV_TRANSPOSE,
-                                  UPS_CONV_TRANSPOSE_GRAD_INPUT,
-                                  UPS_CONV_TRANSPOSE_GRAD_WEIGHTS,
-                                  UPS_CONV_TRANSPOSE_GRAD_BIAS};
-enum { OPS = sizeof all_ops / sizeof *all_ops };
-
 static int64_t ran, refused;
 
 /* ---- statuses ---- */
@@ -133,7 +112,7 @@ static void legal_field(const struct ups_field *f, union desc *desc)
 /* Fields without a default first, then any; in a third of them something that is not legal at all. */
 static void random_desc(union desc *desc)
 {
-    int32_t op = all_ops[check_between(0, OPS - 1)];
+    int32_t op = call_ops[check_between(0, CALL_OPS - 1)];
     size_t size = ups_desc_size(op);
     while (ups_desc_init(desc, size, op, ups_preset((int32_t)check_between(0, 19))) != UPS_OK) continue;
     bool tame = call_chance(30);

@@ -176,16 +176,22 @@ static void same_sum(const struct call *call, const float *want, int64_t n)
                  call_text(call));
 }
 
+/* On every tier. */
+static void same_sums(struct call *call, const float *want, int64_t n)
+{
+    for (int i = 0; i < tier_count; i++) {
+        run_on(call, tiers[i]);
+        same_sum(call, want, n);
+        call_close(call);
+    }
+}
+
 static void compare_avg_pool(struct call *call, const int64_t *out)
 {
     int64_t n = out_count(call, out);
     float *y = room(n, sizeof *y);
     naive_avg_pool(&call->desc.pool, call->dims, call->x, y);
-    for (int i = 0; i < tier_count; i++) {
-        run_on(call, tiers[i]);
-        same_sum(call, y, n);
-        call_close(call);
-    }
+    same_sums(call, y, n);
     free(y);
 }
 
@@ -540,11 +546,7 @@ static void test_avg_pool_grad(void **unused)
         naive_avg_pool_grad(&call.desc.pool, call.dims, gy, gx);
         turn_around(&call, out, dims);
         call.x = gy;
-        for (int t = 0; t < tier_count; t++) {
-            run_on(&call, tiers[t]);
-            same_sum(&call, gx, naive_count(dims, call.desc.head.rank));
-            call_close(&call);
-        }
+        same_sums(&call, gx, naive_count(dims, call.desc.head.rank));
         free(gy), free(gx);
     }
 }
@@ -594,11 +596,7 @@ static void test_expand_grad(void **unused)
         if (call_chance(50)) call.sizes = NULL; /* there is but one */
         naive_expand_grad(&call.desc.expand, dims, gy, gx);
         call.x = gy;
-        for (int t = 0; t < tier_count; t++) {
-            run_on(&call, tiers[t]);
-            same_sum(&call, gx, naive_count(dims, call.desc.head.rank));
-            call_close(&call);
-        }
+        same_sums(&call, gx, naive_count(dims, call.desc.head.rank));
         free(gy), free(gx);
     }
 }
