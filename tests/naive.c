@@ -342,15 +342,34 @@ void naive_conv_transpose(const ups_conv_transpose_desc *desc, const int64_t *di
     }
 }
 
-/* The input position under tap t of output position q; false: none, or outside the image. */
-static bool source(const struct deconv *c, const int64_t q[3], const int64_t t[3], int64_t p[3])
+/* The input position under tap t of output position q, which may lie outside the image; false: none. */
+static bool under(const struct deconv *c, const int64_t q[3], const int64_t t[3], int64_t p[3])
 {
+    bool whole = true;
     for (int a = 0; a < 3; a++) {
         int64_t full = q[a] + c->pb[a] - t[a] * c->d[a];
-        if (full < 0 || full % c->s[a]) return false;
         p[a] = full / c->s[a];
+        if (full < 0) p[a] = -1;
+        whole &= full % c->s[a] == 0;
     }
-    return inside(p, c->n);
+    return whole;
+}
+
+static bool source(const struct deconv *c, const int64_t q[3], const int64_t t[3], int64_t p[3])
+{
+    return under(c, q, t, p) && inside(p, c->n);
+}
+
+bool naive_whole_at(const ups_conv_transpose_desc *desc, const int64_t *dims, const int64_t *out, int64_t q)
+{
+    struct deconv c = deconv_of(desc, dims + 2, out);
+    int64_t at[3], t[3], p[3];
+    unflat(q, c.m, at);
+    for (int64_t tap = 0; tap < product(c.k); tap++) {
+        unflat(tap, c.k, t);
+        if (under(&c, at, t, p) && !inside(p, c.n)) return false;
+    }
+    return true;
 }
 
 double naive_conv_transpose_at(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
@@ -394,6 +413,15 @@ static float chain(const ups_conv_transpose_desc *desc, const struct deconv *c, 
             sum = step(x[i * product(c->n) + flat(p, c->n)], w[naive_weight_at(desc, i, o, tap)], sum, fused);
     }
     return sum;
+}
+
+float naive_chain_at(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
+                     const int64_t *out, int64_t b, int64_t o, int64_t q)
+{
+    struct deconv c = deconv_of(desc, dims + 2, out);
+    int64_t at[3];
+    unflat(q, c.m, at);
+    return chain(desc, &c, o, at, x + b * desc->in_channels * product(c.n), w, true);
 }
 
 static float activated_f32(const ups_conv_transpose_desc *desc, float v)

@@ -46,11 +46,18 @@ double naive_conv_transpose_at(const ups_conv_transpose_desc *desc, const int64_
                                const float *bias, const int64_t *out, int64_t b, int64_t o, int64_t q,
                                double *magnitude);
 
+/* Whether every tap that leads to an output meets the image, none its padding. */
+bool naive_whole_at(const ups_conv_transpose_desc *desc, const int64_t *dims, const int64_t *out, int64_t q);
+
 /* The policy "reproducible" to the bit: taps in row-major order outer, input channels inner, from 0, bias last, in f32.
  * fused: one fmaf per product; else a product and a sum, each rounded. sigmoid and tanh have bits that no formula tells; they
  * are left to the caller. */
 void naive_chain(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
                  const float *bias, const int64_t *out, bool fused, float *y);
+
+/* One output of it with fused steps, without bias and activation. */
+float naive_chain_at(const ups_conv_transpose_desc *desc, const int64_t *dims, const float *x, const float *w,
+                     const int64_t *out, int64_t b, int64_t o, int64_t q);
 
 /* Where the weight of global input channel i, global output channel o (of the same group) and flat tap t stands. */
 int64_t naive_weight_at(const ups_conv_transpose_desc *desc, int64_t i, int64_t o, int64_t t);

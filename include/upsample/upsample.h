@@ -513,7 +513,8 @@ UPS_API int32_t ups_tensor_init(ups_tensor *tensor, size_t size, int32_t dtype, 
 enum { UPS_WEIGHTS_AT_RUN = 1 }; /* options.flags: conv_transpose takes weights and bias with each run, and packs them there */
 
 /* Accuracy is a contract. An algorithm's factor is its rms error against exact arithmetic over that of one fused
- * chain (taps in row-major order outer, input channels inner, from 0, bias last).
+ * chain (taps in row-major order outer, input channels inner, from 0, bias last), of outputs whose taps all meet the image: where
+ * some meet padding the chain is shorter, and winograd's tile is not.
  *   accurate      factor <= 1 (within 5 % measuring noise). The default.
  *   fast          factor <= 2.
  *   reproducible  that chain in that order: the same bits on avx2, avx512 and neon for every map size, batch and
@@ -524,7 +525,8 @@ enum { UPS_WEIGHTS_AT_RUN = 1 }; /* options.flags: conv_transpose takes weights 
  * other algorithms keep both local. Weights of one group that lead from no channel to another (the bilinear filters of FCN heads,
  * all that ups_fill_weights makes) are found when they are packed and run as a group for each channel, unless an algorithm was
  * asked for by name: there 0 * Inf of another channel is not formed. Under every policy, the same bits for every number of
- * parts. An algorithm that was asked for by name and that the policy excludes is UPS_UNSUPPORTED. */
+ * parts. An algorithm that was asked for by name and that the policy excludes is UPS_UNSUPPORTED; "gemm" with one or two input
+ * channels in a group has a factor of 1.25, and accurate takes it only by name. */
 typedef struct ups_options {
     uint32_t size;
     uint32_t flags;        /* UPS_WEIGHTS_AT_RUN or 0 */
