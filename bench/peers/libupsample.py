@@ -108,11 +108,12 @@ class Library:
         return self.so.ups_threads_parallel(pool)
 
 
-    def plan(self, desc, dims, layout, weights=None, bias=None, max_isa=None, flags=0):
+    def plan(self, desc, dims, layout, weights=None, bias=None, max_isa=None, flags=0, policy=0):
         """A plan for a source of dims N, C, spatial; the caller destroys it."""
         options, op, plan, source = Options(), c_void_p(), c_void_p(), Tensor()
         self.check(self.so.ups_options_init(byref(options), ctypes.sizeof(options)))
         options.max_isa, options.flags = max_isa, flags
+        options.policy = policy or options.policy
         self.check(self.so.ups_op_create(desc, pointer(weights), pointer(bias), byref(options), byref(op)))
         try:
             self.check(self.so.ups_tensor_init(byref(source), ctypes.sizeof(source), F32, len(dims) - 2, LAYOUTS[layout],
@@ -130,10 +131,11 @@ class Library:
 class Call:
     """An op and a plan with their arrays: x in the layout, as are the outputs y and indices (None but of a max_pool)."""
 
-    def __init__(self, library, desc, x, layout, weights=None, bias=None, indices_in=None, max_isa=None, parallel=None):
+    def __init__(self, library, desc, x, layout, weights=None, bias=None, indices_in=None, max_isa=None, parallel=None,
+                 policy=0):
         self.so, self.library, self.parallel = library.so, library, parallel
         dims = x.shape if layout == "first" else x.shape[:1] + x.shape[-1:] + x.shape[1:-1]
-        self.plan = library.plan(desc, dims, layout, weights, bias, max_isa)
+        self.plan = library.plan(desc, dims, layout, weights, bias, max_isa, policy=policy)
         self.told = library.told(self.plan)
         self.y = self.tensor(DST, layout)
         self.indices = self.tensor(INDICES, layout) if self.told["op"] == "max_pool" else None

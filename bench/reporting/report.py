@@ -183,7 +183,17 @@ def peer_section(page, run):
                 "peers: in the same layout, and over layouts.")
     header = ["layer", "layout", "ms", "best peer's ms", "peer", "speed over it", "over the rounds"]
     line = lambda p: [f"`{p[0].op}/{p[0].layer}`", p[0].layout, number(p[0].ms), number(p[1].ms), p[1].who,
-                      f"×{speed[id(p)][0]:.2f}", speed[id(p)][1]]
+                      f"×{speed[id(p)][0]:.2f}", speed[id(p)][1], *under_fast(p)]
+
+    def under_fast(p):
+        """The same call under policy fast, against the same peer; nothing where the policy changes nothing."""
+        if not run.fast:
+            return []
+        fast = run.fast.get(p[0].call)
+        return [number(fast.ms), f"×{p[1].ms / fast.ms:.2f}"] if fast else ["", ""]
+
+    if run.fast:
+        header += ["ms, policy fast", "speed over it"]
     if slower(pairs):
         page.text("Where a peer is faster:")
         page.table(header, [line(p) for p in slower(pairs)])

@@ -9,6 +9,7 @@ import statistics
 TIERS = ["scalar", "neon", "avx2", "avx512"]  # slower first
 APART = ("plan", "make", "make_hinted")  # rows that run no layer
 OURS = "upsample"  # bench/peers' name for the library
+FAST = "upsample_fast"  # and for the library under policy fast
 OWN = "own"  # the layout of rows in formats of a peer's own
 PLACES = ["L1", "L2", "L3", "memory"]
 OPS = ["conv_transpose", "resize", "max_pool", "avg_pool", "max_unpool", "replicate", "bed_of_nails", "pixel_shuffle",
@@ -143,7 +144,8 @@ class Run:
 
     def add_peers(self, rows):
         """bench/peers times the library, too, in the rounds of the peers: these rows are what theirs are compared with."""
-        self.peers = [r for r in rows if r.peer and r.peer != OURS]
+        self.peers = [r for r in rows if r.peer and r.peer not in (OURS, FAST)]
+        self.fast = {r.call: r for r in rows if r.peer == FAST}
         self.beside = {r.call: r for r in rows if r.peer == OURS}
 
     def figure(self, key):
