@@ -262,6 +262,7 @@ static void test_large_layers(void **unused)
         {"rank=2 in_channels=300 out_channels=70 kernel_shape=2,2 strides=2,2 layout=last", 1, {9, 9}},
         {"rank=2 in_channels=3 out_channels=3 kernel_shape=64,64 strides=32,32", 1, {5, 6}},
         {"rank=2 in_channels=3 out_channels=2 kernel_shape=3,3 dilations=40,50", 1, {70, 30}},
+        {"rank=2 in_channels=2 out_channels=3 kernel_shape=2,2 strides=2,2", 3, {200, 5}}, /* 1200 lines of g */
         {"rank=3 in_channels=5 out_channels=9 kernel_shape=3,3,3 strides=2,2,2 pads=1", 2, {9, 10, 11}},
         {"rank=2 in_channels=64 out_channels=64 group=32 kernel_shape=3,3 pads=1 layout=last", 1, {30, 31}},
     };

@@ -364,13 +364,13 @@ typedef struct ups_resize_desc {
  *                   them the one that has it as its standard size
  *     grad_weights  planned like the forward: src is x, and what is given as dst describes g, with its sizes, read from
  *                   ups_buffers.grad (strides of 0 are fine but along the contiguous axis). UPS_ROLE_DST is dw, dense in
- *                   weights_layout: dims are the
- *                   channels that the layout names first, the others of one group, the kernel
+ *                   weights_layout: dims are the channels that the layout names first, the others of one group, the kernel
  *     grad_bias     src is g; dst is [1, O, 1…]
  * The last two are sums over the batch, zeros for N = 0. All give the same bits for every number of parts, and, under every
  * policy, on every tier that fuses multiply and add: grad_input as one chain over t in row-major order, then co; grad_weights in
- * chains over up to 512 positions i, added in order; grad_bias adds lines in float, their places in double. Workspace per part:
- * grad_weights takes a few MiB, the others as much as L2 holds or less, and with UPS_WEIGHTS_AT_RUN the packed weights.
+ * chains over up to 512 positions i, added in order; grad_bias adds up to 512 lines in float, their places in double.
+ * Workspace per part: grad_weights takes a few MiB, the others as much as L2 holds or less, and with UPS_WEIGHTS_AT_RUN the
+ * packed weights.
  * Source: the definition as derivatives; PyTorch's convolution_backward. */
 typedef struct ups_conv_transpose_desc {
     UPS_DESC_HEAD;
