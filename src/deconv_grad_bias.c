@@ -10,12 +10,7 @@
 #include "deconv.h"
 
 /* Channels of a unit, channels last; floats, and lines, that are added up at a time. */
-enum {
-    BLOCK = 64,
-    PLACES = 4096,
-    CHAIN = 512
-}; /* channels of a unit, channels last; floats, and lines, that are added up at a
-                                                    time */
+enum { BLOCK = 64, PLACES = 4096, CHAIN = 512 };
 
 struct division {
     int64_t channels, width; /* of a unit; pixels along W at a time */
