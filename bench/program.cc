@@ -196,7 +196,7 @@ int Program::list() const
 
 int Program::run(double seconds, double most, const std::function<void()> &measure)
 {
-    if (list_) return list();
+    if (list_ && !rows_.empty()) return list();
     for (const std::string &note : notes_)
         if (!lines_) std::cerr << program_ << ": " << note << std::endl;
     if (rows_.empty() && !lines_) {
