@@ -181,48 +181,91 @@ static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
     return UPS_OK;
 }
 
-/* U = G w G' of a row of columns for one input channel, in double, rounded once: [point] `step` apart. from[j]: the phase's last
- * tap of column j, which the correlation takes first; taps run backwards from there. */
-static void transform_weights(const struct ups_deconv *d, const struct ups_phase_group *p, const float *const *from,
-                              int64_t columns, float *u, int64_t step)
+/* Weights are transformed in blocks of so many input by output channels, all its numbers alike: loops of constant length without
+ * branches, and what a block reads and writes stays in level 1. */
+enum { PACK_CHANNELS = 8, PACK_COLUMNS = 16, PACK_BLOCK = PACK_CHANNELS * PACK_COLUMNS };
+typedef double pack_block[PACK_BLOCK];
+
+/* One tap of a block, zeros for channels that are not there. */
+static void gather(const struct ups_deconv *d, const float *from, int64_t channels, int64_t columns, double *to)
 {
-    const struct ups_minimal *h = &ups_minimal[p->tile.h], *w = &ups_minimal[p->tile.w];
+    if (channels * columns < PACK_BLOCK) memset(to, 0, sizeof(pack_block));
+    for (int64_t i = 0; i < channels; i++)
+        for (int64_t j = 0; j < columns; j++) to[i * PACK_COLUMNS + j] = (double)from[i * d->w.in + j * d->w.out];
+}
+
+/* A row of G times r blocks, to `sum` or rounded; r and which of the two are constants where it is called. */
+static inline void weigh(int r, const double *g, const pack_block *x, double *sum, float *rounded)
+{
+    for (int i = 0; i < PACK_BLOCK; i++) {
+        double s = g[0] * x[0][i];
+        if (r > 1) s += g[1] * x[1][i];
+        if (r > 2) s += g[2] * x[2][i];
+        if (sum)
+            sum[i] = s;
+        else
+            rounded[i] = (float)s;
+    }
+}
+
+static void weigh_taps(int r, const double *g, const pack_block *x, double *sum)
+{
+    switch (r) {
+    case 1: weigh(1, g, x, sum, NULL); break;
+    case 2: weigh(2, g, x, sum, NULL); break;
+    default: weigh(3, g, x, sum, NULL);
+    }
+}
+
+static void weigh_and_round(int r, const double *g, const pack_block *x, float *sum)
+{
+    switch (r) {
+    case 1: weigh(1, g, x, NULL, sum); break;
+    case 2: weigh(2, g, x, NULL, sum); break;
+    default: weigh(3, g, x, NULL, sum);
+    }
+}
+
+/* U = G w G' of a block, in double, rounded once: [point] `step` apart, [channel] `width`, `stored` columns. `from` is the phase's
+ * last tap, which the correlation takes first; taps run backwards from there. */
+static void transform_weights(const struct ups_deconv *d, struct ups_winograd_tile tile, const float *from,
+                              int64_t channels, int64_t columns, float *u, int64_t step, int64_t width, int64_t stored)
+{
+    const struct ups_minimal *h = &ups_minimal[tile.h], *w = &ups_minimal[tile.w];
     int64_t down = d->axis[1].step_t * d->w.tap[1], right = d->axis[2].step_t * d->w.tap[2];
-    double half[UPS_MINIMAL_MOST][3][UPS_MAX_NR], sum[UPS_MAX_NR];
-    for (int i = 0; i < h->n; i++)
-        for (int j = 0; j < w->r; j++) {
-            for (int64_t c = 0; c < columns; c++) half[i][j][c] = 0;
-            for (int k = 0; k < h->r; k++)
-                for (int64_t c = 0; c < columns; c++)
-                    half[i][j][c] += h->g[i][k] * (double)from[c][-k * down - j * right];
-        }
+    pack_block taps[3], half[UPS_MINIMAL_MOST][3];
+    float sum[PACK_BLOCK];
+    for (int j = 0; j < w->r; j++) {
+        for (int k = 0; k < h->r; k++) gather(d, from - k * down - j * right, channels, columns, taps[k]);
+        for (int i = 0; i < h->n; i++) weigh_taps(h->r, h->g[i], taps, half[i][j]);
+    }
     for (int i = 0; i < h->n; i++)
         for (int j = 0; j < w->n; j++, u += step) {
-            for (int64_t c = 0; c < columns; c++) sum[c] = 0;
-            for (int k = 0; k < w->r; k++)
-                for (int64_t c = 0; c < columns; c++) sum[c] += w->g[j][k] * half[i][k][c];
-            for (int64_t c = 0; c < columns; c++) u[c] = (float)sum[c];
+            weigh_and_round(w->r, w->g[j], half[i], sum);
+            for (int64_t ci = 0; ci < channels; ci++)
+                memcpy(u + ci * width, sum + ci * PACK_COLUMNS, (size_t)stored * sizeof *u);
         }
 }
 
-/* Per phase: panels of output channels, [point][input channel][column]; columns beyond the last are 0. */
+/* Per phase: panels of output channels, [point][input channel][column]; columns beyond the last are 0. The phases of a block
+ * together: in most layouts their taps share cache lines. */
 static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to)
 {
-    const float *from[UPS_MAX_NR];
-    for (int64_t i = 0; i < d->phase_groups; i++) {
-        const struct ups_phase_group *p = &d->phase_group[i];
-        const struct ups_minimal *h = &ups_minimal[p->tile.h], *w = &ups_minimal[p->tile.w];
-        int64_t last = (p->t0[1] + (h->r - 1) * d->axis[1].step_t) * d->w.tap[1] +
-                       (p->t0[2] + (w->r - 1) * d->axis[2].step_t) * d->w.tap[2];
-        for (int64_t first = 0; first < d->out; first += kernels->nr) {
-            int64_t columns = ups_min(kernels->nr, d->out - first), width = ups_round_up(columns, kernels->lanes);
-            float *panel = to + p->weights + (size_t)(first * points_of(p->tile) * d->in);
-            if (columns < width) memset(panel, 0, (size_t)(width * points_of(p->tile) * d->in) * sizeof *panel);
-            for (int64_t ci = 0; ci < d->in; ci++) {
-                for (int64_t j = 0; j < columns; j++) from[j] = weights + ci * d->w.in + (first + j) * d->w.out + last;
-                transform_weights(d, p, from, columns, panel + ci * width, d->in * width);
+    for (int64_t first = 0; first < d->out; first += kernels->nr) {
+        int64_t width = ups_round_up(ups_min(kernels->nr, d->out - first), kernels->lanes);
+        for (int64_t ci = 0; ci < d->in; ci += PACK_CHANNELS)
+            for (int64_t i = 0; i < d->phase_groups; i++) {
+                const struct ups_phase_group *p = &d->phase_group[i];
+                int64_t down = p->t0[1] + (ups_minimal[p->tile.h].r - 1) * d->axis[1].step_t;
+                int64_t right = p->t0[2] + (ups_minimal[p->tile.w].r - 1) * d->axis[2].step_t;
+                const float *from =
+                    weights + ci * d->w.in + first * d->w.out + down * d->w.tap[1] + right * d->w.tap[2];
+                float *u = to + p->weights + (size_t)(first * points_of(p->tile) * d->in + ci * width);
+                for (int64_t c = 0; c < width; c += PACK_COLUMNS)
+                    transform_weights(d, p->tile, from + c * d->w.out, ups_min(PACK_CHANNELS, d->in - ci),
+                                      ups_min(PACK_COLUMNS, ups_max(0, d->out - first - c)), u + c, d->in * width,
+                                      width, ups_min(PACK_COLUMNS, width - c));
             }
-        }
     }
 }
 
