@@ -170,7 +170,7 @@ void ups_deconv_unmake(struct ups_op *op)
 
 static int32_t pack_now(struct ups_op *op, struct ups_deconv *d, const float *weights, const float *bias)
 {
-    d->packed = ups_allocate(&op->memory, ups_packed_bytes(d));
+    d->packed = ups_allocate_raw(&op->memory, ups_packed_bytes(d));
     if (!d->packed) return UPS_NO_MEMORY;
     pack(d, op->kernels, weights, bias, d->packed);
     return UPS_OK;
