@@ -504,6 +504,56 @@ static void run_group(struct work *k)
     }
 }
 
+/* Cells of a line of a phase with one tap: their pixels, `step` apart, times the weights. */
+static void multiply_pixels(const struct work *k, int64_t cells, const float *x, int64_t step, float *y, int64_t y_step)
+{
+    const struct ups_deconv *d = k->run->d;
+    const struct ups_kernels *kernels = k->run->kernels;
+    bool in_tile = ups_in_tile(&d->activation);
+    for (int64_t first = k->channel, columns; first < k->channel + k->channels; first += columns, y += columns) {
+        columns = ups_min(kernels->nr, d->out - first);
+        const float *a, *b = k->packed + k->p->weights + (size_t)(first * d->in);
+        int64_t width = ups_round_up(columns, kernels->lanes), most = ups_tile_height(kernels, columns);
+        struct ups_gemm tile = {.columns = columns,
+                                .taps = 1,
+                                .depth = d->in,
+                                .a = &a,
+                                .b = &b,
+                                .a_stride = step,
+                                .b_stride = width,
+                                .ahead = d->in * width,
+                                .c_stride = y_step,
+                                .bias = in_tile ? k->packed + first : NULL,
+                                .activation = &d->activation};
+        for (int64_t i = 0; i < cells; i += tile.rows) {
+            tile.rows = ups_tile_rows(cells - i, most);
+            tile.c = y + i * y_step;
+            a = x + i * step;
+            kernels->gemm.run(&tile);
+        }
+        if (!in_tile) kernels->finish.run(y, cells, columns, y_step, k->packed + first, 0, 1, &d->activation);
+    }
+}
+
+/* A phase of one tap is a plain product: no transform, one chain. */
+static void run_plain(struct work *k)
+{
+    const struct ups_deconv_axis *h = &k->run->d->axis[1], *w = &k->run->d->axis[2];
+    int64_t width = k->run->plan->x.size[2], pixel = k->strip ? k->channels : k->run->plan->y.stride[2], step = 0;
+    int64_t left = ups_min(k->hi[2], ups_max(k->lo[2], 0)), right = ups_max(left, ups_min(k->hi[2], width));
+    int64_t edge[] = {k->lo[2], left, right, k->hi[2]};
+    for (int64_t c = k->lo[1]; c < k->hi[1]; c++) {
+        const float *row = row_at(k, c, &step);
+        for (int i = 0; i < 3; i++) {
+            if (edge[i] >= edge[i + 1]) continue;
+            float *y = output(k, c * h->s + shift(h, k->p->t0[1]), edge[i] * w->s + shift(w, k->p->t0[2]));
+            bool inside = row && i == 1;
+            multiply_pixels(k, edge[i + 1] - edge[i], inside ? row + left * step : k->zero, inside ? step : 0, y,
+                            w->s * pixel);
+        }
+    }
+}
+
 static void run_strip(struct work *k)
 {
     const struct ups_deconv *d = k->run->d;
@@ -514,7 +564,10 @@ static void run_strip(struct work *k)
             cells(&d->axis[a], k->p->t0[a], 1, k->box->lo[a], k->box->hi[a], &k->lo[a], &k->hi[a]);
             k->tiles[a] = tile_count(&d->axis[a], f[a], k->lo[a], k->hi[a]);
         }
-        run_group(k);
+        if (points_of(k->p->tile) == 1)
+            run_plain(k);
+        else
+            run_group(k);
     }
     if (k->strip)
         ups_store_lines(k->run, k->strip, k->box, k->g * d->out + k->channel, k->channels, k->depth, k->box->lo[1],
