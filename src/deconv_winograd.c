@@ -396,31 +396,56 @@ static const float *row_at(struct work *k, int64_t h, int64_t *step)
     return ups_rows_get(&k->rows, run, k->box->n, k->g, d, h) - k->rows.first * channels;
 }
 
-static float *output(const struct work *k, int64_t h, int64_t w)
+/* Where output row h goes, from the box's first output along W and channel k->channel on; NULL outside the box. */
+static float *line_at(const struct work *k, int64_t h)
 {
     const struct ups_box *box = k->box;
     const struct ups_view *y = &k->run->plan->y;
-    if (h < box->lo[1] || h >= box->hi[1] || w < box->lo[2] || w >= box->hi[2]) return NULL;
-    if (k->strip) return k->strip + ((h - box->lo[1]) * (box->hi[2] - box->lo[2]) + w - box->lo[2]) * k->channels;
-    return k->run->dst + ups_row_offset(y, box->n, k->g * k->run->d->out + k->channel, k->depth, h) + w * y->stride[2];
+    if (h < box->lo[1] || h >= box->hi[1]) return NULL;
+    if (k->strip) return k->strip + (h - box->lo[1]) * (box->hi[2] - box->lo[2]) * k->channels;
+    return k->run->dst + ups_row_offset(y, box->n, k->g * k->run->d->out + k->channel, k->depth, h) +
+           box->lo[2] * y->stride[2];
 }
 
-/* Where the pixels of a tile lie; zeros for those outside the image. */
-static void find_pixels(struct work *k, int64_t tile, const float **x)
+/* From output to output along W. */
+static int64_t output_step(const struct work *k)
 {
-    const struct ups_deconv *d = k->run->d;
-    const struct ups_deconv_axis *a = d->axis;
-    const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *fw = &ups_minimal[k->p->tile.w];
-    int64_t h = tile_begin(&a[1], fh, k->lo[1], k->hi[1], tile / k->tiles[2]) - (fh->r - 1) * a[1].step_i;
-    int64_t w = tile_begin(&a[2], fw, k->lo[2], k->hi[2], tile % k->tiles[2]) - (fw->r - 1) * a[2].step_i;
-    for (int i = 0; i < fh->n; i++) {
-        int64_t step = 0, width = k->run->plan->x.size[2];
-        const float *row = row_at(k, h + i * a[1].step_i, &step);
-        for (int j = 0; j < fw->n; j++) {
-            int64_t at = w + j * a[2].step_i;
-            *x++ = row && at >= 0 && at < width ? row + at * step : k->zero;
-        }
-    }
+    return k->strip ? k->channels : k->run->plan->y.stride[2];
+}
+
+/* A row of tiles: where pixel 0 of its source rows lies, NULL outside the image, and output 0 of its lines, NULL outside the box. */
+struct tile_row {
+    int64_t index; /* -1: none yet */
+    const float *row[UPS_MINIMAL_MOST];
+    int64_t step; /* from pixel to pixel */
+    float *line[UPS_MINIMAL_OUTPUTS];
+};
+
+static void find_lines(struct work *k, int64_t index, struct tile_row *r)
+{
+    const struct ups_deconv_axis *a = &k->run->d->axis[1];
+    const struct ups_minimal *f = &ups_minimal[k->p->tile.h];
+    int64_t h = tile_begin(a, f, k->lo[1], k->hi[1], index);
+    r->index = index;
+    for (int i = 0; i < f->n; i++) r->row[i] = row_at(k, h + (i - f->r + 1) * a->step_i, &r->step);
+    for (int i = 0; i < f->m; i++) r->line[i] = line_at(k, (h + i * a->step_i) * a->s + shift(a, k->p->t0[1]));
+}
+
+/* Where the pixels of a tile lie, zeros for those outside the image; where its outputs go, channel k->channel, NULL for those outside
+ * the box. */
+static void find_tile(struct work *k, int64_t tile, struct tile_row *r, const float **x, float **y)
+{
+    const struct ups_deconv_axis *a = &k->run->d->axis[2];
+    const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *f = &ups_minimal[k->p->tile.w];
+    int64_t width = k->run->plan->x.size[2], lo = k->box->lo[2], hi = k->box->hi[2], pixel = output_step(k);
+    if (tile / k->tiles[2] != r->index) find_lines(k, tile / k->tiles[2], r);
+    int64_t w = tile_begin(a, f, k->lo[2], k->hi[2], tile % k->tiles[2]), first = w - (f->r - 1) * a->step_i;
+    for (int i = 0; i < fh->n; i++)
+        for (int64_t j = 0, at = first; j < f->n; j++, at += a->step_i)
+            *x++ = r->row[i] && at >= 0 && at < width ? r->row[i] + at * r->step : k->zero;
+    for (int i = 0; i < fh->m; i++)
+        for (int64_t j = 0, at = w * a->s + shift(a, k->p->t0[2]); j < f->m; j++, at += a->step_i * a->s)
+            *y++ = r->line[i] && at >= lo && at < hi ? r->line[i] + (at - lo) * pixel : NULL;
 }
 
 /* M of one panel of columns, all points. */
@@ -453,19 +478,6 @@ static void multiply(const struct work *k, int64_t first, int64_t columns, int64
         }
 }
 
-/* Where the outputs of a tile go, channel k->channel; NULL for those outside the box. */
-static void find_outputs(const struct work *k, int64_t tile, float **y)
-{
-    const struct ups_deconv_axis *a = k->run->d->axis;
-    const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *fw = &ups_minimal[k->p->tile.w];
-    int64_t h = tile_begin(&a[1], fh, k->lo[1], k->hi[1], tile / k->tiles[2]);
-    int64_t w = tile_begin(&a[2], fw, k->lo[2], k->hi[2], tile % k->tiles[2]);
-    for (int i = 0; i < fh->m; i++)
-        for (int j = 0; j < fw->m; j++)
-            *y++ = output(k, (h + i * a[1].step_i) * a[1].s + shift(&a[1], k->p->t0[1]),
-                          (w + j * a[2].step_i) * a[2].s + shift(&a[2], k->p->t0[2]));
-}
-
 /* One panel of columns of all tiles of a block. */
 static void leave(const struct work *k, int64_t tiles, int64_t pitch, int64_t first, int64_t columns)
 {
@@ -487,13 +499,11 @@ static void run_group(struct work *k)
     const struct ups_deconv *d = k->run->d;
     int64_t nr = k->run->kernels->nr, most = d->winograd.tiles, all = k->tiles[1] * k->tiles[2];
     int64_t outputs = outputs_of(k->p->tile), points = points_of(k->p->tile);
+    struct tile_row row = {.index = -1};
     for (int64_t tile = 0, tiles; tile < all; tile += tiles) {
         tiles = ups_tile_rows(all - tile, most);
         int64_t v_pitch = point_pitch(tiles * d->in);
-        for (int64_t i = 0; i < tiles; i++) {
-            find_pixels(k, tile + i, k->x + i * points);
-            find_outputs(k, tile + i, k->y + i * outputs);
-        }
+        for (int64_t i = 0; i < tiles; i++) find_tile(k, tile + i, &row, k->x + i * points, k->y + i * outputs);
         k->run->kernels->winograd_in.run(&k->p->tile, tiles, k->x, d->in, k->v, v_pitch);
         for (int64_t first = k->channel; first < k->channel + k->channels; first += nr) {
             int64_t columns = ups_min(nr, d->out - first), width = ups_round_up(columns, k->run->kernels->lanes);
@@ -539,17 +549,18 @@ static void multiply_pixels(const struct work *k, int64_t cells, const float *x,
 static void run_plain(struct work *k)
 {
     const struct ups_deconv_axis *h = &k->run->d->axis[1], *w = &k->run->d->axis[2];
-    int64_t width = k->run->plan->x.size[2], pixel = k->strip ? k->channels : k->run->plan->y.stride[2], step = 0;
+    int64_t width = k->run->plan->x.size[2], pixel = output_step(k), step = 0;
     int64_t left = ups_min(k->hi[2], ups_max(k->lo[2], 0)), right = ups_max(left, ups_min(k->hi[2], width));
     int64_t edge[] = {k->lo[2], left, right, k->hi[2]};
     for (int64_t c = k->lo[1]; c < k->hi[1]; c++) {
         const float *row = row_at(k, c, &step);
+        float *line = line_at(k, c * h->s + shift(h, k->p->t0[1]));
         for (int i = 0; i < 3; i++) {
-            if (edge[i] >= edge[i + 1]) continue;
-            float *y = output(k, c * h->s + shift(h, k->p->t0[1]), edge[i] * w->s + shift(w, k->p->t0[2]));
+            int64_t at = edge[i] * w->s + shift(w, k->p->t0[2]) - k->box->lo[2];
             bool inside = row && i == 1;
-            multiply_pixels(k, edge[i + 1] - edge[i], inside ? row + left * step : k->zero, inside ? step : 0, y,
-                            w->s * pixel);
+            if (edge[i] < edge[i + 1])
+                multiply_pixels(k, edge[i + 1] - edge[i], inside ? row + left * step : k->zero, inside ? step : 0,
+                                line + at * pixel, w->s * pixel);
         }
     }
 }
