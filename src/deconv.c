@@ -109,7 +109,7 @@ static int cheapest(const struct ups_deconv *d, int32_t policy)
 double ups_deconv_fetch(const struct ups_deconv *d)
 {
     int64_t floats = (int64_t)d->packed_floats;
-    return floats <= d->cache[1] / 2 ? 1 : floats <= d->cache[2] / 2 ? 6 : 16;
+    return floats <= d->cache[1] / 2 ? 1 : floats <= d->cache[2] / 2 ? 6 : 8;
 }
 
 static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char *name)

@@ -283,7 +283,7 @@ static double padded_cells(const struct ups_deconv_axis *a, const struct ups_min
  * (64 to 32 and 64 to 64), where a wrong choice costs most. */
 double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d)
 {
-    const double dense = 0.6, traffic = 3, slow = 3.5;
+    const double dense = 0.6, traffic = 3, slow = 1.5;
     double sum = ups_entry(d) * (double)(plan->x.n * ups_volume(plan->x.size));
     int64_t lanes = plan->op->kernels->lanes;
     for (int64_t i = 0; i < d->phase_groups; i++) {
@@ -296,7 +296,7 @@ double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d)
         double out_ops = dense * (h->m * nh * nw + w->m * h->m * nw) + traffic * (nh * nw + h->m * w->m);
         sum += fmax(tiles, ups_deconv_fetch(d)) * nh * nw * in * out *
                (1 + 1.4 / (double)ups_min(d->winograd.chain, d->in));
-        sum += slow * tiles * (in_ops * in + out_ops * out);
+        if (nh * nw > 1) sum += slow * tiles * (in_ops * in + out_ops * out);
     }
     return sum * (double)d->groups;
 }
