@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -148,4 +149,15 @@ int64_t ups_cache_bytes(int level)
 #endif
     if (bytes > 0) return bytes;
     return level == 1 ? 32 * 1024 : level == 2 ? 512 * 1024 : 8 * 1024 * 1024;
+}
+
+/* On small pages each 4 KiB of the packed weights are a fault when they are packed, and a miss of the translation in every run. */
+void ups_ask_large_pages(void *block, size_t bytes)
+{
+#if defined(MADV_HUGEPAGE)
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)block + page - 1) / page * page;
+    if (bytes >= 4 << 20) madvise((void *)first, ((uintptr_t)block + bytes - first) / page * page, MADV_HUGEPAGE);
+#else
+    (void)block, (void)bytes;
+#endif
 }

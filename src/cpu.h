@@ -21,4 +21,7 @@ const struct ups_kernels *ups_best_tier(const char *cap);
  * virtual machine: an op asks, its plans do not. */
 int64_t ups_cache_bytes(int level);
 
+/* Asks the system for large pages behind a block of several of them, where it knows such and waits to be asked. */
+void ups_ask_large_pages(void *block, size_t bytes);
+
 #endif

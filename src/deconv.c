@@ -116,7 +116,7 @@ static int cheapest(const struct ups_deconv *d, int32_t policy)
 double ups_deconv_fetch(const struct ups_deconv *d)
 {
     int64_t floats = (int64_t)d->packed_floats;
-    return floats <= d->cache[1] / 2 ? 1 : floats <= d->cache[2] / 2 ? 6 : 16;
+    return floats <= d->cache[1] / 2 ? 1 : floats <= d->cache[2] / 2 ? 6 : 8;
 }
 
 static int32_t choose(struct ups_deconv *d, const struct ups_op *op, const char *name)
@@ -178,7 +178,7 @@ void ups_deconv_unmake(struct ups_op *op)
 
 static int32_t pack_now(struct ups_op *op, struct ups_deconv *d, const float *weights, const float *bias)
 {
-    d->packed = ups_allocate(&op->memory, ups_packed_bytes(d));
+    d->packed = ups_allocate_raw(&op->memory, ups_packed_bytes(d));
     if (!d->packed) return UPS_NO_MEMORY;
     pack(d, op->kernels, weights, bias, d->packed);
     return UPS_OK;

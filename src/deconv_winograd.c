@@ -181,48 +181,91 @@ static int32_t layout(const struct ups_op *op, struct ups_deconv *d)
     return UPS_OK;
 }
 
-/* U = G w G' of a row of columns for one input channel, in double, rounded once: [point] `step` apart. from[j]: the phase's last
- * tap of column j, which the correlation takes first; taps run backwards from there. */
-static void transform_weights(const struct ups_deconv *d, const struct ups_phase_group *p, const float *const *from,
-                              int64_t columns, float *u, int64_t step)
+/* Weights are transformed in blocks of so many input by output channels, all its numbers alike: loops of constant length without
+ * branches, and what a block reads and writes stays in level 1. */
+enum { PACK_CHANNELS = 8, PACK_COLUMNS = 16, PACK_BLOCK = PACK_CHANNELS * PACK_COLUMNS };
+typedef double pack_block[PACK_BLOCK];
+
+/* One tap of a block, zeros for channels that are not there. */
+static void gather(const struct ups_deconv *d, const float *from, int64_t channels, int64_t columns, double *to)
 {
-    const struct ups_minimal *h = &ups_minimal[p->tile.h], *w = &ups_minimal[p->tile.w];
+    if (channels * columns < PACK_BLOCK) memset(to, 0, sizeof(pack_block));
+    for (int64_t i = 0; i < channels; i++)
+        for (int64_t j = 0; j < columns; j++) to[i * PACK_COLUMNS + j] = (double)from[i * d->w.in + j * d->w.out];
+}
+
+/* A row of G times r blocks, to `sum` or rounded; r and which of the two are constants where it is called. */
+static inline void weigh(int r, const double *g, const pack_block *x, double *sum, float *rounded)
+{
+    for (int i = 0; i < PACK_BLOCK; i++) {
+        double s = g[0] * x[0][i];
+        if (r > 1) s += g[1] * x[1][i];
+        if (r > 2) s += g[2] * x[2][i];
+        if (sum)
+            sum[i] = s;
+        else
+            rounded[i] = (float)s;
+    }
+}
+
+static void weigh_taps(int r, const double *g, const pack_block *x, double *sum)
+{
+    switch (r) {
+    case 1: weigh(1, g, x, sum, NULL); break;
+    case 2: weigh(2, g, x, sum, NULL); break;
+    default: weigh(3, g, x, sum, NULL);
+    }
+}
+
+static void weigh_and_round(int r, const double *g, const pack_block *x, float *sum)
+{
+    switch (r) {
+    case 1: weigh(1, g, x, NULL, sum); break;
+    case 2: weigh(2, g, x, NULL, sum); break;
+    default: weigh(3, g, x, NULL, sum);
+    }
+}
+
+/* U = G w G' of a block, in double, rounded once: [point] `step` apart, [channel] `width`, `stored` columns. `from` is the phase's
+ * last tap, which the correlation takes first; taps run backwards from there. */
+static void transform_weights(const struct ups_deconv *d, struct ups_winograd_tile tile, const float *from,
+                              int64_t channels, int64_t columns, float *u, int64_t step, int64_t width, int64_t stored)
+{
+    const struct ups_minimal *h = &ups_minimal[tile.h], *w = &ups_minimal[tile.w];
     int64_t down = d->axis[1].step_t * d->w.tap[1], right = d->axis[2].step_t * d->w.tap[2];
-    double half[UPS_MINIMAL_MOST][3][UPS_MAX_NR], sum[UPS_MAX_NR];
-    for (int i = 0; i < h->n; i++)
-        for (int j = 0; j < w->r; j++) {
-            for (int64_t c = 0; c < columns; c++) half[i][j][c] = 0;
-            for (int k = 0; k < h->r; k++)
-                for (int64_t c = 0; c < columns; c++)
-                    half[i][j][c] += h->g[i][k] * (double)from[c][-k * down - j * right];
-        }
+    pack_block taps[3], half[UPS_MINIMAL_MOST][3];
+    float sum[PACK_BLOCK];
+    for (int j = 0; j < w->r; j++) {
+        for (int k = 0; k < h->r; k++) gather(d, from - k * down - j * right, channels, columns, taps[k]);
+        for (int i = 0; i < h->n; i++) weigh_taps(h->r, h->g[i], taps, half[i][j]);
+    }
     for (int i = 0; i < h->n; i++)
         for (int j = 0; j < w->n; j++, u += step) {
-            for (int64_t c = 0; c < columns; c++) sum[c] = 0;
-            for (int k = 0; k < w->r; k++)
-                for (int64_t c = 0; c < columns; c++) sum[c] += w->g[j][k] * half[i][k][c];
-            for (int64_t c = 0; c < columns; c++) u[c] = (float)sum[c];
+            weigh_and_round(w->r, w->g[j], half[i], sum);
+            for (int64_t ci = 0; ci < channels; ci++)
+                memcpy(u + ci * width, sum + ci * PACK_COLUMNS, (size_t)stored * sizeof *u);
         }
 }
 
-/* Per phase: panels of output channels, [point][input channel][column]; columns beyond the last are 0. */
+/* Per phase: panels of output channels, [point][input channel][column]; columns beyond the last are 0. The phases of a block
+ * together: in most layouts their taps share cache lines. */
 static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, const float *weights, float *to)
 {
-    const float *from[UPS_MAX_NR];
-    for (int64_t i = 0; i < d->phase_groups; i++) {
-        const struct ups_phase_group *p = &d->phase_group[i];
-        const struct ups_minimal *h = &ups_minimal[p->tile.h], *w = &ups_minimal[p->tile.w];
-        int64_t last = (p->t0[1] + (h->r - 1) * d->axis[1].step_t) * d->w.tap[1] +
-                       (p->t0[2] + (w->r - 1) * d->axis[2].step_t) * d->w.tap[2];
-        for (int64_t first = 0; first < d->out; first += kernels->nr) {
-            int64_t columns = ups_min(kernels->nr, d->out - first), width = ups_round_up(columns, kernels->lanes);
-            float *panel = to + p->weights + (size_t)(first * points_of(p->tile) * d->in);
-            if (columns < width) memset(panel, 0, (size_t)(width * points_of(p->tile) * d->in) * sizeof *panel);
-            for (int64_t ci = 0; ci < d->in; ci++) {
-                for (int64_t j = 0; j < columns; j++) from[j] = weights + ci * d->w.in + (first + j) * d->w.out + last;
-                transform_weights(d, p, from, columns, panel + ci * width, d->in * width);
+    for (int64_t first = 0; first < d->out; first += kernels->nr) {
+        int64_t width = ups_round_up(ups_min(kernels->nr, d->out - first), kernels->lanes);
+        for (int64_t ci = 0; ci < d->in; ci += PACK_CHANNELS)
+            for (int64_t i = 0; i < d->phase_groups; i++) {
+                const struct ups_phase_group *p = &d->phase_group[i];
+                int64_t down = p->t0[1] + (ups_minimal[p->tile.h].r - 1) * d->axis[1].step_t;
+                int64_t right = p->t0[2] + (ups_minimal[p->tile.w].r - 1) * d->axis[2].step_t;
+                const float *from =
+                    weights + ci * d->w.in + first * d->w.out + down * d->w.tap[1] + right * d->w.tap[2];
+                float *u = to + p->weights + (size_t)(first * points_of(p->tile) * d->in + ci * width);
+                for (int64_t c = 0; c < width; c += PACK_COLUMNS)
+                    transform_weights(d, p->tile, from + c * d->w.out, ups_min(PACK_CHANNELS, d->in - ci),
+                                      ups_min(PACK_COLUMNS, ups_max(0, d->out - first - c)), u + c, d->in * width,
+                                      width, ups_min(PACK_COLUMNS, width - c));
             }
-        }
     }
 }
 
@@ -240,7 +283,7 @@ static double padded_cells(const struct ups_deconv_axis *a, const struct ups_min
  * (64 to 32 and 64 to 64), where a wrong choice costs most. */
 double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d)
 {
-    const double dense = 0.6, traffic = 3, slow = 3.5;
+    const double dense = 0.6, traffic = 3, slow = 1.5;
     double sum = ups_entry(d) * (double)(plan->x.n * ups_volume(plan->x.size));
     int64_t lanes = plan->op->kernels->lanes;
     for (int64_t i = 0; i < d->phase_groups; i++) {
@@ -253,7 +296,7 @@ double ups_winograd_cost(const ups_plan *plan, const struct ups_deconv *d)
         double out_ops = dense * (h->m * nh * nw + w->m * h->m * nw) + traffic * (nh * nw + h->m * w->m);
         sum += fmax(tiles, ups_deconv_fetch(d)) * nh * nw * in * out *
                (1 + 1.4 / (double)ups_min(d->winograd.chain, d->in));
-        sum += slow * tiles * (in_ops * in + out_ops * out);
+        if (nh * nw > 1) sum += slow * tiles * (in_ops * in + out_ops * out);
     }
     return sum * (double)d->groups;
 }
@@ -353,31 +396,56 @@ static const float *row_at(struct work *k, int64_t h, int64_t *step)
     return ups_rows_get(&k->rows, run, k->box->n, k->g, d, h) - k->rows.first * channels;
 }
 
-static float *output(const struct work *k, int64_t h, int64_t w)
+/* Where output row h goes, from the box's first output along W and channel k->channel on; NULL outside the box. */
+static float *line_at(const struct work *k, int64_t h)
 {
     const struct ups_box *box = k->box;
     const struct ups_view *y = &k->run->plan->y;
-    if (h < box->lo[1] || h >= box->hi[1] || w < box->lo[2] || w >= box->hi[2]) return NULL;
-    if (k->strip) return k->strip + ((h - box->lo[1]) * (box->hi[2] - box->lo[2]) + w - box->lo[2]) * k->channels;
-    return k->run->dst + ups_row_offset(y, box->n, k->g * k->run->d->out + k->channel, k->depth, h) + w * y->stride[2];
+    if (h < box->lo[1] || h >= box->hi[1]) return NULL;
+    if (k->strip) return k->strip + (h - box->lo[1]) * (box->hi[2] - box->lo[2]) * k->channels;
+    return k->run->dst + ups_row_offset(y, box->n, k->g * k->run->d->out + k->channel, k->depth, h) +
+           box->lo[2] * y->stride[2];
 }
 
-/* Where the pixels of a tile lie; zeros for those outside the image. */
-static void find_pixels(struct work *k, int64_t tile, const float **x)
+/* From output to output along W. */
+static int64_t output_step(const struct work *k)
 {
-    const struct ups_deconv *d = k->run->d;
-    const struct ups_deconv_axis *a = d->axis;
-    const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *fw = &ups_minimal[k->p->tile.w];
-    int64_t h = tile_begin(&a[1], fh, k->lo[1], k->hi[1], tile / k->tiles[2]) - (fh->r - 1) * a[1].step_i;
-    int64_t w = tile_begin(&a[2], fw, k->lo[2], k->hi[2], tile % k->tiles[2]) - (fw->r - 1) * a[2].step_i;
-    for (int i = 0; i < fh->n; i++) {
-        int64_t step = 0, width = k->run->plan->x.size[2];
-        const float *row = row_at(k, h + i * a[1].step_i, &step);
-        for (int j = 0; j < fw->n; j++) {
-            int64_t at = w + j * a[2].step_i;
-            *x++ = row && at >= 0 && at < width ? row + at * step : k->zero;
-        }
-    }
+    return k->strip ? k->channels : k->run->plan->y.stride[2];
+}
+
+/* A row of tiles: where pixel 0 of its source rows lies, NULL outside the image, and output 0 of its lines, NULL outside the box. */
+struct tile_row {
+    int64_t index; /* -1: none yet */
+    const float *row[UPS_MINIMAL_MOST];
+    int64_t step; /* from pixel to pixel */
+    float *line[UPS_MINIMAL_OUTPUTS];
+};
+
+static void find_lines(struct work *k, int64_t index, struct tile_row *r)
+{
+    const struct ups_deconv_axis *a = &k->run->d->axis[1];
+    const struct ups_minimal *f = &ups_minimal[k->p->tile.h];
+    int64_t h = tile_begin(a, f, k->lo[1], k->hi[1], index);
+    r->index = index;
+    for (int i = 0; i < f->n; i++) r->row[i] = row_at(k, h + (i - f->r + 1) * a->step_i, &r->step);
+    for (int i = 0; i < f->m; i++) r->line[i] = line_at(k, (h + i * a->step_i) * a->s + shift(a, k->p->t0[1]));
+}
+
+/* Where the pixels of a tile lie, zeros for those outside the image; where its outputs go, channel k->channel, NULL for those outside
+ * the box. */
+static void find_tile(struct work *k, int64_t tile, struct tile_row *r, const float **x, float **y)
+{
+    const struct ups_deconv_axis *a = &k->run->d->axis[2];
+    const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *f = &ups_minimal[k->p->tile.w];
+    int64_t width = k->run->plan->x.size[2], lo = k->box->lo[2], hi = k->box->hi[2], pixel = output_step(k);
+    if (tile / k->tiles[2] != r->index) find_lines(k, tile / k->tiles[2], r);
+    int64_t w = tile_begin(a, f, k->lo[2], k->hi[2], tile % k->tiles[2]), first = w - (f->r - 1) * a->step_i;
+    for (int i = 0; i < fh->n; i++)
+        for (int64_t j = 0, at = first; j < f->n; j++, at += a->step_i)
+            *x++ = r->row[i] && at >= 0 && at < width ? r->row[i] + at * r->step : k->zero;
+    for (int i = 0; i < fh->m; i++)
+        for (int64_t j = 0, at = w * a->s + shift(a, k->p->t0[2]); j < f->m; j++, at += a->step_i * a->s)
+            *y++ = r->line[i] && at >= lo && at < hi ? r->line[i] + (at - lo) * pixel : NULL;
 }
 
 /* M of one panel of columns, all points. */
@@ -410,19 +478,6 @@ static void multiply(const struct work *k, int64_t first, int64_t columns, int64
         }
 }
 
-/* Where the outputs of a tile go, channel k->channel; NULL for those outside the box. */
-static void find_outputs(const struct work *k, int64_t tile, float **y)
-{
-    const struct ups_deconv_axis *a = k->run->d->axis;
-    const struct ups_minimal *fh = &ups_minimal[k->p->tile.h], *fw = &ups_minimal[k->p->tile.w];
-    int64_t h = tile_begin(&a[1], fh, k->lo[1], k->hi[1], tile / k->tiles[2]);
-    int64_t w = tile_begin(&a[2], fw, k->lo[2], k->hi[2], tile % k->tiles[2]);
-    for (int i = 0; i < fh->m; i++)
-        for (int j = 0; j < fw->m; j++)
-            *y++ = output(k, (h + i * a[1].step_i) * a[1].s + shift(&a[1], k->p->t0[1]),
-                          (w + j * a[2].step_i) * a[2].s + shift(&a[2], k->p->t0[2]));
-}
-
 /* One panel of columns of all tiles of a block. */
 static void leave(const struct work *k, int64_t tiles, int64_t pitch, int64_t first, int64_t columns)
 {
@@ -444,19 +499,68 @@ static void run_group(struct work *k)
     const struct ups_deconv *d = k->run->d;
     int64_t nr = k->run->kernels->nr, most = d->winograd.tiles, all = k->tiles[1] * k->tiles[2];
     int64_t outputs = outputs_of(k->p->tile), points = points_of(k->p->tile);
+    struct tile_row row = {.index = -1};
     for (int64_t tile = 0, tiles; tile < all; tile += tiles) {
         tiles = ups_tile_rows(all - tile, most);
         int64_t v_pitch = point_pitch(tiles * d->in);
-        for (int64_t i = 0; i < tiles; i++) {
-            find_pixels(k, tile + i, k->x + i * points);
-            find_outputs(k, tile + i, k->y + i * outputs);
-        }
+        for (int64_t i = 0; i < tiles; i++) find_tile(k, tile + i, &row, k->x + i * points, k->y + i * outputs);
         k->run->kernels->winograd_in.run(&k->p->tile, tiles, k->x, d->in, k->v, v_pitch);
         for (int64_t first = k->channel; first < k->channel + k->channels; first += nr) {
             int64_t columns = ups_min(nr, d->out - first), width = ups_round_up(columns, k->run->kernels->lanes);
             int64_t m_pitch = point_pitch(tiles * width);
             multiply(k, first, columns, tiles, v_pitch, m_pitch);
             leave(k, tiles, m_pitch, first, columns);
+        }
+    }
+}
+
+/* Cells of a line of a phase with one tap: their pixels, `step` apart, times the weights. */
+static void multiply_pixels(const struct work *k, int64_t cells, const float *x, int64_t step, float *y, int64_t y_step)
+{
+    const struct ups_deconv *d = k->run->d;
+    const struct ups_kernels *kernels = k->run->kernels;
+    bool in_tile = ups_in_tile(&d->activation);
+    for (int64_t first = k->channel, columns; first < k->channel + k->channels; first += columns, y += columns) {
+        columns = ups_min(kernels->nr, d->out - first);
+        const float *a, *b = k->packed + k->p->weights + (size_t)(first * d->in);
+        int64_t width = ups_round_up(columns, kernels->lanes), most = ups_tile_height(kernels, columns);
+        struct ups_gemm tile = {.columns = columns,
+                                .taps = 1,
+                                .depth = d->in,
+                                .a = &a,
+                                .b = &b,
+                                .a_stride = step,
+                                .b_stride = width,
+                                .ahead = d->in * width,
+                                .c_stride = y_step,
+                                .bias = in_tile ? k->packed + first : NULL,
+                                .activation = &d->activation};
+        for (int64_t i = 0; i < cells; i += tile.rows) {
+            tile.rows = ups_tile_rows(cells - i, most);
+            tile.c = y + i * y_step;
+            a = x + i * step;
+            kernels->gemm.run(&tile);
+        }
+        if (!in_tile) kernels->finish.run(y, cells, columns, y_step, k->packed + first, 0, 1, &d->activation);
+    }
+}
+
+/* A phase of one tap is a plain product: no transform, one chain. */
+static void run_plain(struct work *k)
+{
+    const struct ups_deconv_axis *h = &k->run->d->axis[1], *w = &k->run->d->axis[2];
+    int64_t width = k->run->plan->x.size[2], pixel = output_step(k), step = 0;
+    int64_t left = ups_min(k->hi[2], ups_max(k->lo[2], 0)), right = ups_max(left, ups_min(k->hi[2], width));
+    int64_t edge[] = {k->lo[2], left, right, k->hi[2]};
+    for (int64_t c = k->lo[1]; c < k->hi[1]; c++) {
+        const float *row = row_at(k, c, &step);
+        float *line = line_at(k, c * h->s + shift(h, k->p->t0[1]));
+        for (int i = 0; i < 3; i++) {
+            int64_t at = edge[i] * w->s + shift(w, k->p->t0[2]) - k->box->lo[2];
+            bool inside = row && i == 1;
+            if (edge[i] < edge[i + 1])
+                multiply_pixels(k, edge[i + 1] - edge[i], inside ? row + left * step : k->zero, inside ? step : 0,
+                                line + at * pixel, w->s * pixel);
         }
     }
 }
@@ -471,7 +575,10 @@ static void run_strip(struct work *k)
             cells(&d->axis[a], k->p->t0[a], 1, k->box->lo[a], k->box->hi[a], &k->lo[a], &k->hi[a]);
             k->tiles[a] = tile_count(&d->axis[a], f[a], k->lo[a], k->hi[a]);
         }
-        run_group(k);
+        if (points_of(k->p->tile) == 1)
+            run_plain(k);
+        else
+            run_group(k);
     }
     if (k->strip)
         ups_store_lines(k->run, k->strip, k->box, k->g * d->out + k->channel, k->channels, k->depth, k->box->lo[1],

@@ -18,7 +18,9 @@
 static void *standard_allocate(void *context, size_t bytes)
 {
     (void)context;
-    return malloc(bytes);
+    void *block = malloc(bytes);
+    if (block) ups_ask_large_pages(block, bytes);
+    return block;
 }
 
 static void standard_release(void *context, void *block)
@@ -28,7 +30,7 @@ static void standard_release(void *context, void *block)
 }
 
 /* The block begins at the next boundary behind what the allocator returned; that pointer stands just before it. */
-void *ups_allocate(const struct ups_memory *memory, size_t bytes)
+void *ups_allocate_raw(const struct ups_memory *memory, size_t bytes)
 {
     size_t extra = UPS_ALIGNMENT + sizeof(void *);
     char *base = bytes <= PTRDIFF_MAX - extra ? memory->allocate(memory->context, bytes + extra) : NULL;
@@ -39,7 +41,13 @@ void *ups_allocate(const struct ups_memory *memory, size_t bytes)
     uintptr_t start = ((uintptr_t)base + extra) / UPS_ALIGNMENT * UPS_ALIGNMENT;
     void **block = (void **)start;
     block[-1] = base;
-    return memset(block, 0, bytes);
+    return block;
+}
+
+void *ups_allocate(const struct ups_memory *memory, size_t bytes)
+{
+    void *block = ups_allocate_raw(memory, bytes);
+    return block ? memset(block, 0, bytes) : NULL;
 }
 
 void ups_release(const struct ups_memory *memory, void *block)

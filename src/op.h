@@ -30,6 +30,8 @@ static inline size_t ups_taken(size_t bytes)
 
 /* Zeroed memory aligned to UPS_ALIGNMENT; NULL after setting the error. release takes NULL. */
 void *ups_allocate(const struct ups_memory *memory, size_t bytes);
+/* The same with whatever stands there. */
+void *ups_allocate_raw(const struct ups_memory *memory, size_t bytes);
 void ups_release(const struct ups_memory *memory, void *block);
 
 /* What a family of operations must do; everything else is common. Members that a family does not need are NULL. */
@@ -57,7 +59,7 @@ struct ups_op {
     union ups_desc desc;
     int32_t policy;
     uint32_t flags;
-    int64_t cache[3]; /* bytes of levels 1 to 3 */
+    int64_t cache[3];          /* bytes of levels 1 to 3 */
     struct ups_deconv *deconv; /* conv_transpose and its gradients: geometry, algorithm, packed weights */
 };
 
