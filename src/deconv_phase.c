@@ -161,6 +161,13 @@ static void pack(const struct ups_deconv *d, const struct ups_kernels *kernels, 
 
 /* ---- run ---- */
 
+/* Columns of a panel that lie side by side in the output. */
+struct piece {
+    int64_t t0[3], channel, first, columns; /* the first of them, as phase and channel and in the panel */
+    int64_t w;                              /* its output of cell 0, counted in the strip */
+    float *line;                            /* of the current line of cells; NULL outside the strip */
+};
+
 /* One block over one strip of a box. */
 struct product {
     const struct ups_deconv_run *run;
@@ -175,6 +182,8 @@ struct product {
     bool packed_line;            /* ring holds the current line's rows */
     const float **a, **b;        /* the tile's taps */
     float *tile;
+    struct piece piece[UPS_MAX_NR]; /* of the panel */
+    int64_t pieces;
     /* Channels first, where the block's outputs go: [cell on D][phase of D][cell on H][phase of H][w][channel]; else NULL, they go
      * in place. */
     float *strip;
@@ -231,8 +240,9 @@ static void list_taps(struct product *q, struct ups_gemm *tile, const float *pan
     const struct ups_view *x = &q->run->plan->x;
     const struct ups_phase_group *p = q->p;
     int64_t step = d->axis[2].step_i, end = c + tile->rows;
-    int64_t first = ups_max(0, ups_ceil_div(c - x->size[2] + 1, step));   /* c - j*step < width */
-    int64_t last = ups_min(p->taps[2], ups_floor_div(end - 1, step) + 1); /* end - 1 - j*step >= 0 */
+    int64_t first = 0, last = p->taps[2];
+    while (first < last && c - first * step >= x->size[2]) first++; /* divisions would take longer */
+    while (first < last && end - 1 - (last - 1) * step < 0) last--;
     bool in_place = q->in_place && c - (last - 1) * step >= 0 && end - first * step <= x->size[2];
     if (!in_place && !q->packed_line) pack_rows(q, cd, ch);
     tile->a_stride = in_place ? x->stride[2] : d->in;
@@ -264,38 +274,45 @@ static float *line_at(const struct product *q, const int64_t t0[3], int64_t cd, 
     return q->strip + line * (box->hi[2] - box->lo[2]) * q->pixel - q->channel;
 }
 
-/* Columns that lie side by side in the output, from one on: a phase's channels, or all phases of W where pixels touch. */
-struct piece {
-    int64_t t0[3], channel, columns;
-    float *line;
-    int64_t w, at; /* of cell c: the output along W, counted in the strip; w*out + channel */
-};
-
-static struct piece piece_of(const struct product *q, int64_t column, int64_t columns, int64_t cd, int64_t ch,
-                             int64_t c)
+/* The pieces of a panel: columns that lie side by side in the output, a phase's channels, or those of all phases of W where pixels
+ * touch. */
+static void split_panel(struct product *q, int64_t column, int64_t columns)
 {
     const struct ups_deconv *d = q->run->d;
     const struct ups_deconv_axis *w = &d->axis[2];
-    struct piece piece;
-    column_of(q->p, d->out, column, piece.t0, &piece.channel);
     int64_t run = w->d == 1 && q->pixel == d->out ? q->p->phases[2] * d->out : d->out;
-    piece.columns = ups_min(columns, run - column % run);
-    piece.line = line_at(q, piece.t0, cd, ch);
-    piece.w = c * w->s + shift(w, piece.t0[2]) - q->box.lo[2];
-    piece.at = piece.w * d->out + piece.channel;
-    return piece;
+    q->pieces = 0;
+    for (int64_t j = 0; j < columns; j += q->piece[q->pieces++].columns) {
+        struct piece *piece = &q->piece[q->pieces];
+        column_of(q->p, d->out, column + j, piece->t0, &piece->channel);
+        piece->first = j;
+        piece->columns = ups_min(columns - j, run - (column + j) % run);
+        piece->w = shift(w, piece->t0[2]) - q->box.lo[2];
+    }
 }
 
-/* Moves a piece of a tile, from column j of it on, to its outputs; what lies outside the strip is left. */
-static void move(const struct product *q, const struct ups_gemm *tile, const struct piece *piece, int64_t j)
+/* Where the pieces go from line (cd, ch); false if none has an output in the strip. */
+static bool find_lines(struct product *q, int64_t cd, int64_t ch)
+{
+    bool any = false;
+    for (struct piece *piece = q->piece; piece < q->piece + q->pieces; piece++) {
+        piece->line = line_at(q, piece->t0, cd, ch);
+        any = any || piece->line;
+    }
+    return any;
+}
+
+/* Moves a piece of a tile of cells from c on to its outputs; what lies outside the strip is left. */
+static void move(const struct product *q, const struct ups_gemm *tile, const struct piece *piece, int64_t c)
 {
     const struct ups_deconv *d = q->run->d;
-    int64_t s = d->axis[2].s, end = (q->box.hi[2] - q->box.lo[2]) * d->out;
-    for (int64_t i = 0; piece->line && i < tile->rows; i++) {
-        int64_t at = piece->at + i * s * d->out;
+    int64_t s = d->axis[2].s, end = (q->box.hi[2] - q->box.lo[2]) * d->out, w = c * s + piece->w;
+    const float *from = tile->c + piece->first;
+    for (int64_t i = 0; piece->line && i < tile->rows; i++, w += s, from += tile->c_stride) {
+        int64_t at = w * d->out + piece->channel;
         int64_t first = ups_max(0, -at), last = ups_min(piece->columns, end - at);
-        float *to = piece->line + (piece->w + i * s) * q->pixel + piece->channel;
-        for (int64_t k = first; k < last; k++) to[k] = tile->c[i * tile->c_stride + j + k];
+        float *to = piece->line + w * q->pixel + piece->channel;
+        for (int64_t k = first; k < last; k++) to[k] = from[k];
     }
 }
 
@@ -312,16 +329,14 @@ static void multiply(const struct product *q, struct ups_gemm *tile, const float
 }
 
 /* The tile stores in place where its columns are one piece and all its outputs lie in the strip. */
-static void run_tile(struct product *q, struct ups_gemm *tile, int64_t column, int64_t cd, int64_t ch, int64_t c)
+static void run_tile(struct product *q, struct ups_gemm *tile, const float *bias, int64_t c)
 {
     const struct ups_deconv *d = q->run->d;
-    int64_t s = d->axis[2].s, end = (q->box.hi[2] - q->box.lo[2]) * d->out;
-    const float *bias = q->packed + q->p->bias + column;
-    struct piece piece = piece_of(q, column, tile->columns, cd, ch, c);
-    bool whole = piece.columns == tile->columns;
-    if (whole && !piece.line) return;
-    if (whole && piece.at >= 0 && piece.at + (tile->rows - 1) * s * d->out + piece.columns <= end) {
-        tile->c = piece.line + piece.w * q->pixel + piece.channel;
+    const struct piece *piece = q->piece;
+    int64_t s = d->axis[2].s, end = (q->box.hi[2] - q->box.lo[2]) * d->out, w = c * s + piece->w;
+    int64_t at = w * d->out + piece->channel;
+    if (q->pieces == 1 && at >= 0 && at + (tile->rows - 1) * s * d->out + piece->columns <= end) {
+        tile->c = piece->line + w * q->pixel + piece->channel;
         tile->c_stride = s * q->pixel;
         multiply(q, tile, bias);
         return;
@@ -329,10 +344,7 @@ static void run_tile(struct product *q, struct ups_gemm *tile, int64_t column, i
     tile->c = q->tile;
     tile->c_stride = tile->columns;
     multiply(q, tile, bias);
-    for (int64_t j = 0; j < tile->columns; j += piece.columns) {
-        piece = piece_of(q, column + j, tile->columns - j, cd, ch, c);
-        move(q, tile, &piece, j);
-    }
+    for (; piece < q->piece + q->pieces; piece++) move(q, tile, piece, c);
 }
 
 /* Rows of a tile: of n pixels in a row, a tile of r cells meets the n + r - 1 nearest taps, each for all its rows. With more taps
@@ -364,14 +376,17 @@ static void run_panel(struct product *q, int64_t column, int64_t ahead)
     tile.b_stride = ups_round_up(tile.columns, k->lanes);
     tile.ahead = ahead ? ahead : tile.b_stride * d->in * group_taps(q->p); /* the next panel */
     const float *panel = q->packed + panel_at(d, q->p, column, tile.b_stride);
-    int64_t height = tile_height(q, tile.columns);
+    int64_t count = q->hi[2] - q->lo[2], tiles = ups_ceil_div(count, tile_height(q, tile.columns));
+    int64_t height = count / tiles, higher = count % tiles; /* as ups_tile_rows */
+    split_panel(q, column, tile.columns);
     for (int64_t cd = q->lo[0]; cd < q->hi[0]; cd++)
         for (int64_t ch = q->lo[1]; ch < q->hi[1]; ch++) {
+            if (!find_lines(q, cd, ch)) continue;
             find_rows(q, cd, ch);
-            for (int64_t c = q->lo[2]; c < q->hi[2]; c += tile.rows) {
-                tile.rows = ups_tile_rows(q->hi[2] - c, height);
+            for (int64_t i = 0, c = q->lo[2]; i < tiles; i++, c += tile.rows) {
+                tile.rows = height + (i < higher);
                 list_taps(q, &tile, panel, tile.b_stride, cd, ch, c);
-                run_tile(q, &tile, column, cd, ch, c);
+                run_tile(q, &tile, q->packed + q->p->bias + column, c);
             }
         }
 }

@@ -8,8 +8,19 @@
  *     a1 → [ acc10    | acc11    ]         one fused multiply-add per accumulator
  *     …
  *
- * Bias and activation are added while the outputs are still in registers, and they go from there to where they belong.
+ * Bias and activation are added while the outputs are still in registers, and they go from there to where they belong. Most of
+ * those places are in no near cache, and stores that wait for them would hold up the next tile. So the cache lines are asked for
+ * GEMM_LEAVE steps before the sum ends: time for one to arrive, too little for the operands to drive it out of L1 again.
  */
+enum { GEMM_LEAVE = 32, GEMM_LINE = 16 / VF_LANES }; /* vectors of a cache line */
+
+STEP void gemm_expect(const int64_t rows, const int64_t vectors, const struct ups_gemm *g)
+{
+    /* clang-format off */
+    UNROLL for (int64_t i = 0; i < rows; i++)
+        UNROLL for (int64_t j = 0; j < vectors; j += GEMM_LINE) __builtin_prefetch(g->c + i * g->c_stride + j * VF_LANES, 1, 3);
+    /* clang-format on */
+}
 
 /* `rows` and `vectors` are constants in every call, so acc is no array in memory: all its loops unroll and each element
  * becomes a register. One pointer serves three rows, [p], [p + a_stride], [p + 2*a_stride]: a pointer for each of 14 rows
@@ -31,16 +42,20 @@ STEP void gemm_tile(const int64_t rows, const int64_t vectors, const struct ups_
         uintptr_t next = g->next ? (uintptr_t)g->next[t] : (uintptr_t)bt + ahead;
         UNROLL for (int64_t q = 0; q < (rows + 2) / 3; q++) p[q] = g->a[t] + 3 * q * a_stride;
 
-        _Pragma("GCC unroll 1") for (int64_t k = 0; k < depth; k++) {
-            vf bk[GEMM_VECTORS];
-            UNROLL for (int64_t j = 0; j < vectors; j++) bk[j] = vf_load(bt + j * VF_LANES, VF_LANES);
-            __builtin_prefetch((const float *)next, 0, 2);
-            UNROLL for (int64_t i = 0; i < rows; i++) {
-                const vf aik = vf_broadcast(&p[i / 3][i % 3 * a_stride + k]);
-                UNROLL for (int64_t j = 0; j < vectors; j++) acc[i][j] = vf_fma(aik, bk[j], acc[i][j]);
+        int64_t k = 0;
+        for (int64_t end = t < g->taps - 1 || depth < GEMM_LEAVE ? depth : depth - GEMM_LEAVE; k < depth; end = depth) {
+            if (t == g->taps - 1 && end == depth) gemm_expect(rows, vectors, g);
+            _Pragma("GCC unroll 1") for (; k < end; k++) {
+                vf bk[GEMM_VECTORS];
+                UNROLL for (int64_t j = 0; j < vectors; j++) bk[j] = vf_load(bt + j * VF_LANES, VF_LANES);
+                __builtin_prefetch((const float *)next, 0, 2);
+                UNROLL for (int64_t i = 0; i < rows; i++) {
+                    const vf aik = vf_broadcast(&p[i / 3][i % 3 * a_stride + k]);
+                    UNROLL for (int64_t j = 0; j < vectors; j++) acc[i][j] = vf_fma(aik, bk[j], acc[i][j]);
+                }
+                bt += b_stride;
+                next += next_stride;
             }
-            bt += b_stride;
-            next += next_stride;
         }
     }
 
