@@ -15,16 +15,15 @@ static const char help_text[] =
     "usage: upsample run OP key=value … --src x.npy --dst y.npy [option …]\n"
     "\n"
     "OP is max_pool, avg_pool, max_unpool, replicate, bed_of_nails, pixel_shuffle, pixel_unshuffle, resize or\n"
-    "conv_transpose, or one of the first seven with _grad, conv_transpose with _grad_input or _grad_bias: its\n"
-    "gradient, from that of its output, --src. Keys have ONNX's names and orders, spatial axes only, outermost first:\n"
-    "kernel_shape=4,4 "
-    "strides=2,2 pads=1,1,1,1 mode=nearest sizes=64,64 … `upsample explain --keys OP` lists them; N and C come from "
-    "the\n"
-    "file.\n"
+    "conv_transpose, or one of the first seven with _grad, conv_transpose with _grad_input, _grad_weights or\n"
+    "_grad_bias: its gradient. Keys have ONNX's names and orders, spatial axes only, outermost first:\n"
+    "kernel_shape=4,4 strides=2,2 pads=1,1,1,1 mode=nearest sizes=64,64 … `upsample explain --keys OP` lists them;\n"
+    "N and C come from the files.\n"
     "\n"
-    "  --src, --dst FILE       input and output, float32\n"
-    "  --weights, --bias FILE  conv_transpose, _grad_input (no bias); the weights' axes as weights_layout says, "
-    "whatever --layout\n"
+    "  --src, --dst FILE       input and output, float32; of a gradient, the output's and the input's\n"
+    "  --grad FILE             conv_transpose_grad_weights: the output's gradient; --src is the input, --dst has the\n"
+    "                          weights' axes\n"
+    "  --weights, --bias FILE  conv_transpose, _grad_input (no bias); the weights' axes as weights_layout says\n"
     "  --indices FILE          max_unpool, max_unpool_grad, max_pool_grad: the switches, int64, int32, uint8 or "
     "float32\n"
     "  --indices-out FILE      max_pool: record the switches (index_type=i64|i32|u8|f32)\n"
@@ -43,11 +42,11 @@ static const char help_text[] =
 /* Everything one call holds. Starts as zeros; released by release_call, however far it came. */
 struct call {
     struct request request;
-    const char *src_path, *dst_path, *weights_path, *bias_path, *indices_path, *switches_path, *sizes;
+    const char *src_path, *dst_path, *weights_path, *bias_path, *indices_path, *switches_path, *grad_path, *sizes;
     int64_t repeat; /* 0: not asked for */
     union descriptor desc;
-    struct npy src, weights, bias, indices; /* inputs */
-    struct npy dst, switches;               /* outputs */
+    struct npy src, weights, bias, indices, grad; /* inputs */
+    struct npy dst, switches;                     /* outputs */
     struct output dst_file, switches_file;
     ups_op *op;
     ups_plan *plan;
@@ -70,6 +69,7 @@ static int read_arguments(int argc, char **argv, struct call *call)
         {.name = "--bias", .text = &call->bias_path},
         {.name = "--indices", .text = &call->indices_path},
         {.name = "--indices-out", .text = &call->switches_path},
+        {.name = "--grad", .text = &call->grad_path},
         {.name = "--sizes", .text = &call->sizes},
         {.name = "--repeat", .count = &call->repeat, .low = 1, .high = 1000000},
         {.name = NULL},
@@ -88,6 +88,11 @@ static bool takes_weights(int32_t op)
     return op == UPS_CONV_TRANSPOSE || op == UPS_CONV_TRANSPOSE_GRAD_INPUT;
 }
 
+static bool makes_weights(const struct call *call)
+{
+    return call->request.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS;
+}
+
 static int check_arguments(struct call *call)
 {
     const struct {
@@ -100,10 +105,8 @@ static int check_arguments(struct call *call)
         {"--bias", call->bias_path, call->request.op == UPS_CONV_TRANSPOSE, false},
         {"--indices", call->indices_path, reads_indices(call->request.op), true},
         {"--indices-out", call->switches_path, call->request.op == UPS_MAX_POOL, false},
+        {"--grad", call->grad_path, makes_weights(call), true},
     };
-    if (call->request.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS)
-        return fail_usage("%s needs two tensors, which `run` has no option for; the library takes them",
-                          call->request.word);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (files[i].path && !files[i].possible)
             return fail_usage("%s takes no %s", call->request.word, files[i].option);
@@ -141,6 +144,7 @@ static int read_inputs(struct call *call)
     }
     if (!code) code = read_floats(call->weights_path, &call->weights);
     if (!code) code = read_floats(call->bias_path, &call->bias);
+    if (!code) code = read_floats(call->grad_path, &call->grad);
     if (!code) code = read_indices(call->indices_path, &call->indices);
     return code;
 }
@@ -218,6 +222,11 @@ static int settle_channels(const struct call *call, int axis, int64_t groups, co
     return 0;
 }
 
+static int64_t channels_of(const struct call *call, const struct npy *array)
+{
+    return array->dims[call->desc.head.layout == UPS_CHANNELS_LAST ? array->rank - 1 : 1];
+}
+
 /* The channels come from the source and the weights; keys may repeat them. */
 static int check_weights(struct call *call)
 {
@@ -229,7 +238,7 @@ static int check_weights(struct call *call)
                     call->weights_path, npy_shape_text(&call->weights, shape), (int)desc->rank + 2);
     find_weight_axes(desc, &axes);
     int64_t *source = desc->op == UPS_CONV_TRANSPOSE ? &desc->in_channels : &desc->out_channels;
-    if (!*source) *source = call->src.dims[desc->layout == UPS_CHANNELS_LAST ? desc->rank + 1 : 1];
+    if (!*source) *source = channels_of(call, &call->src);
     int code = settle_channels(call, axes.input, axes.input_groups, "in_channels", &desc->in_channels);
     if (!code) code = settle_channels(call, axes.output, axes.output_groups, "out_channels", &desc->out_channels);
     for (int i = 0; !code && i < desc->rank; i++)
@@ -247,11 +256,34 @@ static int check_bias(const struct call *call)
                 npy_shape_text(&call->bias, shape), (long long)channels);
 }
 
+/* The channels of a gradient of weights come from its two inputs; keys may repeat them. */
+static int check_grad(struct call *call)
+{
+    ups_conv_transpose_desc *desc = &call->desc.conv_transpose;
+    char shape[NPY_SHAPE_CAPACITY];
+    if (call->grad.rank != call->src.rank)
+        return fail("%s: shape %s; must have the %d axes of %s", call->grad_path, npy_shape_text(&call->grad, shape),
+                    call->src.rank, call->src_path);
+    if (!desc->in_channels) desc->in_channels = channels_of(call, &call->src);
+    if (!desc->out_channels) desc->out_channels = channels_of(call, &call->grad);
+    return 0;
+}
+
+/* A gradient of the bias is the same whatever the forward's input was. */
+static void settle_bias(struct call *call)
+{
+    ups_conv_transpose_desc *desc = &call->desc.conv_transpose;
+    if (!desc->out_channels) desc->out_channels = channels_of(call, &call->src);
+    if (!desc->in_channels) desc->in_channels = desc->out_channels;
+}
+
 static int describe(struct call *call)
 {
     int code = describe_request(&call->request, call->src.rank - 2, call->src_path, &call->desc);
     if (!code && reads_indices(call->request.op)) code = check_index_type(call);
     if (!code && takes_weights(call->request.op)) code = check_weights(call);
+    if (!code && makes_weights(call)) code = check_grad(call);
+    if (!code && call->request.op == UPS_CONV_TRANSPOSE_GRAD_BIAS) settle_bias(call);
     return code ? code : check_bias(call);
 }
 
@@ -309,15 +341,18 @@ static int make_plan(struct call *call, int creations)
     double times[CREATIONS];
     int64_t dims[5], sizes[3];
     int32_t rank = call->desc.head.rank, layout = call->desc.head.layout;
-    ups_tensor src;
+    ups_tensor src, grad;
     dims_from_memory(layout, rank, call->src.dims, dims);
     int code = call->sizes ? read_sizes(call, sizes) : 0;
     if (code) return code;
     int32_t status = ups_tensor_init(&src, sizeof src, UPS_F32, rank, layout, dims);
+    if (call->grad_path) dims_from_memory(layout, rank, call->grad.dims, dims);
+    if (!status && call->grad_path) status = ups_tensor_init(&grad, sizeof grad, UPS_F32, rank, layout, dims);
     for (int i = 0; !status && i < creations; i++) {
         ups_plan_destroy(call->plan);
         double start = clock_ms();
-        status = ups_plan_create(call->op, &src, NULL, call->sizes ? sizes : NULL, &call->plan);
+        status =
+            ups_plan_create(call->op, &src, call->grad_path ? &grad : NULL, call->sizes ? sizes : NULL, &call->plan);
         times[i] = clock_ms() - start;
     }
     if (status) return fail_library(call->request.word, status);
@@ -334,6 +369,15 @@ static int prepare(struct call *call)
 
 /* ---- what the run works on ---- */
 
+static void weights_dims(const ups_conv_transpose_desc *desc, int64_t *dims)
+{
+    struct weight_axes axes;
+    find_weight_axes(desc, &axes);
+    dims[axes.input] = desc->in_channels / axes.input_groups;
+    dims[axes.output] = desc->out_channels / axes.output_groups;
+    for (int i = 0; i < desc->rank; i++) dims[axes.kernel + i] = desc->kernel_shape[i];
+}
+
 /* The shape in the file of a tensor of the plan. */
 static int plan_shape(const struct call *call, int32_t role, ups_tensor *tensor, struct npy *array)
 {
@@ -343,6 +387,7 @@ static int plan_shape(const struct call *call, int32_t role, ups_tensor *tensor,
     array->rank = tensor->rank + 2;
     array->type = file_type(tensor->dtype);
     dims_to_memory(call->desc.head.layout, tensor->rank, tensor->dims, array->dims);
+    if (makes_weights(call) && role == UPS_ROLE_DST) weights_dims(&call->desc.conv_transpose, array->dims);
     return npy_measure(array, call->request.word);
 }
 
@@ -381,6 +426,7 @@ static int allocate(struct call *call)
     call->buffers.dst = call->dst.data;
     call->buffers.indices_in = call->indices.data;
     call->buffers.indices_out = call->switches.data;
+    call->buffers.grad = call->grad.data;
     return 0;
 }
 
@@ -466,8 +512,8 @@ struct rates {
 static struct rates compute_rates(const struct call *call, const cJSON *plan)
 {
     const cJSON *macs = cJSON_GetObjectItemCaseSensitive(plan, "macs");
-    size_t bytes = call->src.bytes + call->weights.bytes + call->bias.bytes + call->indices.bytes + call->dst.bytes +
-                   call->switches.bytes;
+    size_t bytes = call->src.bytes + call->weights.bytes + call->bias.bytes + call->indices.bytes + call->grad.bytes +
+                   call->dst.bytes + call->switches.bytes;
     double nanoseconds = call->min_ms > 1e-6 ? call->min_ms * 1e6 : 1; /* of the fastest run */
     struct rates rates = {.macs = cJSON_IsNumber(macs) ? macs->valuedouble : 0, .bytes = (double)bytes};
     rates.gflops = 2 * rates.macs / nanoseconds;
@@ -573,6 +619,7 @@ static void release_call(struct call *call)
     npy_release(&call->weights);
     npy_release(&call->bias);
     npy_release(&call->indices);
+    npy_release(&call->grad);
     npy_release(&call->dst);
     npy_release(&call->switches);
 }
