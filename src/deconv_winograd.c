@@ -368,6 +368,7 @@ static int64_t tile_begin(const struct ups_deconv_axis *a, const struct ups_mini
                           int64_t t)
 {
     int64_t step = a->step_i;
+    if (step == 1) return lo + t * f->m;
     for (int64_t r = 0; r < step; r++) {
         int64_t tiles = ups_ceil_div(ups_max(0, ups_ceil_div(hi - lo - r, step)), f->m);
         if (t < tiles) return lo + r + t * f->m * step;
