@@ -368,6 +368,7 @@ static int64_t tile_begin(const struct ups_deconv_axis *a, const struct ups_mini
                           int64_t t)
 {
     int64_t step = a->step_i;
+    if (step == 1) return lo + t * f->m;
     for (int64_t r = 0; r < step; r++) {
         int64_t tiles = ups_ceil_div(ups_max(0, ups_ceil_div(hi - lo - r, step)), f->m);
         if (t < tiles) return lo + r + t * f->m * step;
@@ -448,21 +449,25 @@ static void find_tile(struct work *k, int64_t tile, struct tile_row *r, const fl
             *y++ = r->line[i] && at >= lo && at < hi ? r->line[i] + (at - lo) * pixel : NULL;
 }
 
-/* M of one panel of columns, all points. */
+enum { LINE = 16 }; /* floats of a cache line */
+
+/* M of one panel of columns, all points. Meanwhile the next point's weights come nearer: a row of them is up to two cache lines, and a
+ * tile asks for one, the first tile for the first. */
 static void multiply(const struct work *k, int64_t first, int64_t columns, int64_t tiles, int64_t v_pitch,
                      int64_t m_pitch)
 {
     const struct ups_deconv *d = k->run->d;
     const struct ups_kernels *kernels = k->run->kernels;
     int64_t points = points_of(k->p->tile), width = ups_round_up(columns, kernels->lanes);
-    const float *u = k->packed + k->p->weights + (size_t)(first * points * d->in), *a, *b;
+    const float *u = k->packed + k->p->weights + (size_t)(first * points * d->in), *a, *b, *next;
     struct ups_gemm tile = {.columns = width,
                             .taps = 1,
                             .a = &a,
                             .b = &b,
                             .a_stride = d->in,
                             .b_stride = width,
-                            .ahead = d->in * width,
+                            .next = &next,
+                            .next_stride = width,
                             .c_stride = width};
     for (int64_t p = 0; p < points; p++)
         for (int64_t i = 0; i < tiles; i += tile.rows) {
@@ -473,6 +478,7 @@ static void multiply(const struct work *k, int64_t first, int64_t columns, int64
                 tile.add = c > 0;
                 a = k->v + p * v_pitch + i * d->in + c;
                 b = u + (p * d->in + c) * width;
+                next = b + d->in * width + (i ? LINE : 0);
                 kernels->gemm.run(&tile);
             }
         }
