@@ -374,7 +374,7 @@ static void run_panel(struct product *q, int64_t column, int64_t ahead)
                             .b = q->b,
                             .activation = &d->activation};
     tile.b_stride = ups_round_up(tile.columns, k->lanes);
-    tile.ahead = ahead ? ahead : tile.b_stride * d->in * group_taps(q->p); /* the next panel */
+    if (!ahead) ahead = tile.b_stride * d->in * group_taps(q->p); /* the next panel */
     const float *panel = q->packed + panel_at(d, q->p, column, tile.b_stride);
     int64_t count = q->hi[2] - q->lo[2], tiles = ups_ceil_div(count, tile_height(q, tile.columns));
     int64_t height = count / tiles, higher = count % tiles; /* as ups_tile_rows */
@@ -382,6 +382,8 @@ static void run_panel(struct product *q, int64_t column, int64_t ahead)
     for (int64_t cd = q->lo[0]; cd < q->hi[0]; cd++)
         for (int64_t ch = q->lo[1]; ch < q->hi[1]; ch++) {
             if (!find_lines(q, cd, ch)) continue;
+            /* The tile asks for a cache line of each row of weights: lines of cells take turns. */
+            tile.ahead = ahead + 16 * ups_floor_mod(ch, ups_ceil_div(tile.b_stride, 16));
             find_rows(q, cd, ch);
             for (int64_t i = 0, c = q->lo[2]; i < tiles; i++, c += tile.rows) {
                 tile.rows = height + (i < higher);

@@ -17,8 +17,10 @@ enum { GEMM_LEAVE = 32, GEMM_LINE = 16 / VF_LANES }; /* vectors of a cache line 
 STEP void gemm_expect(const int64_t rows, const int64_t vectors, const struct ups_gemm *g)
 {
     /* clang-format off */
-    UNROLL for (int64_t i = 0; i < rows; i++)
+    UNROLL for (int64_t i = 0; i < rows; i++) {
         UNROLL for (int64_t j = 0; j < vectors; j += GEMM_LINE) __builtin_prefetch(g->c + i * g->c_stride + j * VF_LANES, 1, 3);
+        __builtin_prefetch(g->c + i * g->c_stride + g->columns - 1, 1, 3);
+    }
     /* clang-format on */
 }
 
