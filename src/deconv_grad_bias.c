@@ -42,7 +42,8 @@ static void run_grad_bias(const ups_plan *plan, ups_buffers *b, void *workspace,
 {
     const struct division *v = plan->state;
     const struct ups_view *x = &plan->x;
-    float *places = workspace;
+    const float *src = b->src;
+    float *places = workspace, *dst = b->dst;
     int64_t lines = x->n * x->size[0] * x->size[1];
     for (int64_t u = first; u < last; u++) {
         int64_t c = u * v->channels, channels = ups_min(v->channels, x->c - c);
@@ -52,12 +53,12 @@ static void run_grad_bias(const ups_plan *plan, ups_buffers *b, void *workspace,
             memset(places, 0, (size_t)(width * channels) * sizeof *places);
             for (int64_t i = 0; i < lines; i++)
                 add_line(plan,
-                         b->src + ups_row_offset(x, i / x->size[1] / x->size[0], c, i / x->size[1] % x->size[0],
-                                                 i % x->size[1]),
+                         src + ups_row_offset(x, i / x->size[1] / x->size[0], c, i / x->size[1] % x->size[0],
+                                              i % x->size[1]),
                          w0, width, channels, places);
             for (int64_t i = 0; i < width * channels; i++) sum[i % channels] += (double)places[i];
         }
-        for (int64_t i = 0; i < channels; i++) b->dst[(c + i) * plan->y.c_stride] = (float)sum[i];
+        for (int64_t i = 0; i < channels; i++) dst[(c + i) * plan->y.c_stride] = (float)sum[i];
     }
 }
 
