@@ -291,9 +291,32 @@ struct Windows {
     ups_pool_window window = {};
 };
 
+bool is_of_bytes(const Setting &setting)
+{
+    return setting.member.find("_bytes") != std::string::npos;
+}
+
+// The same 3x3 windows of bytes.
+void time_byte_pool(benchmark::State &state, ups_pool_fn *run, const Setting &setting)
+{
+    const int64_t index = index_bytes(setting), n = length_of(3 * 2 + 1 + index);
+    time_moves(state, setting, (3 * 2 + 1 + index) * n + 64, [&](char *block) {
+        Operands o = {block};
+        const int64_t code[] = {0, 2 * n + 1, 2 * (2 * n + 1)};
+        void *switches = index ? o.bytes(index * n) : nullptr, *y = o.bytes(n);
+        const uint8_t *rows[3];
+        for (const uint8_t *&row : rows) row = static_cast<const uint8_t *>(o.bytes(2 * n + 1));
+        ups_pool_window w = {};
+        w.byte_rows = rows, w.code = code, w.count = w.taps = 3, w.stride = 2, w.dilation = w.lines = 1;
+        w.lane_step = index > 1 ? 2 : 0, w.tap_step = 1, w.scan = UPS_SCAN_ROW_MAJOR;
+        run(&w, n, y, switches);
+    });
+}
+
 // 3x3: ResNet's first pooling.
 void time_ups_pool_fn(benchmark::State &state, ups_pool_fn *run, const Setting &setting)
 {
+    if (is_of_bytes(setting)) return time_byte_pool(state, run, setting);
     const int64_t index = index_bytes(setting), n = length_of(3 * 8 + 4 + index);
     time_moves(state, setting, (3 * 8 + 4 + index) * n + 3 * 4, [&](char *block) {
         Operands o = {block};
@@ -331,10 +354,11 @@ struct Dealt {
 // 2x2 windows, switches as pooling leaves them: codes for u8, else positions.
 void time_ups_unpool_fn(benchmark::State &state, ups_unpool_fn *run, const Setting &setting)
 {
-    const int64_t index = index_bytes(setting), n = length_of(16 + 4 + index);
+    const int64_t index = index_bytes(setting), each = is_of_bytes(setting) ? 1 : 4;
+    const int64_t n = length_of(5 * each + index);
     const Dealt dealt(2);
-    Blocks blocks(setting, (16 + 4 + index) * n);
-    auto index_of = [&](int64_t i) { return blocks.at(i) + 4 * n; };
+    Blocks blocks(setting, (5 * each + index) * n);
+    auto index_of = [&](int64_t i) { return blocks.at(i) + each * n; };
     ups_unpool_window w = {};
     w.lines = 1, w.rows = w.at_once = 2, w.width = 2 * n, w.n = n, w.spread = dealt.spread, w.row_stride = 2 * n;
     w.row_step = index == 1 ? 2 : 2 * n, w.step = index > 1, w.tap_step = index == 1;
@@ -346,12 +370,12 @@ void time_ups_unpool_fn(benchmark::State &state, ups_unpool_fn *run, const Setti
         }
     auto call = [&](char *block) {
         Operands o = {block};
-        const float *x = o.floats(n);
+        const void *x = o.bytes(each * n);
         const void *switches = o.bytes(index * n);
-        benchmark::DoNotOptimize(run(&w, x, switches, o.floats(4 * n)));
+        benchmark::DoNotOptimize(run(&w, x, switches, o.bytes(4 * each * n)));
     };
     if (time_calls(state, setting, blocks, call))
-        report_bytes(state, setting, static_cast<double>((16 + 4 + index) * n * blocks.count()));
+        report_bytes(state, setting, static_cast<double>((5 * each + index) * n * blocks.count()));
 }
 
 void time_ups_replicate_fn(benchmark::State &state, ups_replicate_fn *run, const Setting &setting)

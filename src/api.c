@@ -52,6 +52,7 @@ static void list_spans(const ups_plan *p, const ups_buffers *b, const void *work
     bool reads = ups_reads_indices(desc->head.op), pool = desc->head.op == UPS_MAX_POOL;
     bool at_run = p->op->flags & UPS_WEIGHTS_AT_RUN;
     size_t index_bytes = p->indices.size ? tensor_bytes(&p->indices) : 0;
+    size_t element = p->element;
     size_t index_alignment = ups_index_bytes(p->indices.dtype);
     const ups_conv_transpose_desc *c = &desc->conv_transpose;
     /* a sum over the batch has a result without an image: then there is no src and no grad */
@@ -60,13 +61,13 @@ static void list_spans(const ups_plan *p, const ups_buffers *b, const void *work
     size_t weight_bytes = at_run ? (size_t)(c->in_channels * (c->out_channels / c->group)) * 4 : 0;
     for (int i = 0; at_run && i < desc->head.rank; i++) weight_bytes *= (size_t)c->kernel_shape[i];
     struct span list[SPANS] = {
-        {"src", filled ? b->src : NULL, filled ? tensor_bytes(&p->src) : 0, 4, filled, false},
+        {"src", filled ? b->src : NULL, filled ? tensor_bytes(&p->src) : 0, element, filled, false},
         {"grad", filled || !grad ? b->grad : NULL, filled && grad ? tensor_bytes(&p->grad) : 0, 4, filled && grad,
          false},
         {"indices_in", b->indices_in, reads ? index_bytes : 0, index_alignment, reads, false},
         {"weights", b->weights, weight_bytes, 4, at_run, false},
         {"bias", b->bias, bias_bytes, 4, false, false},
-        {"dst", b->dst, tensor_bytes(&p->dst), 4, true, true},
+        {"dst", b->dst, tensor_bytes(&p->dst), element, true, true},
         {"indices_out", b->indices_out, pool ? index_bytes : 0, index_alignment, false, true},
         {"workspace", workspace, workspace ? workspace_bytes : 0, 1, false, true},
     };

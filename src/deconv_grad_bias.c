@@ -55,6 +55,7 @@ static void run_grad_bias(const ups_plan *plan, ups_buffers *b, void *workspace,
 {
     const struct division *v = plan->state;
     const struct ups_view *x = &plan->x;
+    float *dst = b->dst;
     int64_t lines = x->n * x->size[0] * x->size[1];
     for (int64_t u = first; u < last; u++) {
         int64_t c = u * v->channels, channels = ups_min(v->channels, x->c - c);
@@ -63,7 +64,7 @@ static void run_grad_bias(const ups_plan *plan, ups_buffers *b, void *workspace,
             for (int64_t i = 0; i < lines; i += CHAIN)
                 add_lines(plan, b->src, c, channels, w0, ups_min(v->width, x->size[2] - w0), i,
                           ups_min(i + CHAIN, lines), workspace, sum);
-        for (int64_t i = 0; i < channels; i++) b->dst[(c + i) * plan->y.c_stride] = (float)sum[i];
+        for (int64_t i = 0; i < channels; i++) dst[(c + i) * plan->y.c_stride] = (float)sum[i];
     }
 }
 

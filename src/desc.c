@@ -278,11 +278,29 @@ static int32_t check_whole_arrays(const union ups_desc *desc)
     return UPS_OK;
 }
 
+/* Bytes are for the operations that choose and copy. */
+static int32_t check_dtype(const union ups_desc *desc)
+{
+    const int32_t op = desc->head.op, dtype = desc->head.dtype;
+    const char *word = dtype == UPS_U8 ? "u8" : "s8";
+    if ((dtype != UPS_U8 && dtype != UPS_S8) || op == UPS_MAX_POOL) return UPS_OK;
+    if (op != UPS_MAX_UNPOOL)
+        return ups_error(UPS_UNSUPPORTED, "dtype = %s beside op %s; legal: f32, bytes are for max_pool and max_unpool",
+                         word, ups_op_word(op));
+    if (desc->unpool.overlap == UPS_OVERLAP_SUM)
+        return ups_error(UPS_UNSUPPORTED,
+                         "overlap = sum beside dtype = %s; legal: last, first, error, since sums of bytes "
+                         "leave their range",
+                         word);
+    return UPS_OK;
+}
+
 int32_t ups_desc_read(union ups_desc *to, const void *from)
 {
     int32_t status = ups_desc_copy(to, from);
     if (status) return status;
     if (to->head.reserved) return ups_error(UPS_INVALID, "desc.reserved = %" PRId32 "; legal: 0", to->head.reserved);
+    status = check_dtype(to);
     for (const struct ups_field *f = ups_find_operation(to->head.op)->fields; f->name && !status; f++)
         status = ups_desc_check_field(to, f);
     if (!status) status = check_whole_arrays(to);

@@ -76,8 +76,9 @@ static void run_expand(const ups_plan *plan, ups_buffers *b, void *workspace, in
     for (int64_t u = first; u < last; u++) {
         struct ups_row r = ups_row_of(y, channels_first, u);
         bool empty = e->nails && (r.h % e->factor[1] != e->offset[1] || r.d % e->factor[0] != e->offset[0]);
-        const float *src = empty ? NULL : b->src + ups_row_offset(x, r.n, r.c, r.d / e->factor[0], r.h / e->factor[1]);
-        (channels_first ? row_first : row_last)(plan, src, b->dst + ups_row_offset(y, r.n, r.c, r.d, r.h));
+        const float *src =
+            empty ? NULL : (const float *)b->src + ups_row_offset(x, r.n, r.c, r.d / e->factor[0], r.h / e->factor[1]);
+        (channels_first ? row_first : row_last)(plan, src, (float *)b->dst + ups_row_offset(y, r.n, r.c, r.d, r.h));
     }
 }
 

@@ -12,6 +12,10 @@
 #define LAST_WORD {NULL, 0, NULL}
 
 WORDS(dtype_words) = {{"f32", UPS_F32, "32-bit floats"}, LAST_WORD};
+WORDS(pooled_dtype_words) = {{"f32", UPS_F32, "32-bit floats"},
+                             {"u8", UPS_U8, "unsigned bytes, as quantised networks have them"},
+                             {"s8", UPS_S8, "signed bytes"},
+                             LAST_WORD};
 WORDS(layout_words) = {{"first", UPS_CHANNELS_FIRST, "N C spatial in memory"},
                        {"last", UPS_CHANNELS_LAST, "N spatial C in memory"},
                        LAST_WORD};
@@ -164,8 +168,9 @@ WORDS(activation_words) = {{"none", UPS_NO_ACTIVATION, "the sum as it is"},
      NULL,                                                                \
      "padding at the begin of every axis, then at the end of every axis", \
      known_as}
-#define HEAD                                                                                               \
-    WORD(ups_desc_head, dtype, dtype_words, false, "the type of the elements", NULL),                      \
+#define HEAD HEAD_OF(dtype_words)
+#define HEAD_OF(words)                                                                                     \
+    WORD(ups_desc_head, dtype, words, false, "the type of the elements", NULL),                            \
         NUMBER(ups_desc_head, rank, 1, 3, false, "spatial axes", NULL),                                    \
         WORD(ups_desc_head, layout, layout_words, false, "the order of axes in memory", "tf data_format"), \
         NUMBER(ups_desc_head, strict, 0, 1, false, "1: refuse also what the preset's framework refuses", NULL)
@@ -189,7 +194,7 @@ WORDS(activation_words) = {{"none", UPS_NO_ACTIVATION, "the sum as it is"},
              "openvino rounding_type")
 
 static const struct ups_field max_pool_fields[] = {
-    HEAD,
+    HEAD_OF(pooled_dtype_words),
     POOL_WINDOW,
     WORD(ups_pool_desc, nan, nan_words, false, "what a NaN in a window does", NULL),
     WORD(ups_pool_desc, scan, scan_words, false, "which of equal values gives the index", NULL),
@@ -211,7 +216,7 @@ static const struct ups_field avg_pool_fields[] = {
 };
 
 static const struct ups_field unpool_fields[] = {
-    HEAD,
+    HEAD_OF(pooled_dtype_words),
     AXES(ups_unpool_desc, kernel_shape, 1, false, "the window of the pooling", WINDOW_NAMES),
     AXES(ups_unpool_desc, strides, 1, true, "steps between its windows", "torch stride"),
     AXES(ups_unpool_desc, dilations, 1, false, "steps between the taps of its window", NULL),

@@ -37,10 +37,10 @@ bool ups_index_decode(const struct ups_index_space *space, int64_t index, int64_
 /* The tap that an index of a window convention names; false: none of the window. */
 bool ups_index_tap(int32_t convention, const int64_t kernel[3], int64_t index, int64_t tap[3]);
 
-/* Bytes of an index of a type. */
+/* Bytes of an index or element of a type. */
 static inline size_t ups_index_bytes(int32_t type)
 {
-    return type == UPS_I64 ? 8 : type == UPS_U8 ? 1 : 4;
+    return type == UPS_I64 ? 8 : type == UPS_U8 || type == UPS_S8 ? 1 : 4;
 }
 
 /* The index at a place of an array: -1 for what is no whole number, and for 255 in u8. */

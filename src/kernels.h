@@ -155,12 +155,16 @@ typedef void ups_depthwise_pixels_fn(const struct ups_depthwise_pixels *d, float
  *
  * all inside the image: windows that the border cuts are calls of their own, with fewer taps. count or taps may be 0. */
 struct ups_pool_window {
-    const float *const *rows;
+    union {
+        const float *const *rows;
+        const uint8_t *const *byte_rows; /* of pool_bytes */
+    };
     const int64_t *code; /* max_pool: of each row */
     int64_t count, taps, stride, dilation;
     int64_t lines, x_stride, y_stride, index_stride;
     int64_t base, line_step, lane_step, tap_step;
     int32_t nan, scan;
+    int32_t flip;   /* pool_bytes: 0x80 where bytes are signed, else 0 */
     int32_t beyond; /* max_pool: whole lines go past the caches, which would not keep them: 1 of i32 and i64 switches, 2 of values too */
 };
 
@@ -173,7 +177,11 @@ struct ups_pool_window {
  *
  * of the tap taken. The last three together are 0 or more and, but for scalar.c, below 2^31. Where nothing is taken the value
  * is -inf (last) or the lowest float, the index -1 (u8: 255). Bit-equal, index and value. */
-typedef void ups_pool_fn(const struct ups_pool_window *window, int64_t n, float *y, void *index);
+typedef void ups_pool_fn(const struct ups_pool_window *window, int64_t n, void *y, void *index);
+
+/* Of bytes (pool_bytes, byte_rows, y): the same without NaN. The first tap is taken, then each with v ^ flip > best ^ flip; where
+ * there is none, the value is the lowest, 0 ^ flip. u8 switches: line_step and lane_step are 0. Switches of any type: but for
+ * scalar.c count*taps <= 256. */
 
 /* Average pooling: the sum of the taps, from 0, one addition each, r outer, t inner; then one division. Bit-equal. */
 typedef void ups_avg_fn(const struct ups_pool_window *window, int64_t n, float divisor, float *y);
@@ -203,7 +211,10 @@ struct ups_unpool_window {
     int64_t x_stride, index_stride, y_stride, row_stride;
     int64_t base, line_step, row_step, step, tap_step;
 };
-typedef int64_t ups_unpool_fn(const struct ups_unpool_window *window, const float *x, const void *index, float *y);
+typedef int64_t ups_unpool_fn(const struct ups_unpool_window *window, const void *x, const void *index, void *y);
+
+/* Of bytes (unpool_bytes): the same, where the outputs of one input have different names; with u8 switches line_step and step
+ * are 0. */
 
 /* y[p] = x[p/factor], p < n*factor. Bit-equal. */
 typedef void ups_replicate_fn(const float *x, int64_t n, const struct ups_spread *spread, float *y);
@@ -243,10 +254,17 @@ typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_
     X(ups_pool_fn, pool_u8)                   \
     X(ups_pool_fn, pool_i32)                  \
     X(ups_pool_fn, pool_i64)                  \
+    X(ups_pool_fn, pool_bytes)                \
+    X(ups_pool_fn, pool_bytes_u8)             \
+    X(ups_pool_fn, pool_bytes_i32)            \
+    X(ups_pool_fn, pool_bytes_i64)            \
     X(ups_avg_fn, avg)                        \
     X(ups_unpool_fn, unpool_u8)               \
     X(ups_unpool_fn, unpool_i32)              \
     X(ups_unpool_fn, unpool_i64)              \
+    X(ups_unpool_fn, unpool_bytes_u8)         \
+    X(ups_unpool_fn, unpool_bytes_i32)        \
+    X(ups_unpool_fn, unpool_bytes_i64)        \
     X(ups_replicate_fn, replicate)            \
     X(ups_replicate_x2_fn, replicate_x2)      \
     X(ups_nails_fn, nails)                    \

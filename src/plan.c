@@ -81,6 +81,11 @@ static int32_t check_disjoint(const ups_tensor *t, const char *name)
     return UPS_OK;
 }
 
+static const char *type_name(int32_t dtype)
+{
+    return dtype == UPS_U8 ? "U8" : dtype == UPS_S8 ? "S8" : "F32";
+}
+
 static int32_t read_tensor(ups_tensor *to, const ups_tensor *from, const char *name, const union ups_desc *desc)
 {
     if (from->size < sizeof *from)
@@ -91,9 +96,9 @@ static int32_t read_tensor(ups_tensor *to, const ups_tensor *from, const char *n
     *to = *from;
     to->size = sizeof *to;
     if (to->reserved) return ups_error(UPS_INVALID, "%s.reserved = %" PRId32 "; legal: 0", name, to->reserved);
-    if (to->dtype != UPS_F32)
-        return ups_error(UPS_INVALID, "%s.dtype = %" PRId32 "; legal: UPS_F32 = %d, the op's", name, to->dtype,
-                         UPS_F32);
+    if (to->dtype != desc->head.dtype)
+        return ups_error(UPS_INVALID, "%s.dtype = %" PRId32 "; legal: UPS_%s = %" PRId32 ", the op's", name, to->dtype,
+                         type_name(desc->head.dtype), desc->head.dtype);
     if (to->rank != desc->head.rank)
         return ups_error(UPS_INVALID, "%s.rank = %" PRId32 "; legal: %" PRId32 ", the op's", name, to->rank,
                          desc->head.rank);
@@ -111,8 +116,9 @@ int32_t ups_tensor_init(ups_tensor *tensor, size_t size, int32_t dtype, int32_t 
     if (rank < 1 || rank > 3) return ups_error(UPS_INVALID, "rank = %" PRId32 "; legal: 1 to 3", rank);
     if (layout != UPS_CHANNELS_FIRST && layout != UPS_CHANNELS_LAST)
         return ups_error(UPS_INVALID, "layout = %" PRId32 "; legal: UPS_CHANNELS_FIRST 1, UPS_CHANNELS_LAST 2", layout);
-    if (dtype != UPS_F32 && dtype != UPS_U8 && dtype != UPS_I32 && dtype != UPS_I64)
-        return ups_error(UPS_INVALID, "dtype = %" PRId32 "; legal: UPS_F32 1, UPS_U8 4, UPS_I32 5, UPS_I64 6", dtype);
+    if (dtype != UPS_F32 && (dtype < UPS_U8 || dtype > UPS_S8))
+        return ups_error(UPS_INVALID, "dtype = %" PRId32 "; legal: UPS_F32 1, UPS_U8 4, UPS_I32 5, UPS_I64 6, UPS_S8 7",
+                         dtype);
     ups_tensor t = {.size = (uint32_t)size, .dtype = dtype, .rank = rank};
     int64_t stride = 1;
     for (int k = rank + 1; k >= 0; k--) {
@@ -233,7 +239,7 @@ static int32_t place_destination(ups_plan *p, const ups_tensor *dst, const int64
     bool grad = ups_is_grad(desc->head.op);
     if (!status && desc->head.strict) status = ups_limits_sizes(desc, forward[grad], forward[!grad]);
     if (status) return status;
-    if (!dst) return ups_tensor_init(&p->dst, sizeof p->dst, UPS_F32, rank, desc->head.layout, dims);
+    if (!dst) return ups_tensor_init(&p->dst, sizeof p->dst, desc->head.dtype, rank, desc->head.layout, dims);
     for (int i = 0; i < rank + 2; i++)
         if (p->dst.dims[i] != dims[i])
             return ups_error(UPS_INVALID, "dst.dims[%d] (%s) = %" PRId64 "; legal: %" PRId64, i, axis_name(i),
@@ -279,6 +285,7 @@ static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tenso
     place_pads(p);
     status = place_indices(p);
     if (status) return status;
+    p->element = ups_index_bytes(p->src.dtype);
     p->x = view_of(&p->src, desc->head.layout);
     p->y = view_of(&p->dst, desc->head.layout);
     return desc->head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS ? place_weights(p) : UPS_OK;
@@ -370,6 +377,7 @@ int64_t ups_plan_describe(const ups_plan *plan, int32_t format, char *text, size
     ups_report_begin(&r, format, text, capacity);
     ups_report_string(&r, "op", ups_op_word(desc->head.op));
     ups_report_string(&r, "preset", ups_preset_name(desc->head.preset));
+    ups_report_string(&r, "dtype", ups_field_word(desc->head.op, "dtype", desc->head.dtype));
     ups_report_string(&r, "layout", ups_field_word(desc->head.op, "layout", desc->head.layout));
     ups_report_numbers(&r, "src", plan->src.dims, axes);
     ups_report_numbers(&r, "dst", plan->dst.dims, axes);

@@ -25,6 +25,7 @@ struct ups_plan {
     int64_t pad[3];               /* at the begin of each axis; negative: zeros in front */
     int64_t units;                /* independent shares of the output, dealt to parts in contiguous runs */
     size_t part_workspace;        /* bytes for one part, a multiple of UPS_ALIGNMENT */
+    size_t element;               /* bytes of one of src and dst */
     void *state;                  /* the family's tables, from ups_allocate */
 };
 
@@ -43,6 +44,12 @@ static inline int64_t ups_volume(const int64_t size[3])
 static inline int64_t ups_row_offset(const struct ups_view *v, int64_t n, int64_t c, int64_t d, int64_t h)
 {
     return n * v->n_stride + c * v->c_stride + d * v->stride[0] + h * v->stride[1];
+}
+
+/* So many elements behind p. */
+static inline const void *ups_behind(const struct ups_plan *plan, const void *p, int64_t elements)
+{
+    return (const char *)p + elements * (int64_t)plan->element;
 }
 
 /* A row of a tensor: of one channel, or with c = 0 of all of them. */

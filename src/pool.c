@@ -26,18 +26,18 @@ struct pool {
     int64_t whole[3], cut[3]; /* outputs whole … cut - 1 have whole windows */
     int64_t most;             /* rows of one window */
     int64_t pieces;           /* per output row, channels first */
-    bool average, column;
+    bool average, column, bytes;
     int32_t beyond; /* as in struct ups_pool_window */
     bool flat;      /* channels last: neighbouring windows along W are as far apart as neighbouring pixels */
     /* max_pool: the index of a tap is a sum of these steps, along each axis of its position or of its number in the
      * window, the others being 0. */
     int64_t n_step, c_step, position_step[3], tap_step[3];
-    const struct ups_kernels *kernels;
+    const struct ups_kernels *kernels, *recorder; /* recorder: of switches. A byte tells 256 taps apart */
 };
 
 /* What one run writes, and by which kernel. */
 struct target {
-    float *values;
+    void *values;
     char *indices; /* NULL: values alone */
     int32_t type;
     int32_t *narrow; /* type f32: i32 stand here first */
@@ -46,8 +46,8 @@ struct target {
 
 /* A part's own memory. */
 struct lists {
-    const float **rows; /* of the window */
-    int64_t *code;      /* of each */
+    const void **rows; /* of the window */
+    int64_t *code;     /* of each */
     int32_t *narrow;
 };
 
@@ -111,7 +111,10 @@ static void plan_indices(const ups_plan *plan, struct pool *p)
     p->c_step = window ? 0 : steps.c;
     memcpy(window ? p->tap_step : p->position_step, steps.axis, sizeof steps.axis);
     p->column = d->scan == UPS_SCAN_COLUMN_MAJOR;
+    int64_t taps = ups_min(p->kernel[2], x->size[2]);
+    const bool few = ups_multiply(&taps, p->most) && taps <= 256;
     if (!fits_vectors(plan, p)) p->kernels = &ups_kernels_scalar;
+    p->recorder = p->bytes && !few ? &ups_kernels_scalar : p->kernels;
 }
 
 /* What goes past the caches: nothing where all of it stays in them; else switches, which are wanted last; else values too. For
@@ -119,7 +122,7 @@ static void plan_indices(const ups_plan *plan, struct pool *p)
 static void plan_beyond(const ups_plan *plan, struct pool *p)
 {
     const double images = (double)(plan->x.n * plan->x.c), to = (double)ups_volume(plan->y.size);
-    const double values = images * ((double)ups_volume(plan->x.size) + to) * sizeof(float);
+    const double values = images * ((double)ups_volume(plan->x.size) + to) * (double)plan->element;
     const double each = p->average ? 0 : (double)ups_index_bytes(plan->indices.dtype);
     const bool beyond = ups_beyond_caches(plan, values + images * to * each);
     p->beyond = !beyond ? 0 : each > 1 && !ups_beyond_caches(plan, values) ? 1 : 2;
@@ -132,16 +135,17 @@ static int32_t plan_pool(ups_plan *plan)
     if (!p) return UPS_NO_MEMORY;
     p->desc = pool_of(&plan->op->desc);
     p->average = p->desc.op == UPS_AVG_POOL;
+    p->bytes = plan->element == 1;
     p->kernels = plan->op->kernels;
     plan_axes(plan, x, p);
+    p->most = ups_min(p->kernel[0], x->size[0]) * ups_min(p->kernel[1], x->size[1]);
     if (!p->average) plan_indices(plan, p);
     plan_beyond(plan, p);
     bool first = ups_is_first(plan), narrow = plan->indices.dtype == UPS_F32;
     p->pieces = ups_ceil_div(y->size[2], PIECE);
     p->flat = !first && p->stride[2] == 1 && x->stride[2] == x->c && y->stride[2] == y->c;
     plan->units = y->n * y->size[0] * y->size[1] * (first ? y->c * p->pieces : y->size[2]);
-    p->most = ups_min(p->kernel[0], x->size[0]) * ups_min(p->kernel[1], x->size[1]);
-    size_t bytes = ups_bytes(p->most, 1, 1, sizeof(float *) + sizeof(int64_t));
+    size_t bytes = ups_bytes(p->most, 1, 1, sizeof(void *) + sizeof(int64_t));
     if (!p->average && narrow) bytes += ups_bytes(first ? PIECE : y->c, 1, 1, sizeof(int32_t));
     plan->part_workspace = ups_taken(bytes);
     return UPS_OK;
@@ -149,7 +153,7 @@ static int32_t plan_pool(ups_plan *plan)
 
 static struct lists lists_in(const struct pool *p, void *workspace)
 {
-    const float **rows = workspace;
+    const void **rows = workspace;
     int64_t *code = (int64_t *)(rows + p->most);
     return (struct lists){rows, code, (int32_t *)(code + p->most)};
 }
@@ -215,7 +219,7 @@ static int64_t base_of(const struct pool *p, const struct run run[3])
 
 /* Lists the source rows under the first windows of a block in scan order, from their first tap along W on; returns how
  * many. */
-static int64_t list_rows(const ups_plan *plan, const struct lists *to, const float *source, const struct run run[3])
+static int64_t list_rows(const ups_plan *plan, const struct lists *to, const void *source, const struct run run[3])
 {
     const struct pool *p = plan->state;
     const int outer = p->column, inner = !outer;
@@ -225,10 +229,11 @@ static int64_t list_rows(const ups_plan *plan, const struct lists *to, const flo
         step[a] = p->dilation[a] * stride[a];
         code[a] = p->dilation[a] * p->position_step[a] + p->tap_step[a];
     }
-    for (int a = 0; a < 3; a++) source += position_of(p, a, run[a].o, run[a].first) * stride[a];
+    int64_t start = 0;
+    for (int a = 0; a < 3; a++) start += position_of(p, a, run[a].o, run[a].first) * stride[a];
     for (int64_t i = 0; i < run[outer].last - run[outer].first; i++)
         for (int64_t j = 0; j < run[inner].last - run[inner].first; j++) {
-            to->rows[count] = source + i * step[outer] + j * step[inner];
+            to->rows[count] = ups_behind(plan, source, start + i * step[outer] + j * step[inner]);
             to->code[count++] = i * code[outer] + j * code[inner];
         }
     return count;
@@ -238,10 +243,10 @@ static int64_t list_rows(const ups_plan *plan, const struct lists *to, const flo
 
 /* Where a block of outputs comes from and goes. */
 struct block {
-    const float *source; /* the image or plane */
-    int64_t base;        /* of its indices */
-    float *to;           /* the first output */
-    int64_t place;       /* its place in the index tensor */
+    const void *source; /* the image or plane */
+    int64_t base;       /* of its indices */
+    void *to;           /* the first output */
+    int64_t place;      /* its place in the index tensor */
 };
 
 /* One call of a kernel. */
@@ -253,7 +258,7 @@ static void run_block(const ups_plan *plan, const struct target *t, const struct
     const bool first = ups_is_first(plan);
     const int line = first ? 1 : 2;
     int64_t n = first ? run[2].n : plan->y.c;
-    struct ups_pool_window window = {.rows = lists->rows,
+    struct ups_pool_window window = {.rows = (const void *)lists->rows,
                                      .code = lists->code,
                                      .count = list_rows(plan, lists, b->source, run),
                                      .taps = run[2].last - run[2].first,
@@ -276,6 +281,7 @@ static void run_block(const ups_plan *plan, const struct target *t, const struct
     window.lane_step = first ? p->stride[2] * p->position_step[2] : p->c_step;
     window.tap_step = p->dilation[2] * p->position_step[2] + p->tap_step[2];
     window.nan = p->desc.nan;
+    window.flip = plan->src.dtype == UPS_S8 ? 0x80 : 0;
     window.scan = p->desc.scan;
     window.beyond = p->beyond;
     void *index = t->narrow;
@@ -299,7 +305,8 @@ static void run_lines(const ups_plan *plan, const struct target *t, const struct
         for (int64_t w = o[2]; w < end; w += run[2].n) {
             run[2] = run_from(p, 2, w, t->narrow && !ups_is_first(plan) ? w + 1 : end);
             const int64_t down = h - o[1], right = w - o[2];
-            const struct block at = {b->source, b->base, b->to + down * y->stride[1] + right * y->stride[2],
+            const struct block at = {b->source, b->base,
+                                     (void *)ups_behind(plan, b->to, down * y->stride[1] + right * y->stride[2]),
                                      b->place + (down * y->size[2] + right) * channels};
             run_block(plan, t, lists, &at, run);
         }
@@ -317,7 +324,7 @@ static int64_t rows_from(const ups_plan *plan, int64_t u, int64_t last)
     return ups_min(most, last - u);
 }
 
-static void run_first(const ups_plan *plan, const struct target *t, const float *src, const struct lists *lists,
+static void run_first(const ups_plan *plan, const struct target *t, const void *src, const struct lists *lists,
                       int64_t first, int64_t last)
 {
     const struct pool *p = plan->state;
@@ -325,15 +332,16 @@ static void run_first(const ups_plan *plan, const struct target *t, const float 
     for (int64_t u = first, rows; u < last; u += rows) {
         struct ups_row r = ups_row_of(y, true, u / p->pieces);
         const int64_t o[3] = {r.d, r.h, u % p->pieces * PIECE};
-        const struct block b = {src + r.n * x->n_stride + r.c * x->c_stride, r.n * p->n_step + r.c * p->c_step,
-                                t->values + ups_row_offset(y, r.n, r.c, r.d, r.h) + o[2],
+        const struct block b = {ups_behind(plan, src, r.n * x->n_stride + r.c * x->c_stride),
+                                r.n * p->n_step + r.c * p->c_step,
+                                (void *)ups_behind(plan, t->values, ups_row_offset(y, r.n, r.c, r.d, r.h) + o[2]),
                                 u / p->pieces * y->size[2] + o[2]};
         rows = rows_from(plan, u, last);
         run_lines(plan, t, lists, &b, o, rows, ups_min(o[2] + PIECE, y->size[2]));
     }
 }
 
-static void run_last(const ups_plan *plan, const struct target *t, const float *src, const struct lists *lists,
+static void run_last(const ups_plan *plan, const struct target *t, const void *src, const struct lists *lists,
                      int64_t first, int64_t last)
 {
     const struct pool *p = plan->state;
@@ -341,17 +349,29 @@ static void run_last(const ups_plan *plan, const struct target *t, const float *
     for (int64_t u = first, pixels; u < last; u += pixels) {
         struct ups_row r = ups_row_of(y, false, u / y->size[2]);
         const int64_t o[3] = {r.d, r.h, u % y->size[2]};
-        const struct block b = {src + r.n * x->n_stride, r.n * p->n_step,
-                                t->values + ups_row_offset(y, r.n, 0, r.d, r.h) + o[2] * y->stride[2], u * y->c};
+        const struct block b = {
+            ups_behind(plan, src, r.n * x->n_stride), r.n * p->n_step,
+            (void *)ups_behind(plan, t->values, ups_row_offset(y, r.n, 0, r.d, r.h) + o[2] * y->stride[2]), u * y->c};
         pixels = ups_min(last - u, y->size[2] - o[2]);
         run_lines(plan, t, lists, &b, o, 1, o[2] + pixels);
     }
 }
 
 /* The kernel for switches of a type, or for none. */
-static ups_pool_fn *kernel_for(const struct ups_kernels *k, bool switches, int32_t type, const char **name)
+static ups_pool_fn *kernel_for(const struct pool *p, bool switches, int32_t type, const char **name)
 {
+    const struct ups_kernels *k = switches ? p->recorder : p->kernels;
     const bool u8 = switches && type == UPS_U8, i64 = switches && type == UPS_I64;
+    if (p->bytes) {
+        *name = u8         ? k->pool_bytes_u8.name
+                : i64      ? k->pool_bytes_i64.name
+                : switches ? k->pool_bytes_i32.name
+                           : k->pool_bytes.name;
+        return u8         ? k->pool_bytes_u8.run
+               : i64      ? k->pool_bytes_i64.run
+               : switches ? k->pool_bytes_i32.run
+                          : k->pool_bytes.run;
+    }
     *name = u8 ? k->pool_u8.name : i64 ? k->pool_i64.name : switches ? k->pool_i32.name : k->pool.name;
     return u8 ? k->pool_u8.run : i64 ? k->pool_i64.run : switches ? k->pool_i32.run : k->pool.run;
 }
@@ -363,7 +383,7 @@ static void run_pool(const ups_plan *plan, ups_buffers *b, void *workspace, int6
     const char *name;
     struct target t = {.values = b->dst, .indices = b->indices_out, .type = plan->indices.dtype};
     if (t.indices && t.type == UPS_F32) t.narrow = lists.narrow;
-    t.pool = kernel_for(p->kernels, t.indices != NULL, t.type, &name);
+    t.pool = kernel_for(p, t.indices != NULL, t.type, &name);
     (ups_is_first(plan) ? run_first : run_last)(plan, &t, b->src, &lists, first, last);
 }
 
@@ -372,8 +392,8 @@ static void describe_pool(const ups_plan *plan, struct ups_report *r)
     const struct pool *p = plan->state;
     const char *names[2] = {p->kernels->avg.name};
     if (!p->average) {
-        kernel_for(p->kernels, false, 0, &names[0]);
-        kernel_for(p->kernels, true, plan->indices.dtype, &names[1]);
+        kernel_for(p, false, 0, &names[0]);
+        kernel_for(p, true, plan->indices.dtype, &names[1]);
     }
     ups_report_direct(r, "the only one; each output is computed once from its window", names, p->average ? 1 : 2);
 }
@@ -464,7 +484,7 @@ static void run_avg_grad(const ups_plan *plan, ups_buffers *b, void *workspace, 
     const bool planes = ups_is_first(plan);
     for (int64_t u = first; u < last; u++) {
         const struct ups_row r = ups_row_of(y, planes, u);
-        float *dst = b->dst + ups_row_offset(y, r.n, r.c, r.d, r.h);
+        float *dst = (float *)b->dst + ups_row_offset(y, r.n, r.c, r.d, r.h);
         int64_t d0, d1, h0, h1;
         for (int64_t w = 0; w < (planes ? 1 : y->size[2]); w++)
             memset(dst + w * y->stride[2], 0, (size_t)(planes ? y->size[2] : y->c) * sizeof *dst);
@@ -474,7 +494,7 @@ static void run_avg_grad(const ups_plan *plan, ups_buffers *b, void *workspace, 
             for (int64_t h = h0; h < h1; h++) {
                 struct run run[3] = {clipped(p, 0, d), clipped(p, 1, h)};
                 if (!covers(p, 0, d, r.d) || !covers(p, 1, h, r.h)) continue;
-                divide_row(plan, b->src + ups_row_offset(x, r.n, r.c, d, h), run, workspace);
+                divide_row(plan, (const float *)b->src + ups_row_offset(x, r.n, r.c, d, h), run, workspace);
                 if (p->kernel[2] > x->size[2])
                     for (int64_t o = 0; o < x->size[2]; o++) add_window(plan, o, workspace, dst);
                 else

@@ -242,13 +242,13 @@ static void run_line(const ups_plan *plan, const struct cache *cache, ups_buffer
 {
     const struct resize *z = plan->state;
     const struct ups_taps *ad = &z->axis[0], *ah = &z->axis[1], *aw = &z->axis[2];
-    float *dst = b->dst + ups_row_offset(&plan->y, n, c, d, h);
+    float *dst = (float *)b->dst + ups_row_offset(&plan->y, n, c, d, h);
     if (!is_inside(ad, d) || !is_inside(ah, h) || aw->from == aw->to) {
         extrapolate(plan, dst, 0, aw->m);
         return;
     }
     if (z->copies) {
-        const float *src = b->src + ups_row_offset(&plan->x, n, c, ad->index[d], ah->index[h]);
+        const float *src = (const float *)b->src + ups_row_offset(&plan->x, n, c, ad->index[d], ah->index[h]);
         (ups_is_first(plan) ? copy_first : copy_last)(plan, src, dst);
     } else {
         filter_line(plan, cache, b->src, n, c, d, h, dst);

@@ -226,24 +226,71 @@ static inline void pool(const struct ups_pool_window *window, int64_t n, float *
         }
 }
 
-static void ups_pool_scalar(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void ups_pool_scalar(const struct ups_pool_window *window, int64_t n, void *y, void *index)
 {
     pool(window, n, y, index, VALUES);
 }
 
-static void ups_pool_u8_scalar(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void ups_pool_u8_scalar(const struct ups_pool_window *window, int64_t n, void *y, void *index)
 {
     pool(window, n, y, index, U8);
 }
 
-static void ups_pool_i32_scalar(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void ups_pool_i32_scalar(const struct ups_pool_window *window, int64_t n, void *y, void *index)
 {
     pool(window, n, y, index, I32);
 }
 
-static void ups_pool_i64_scalar(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void ups_pool_i64_scalar(const struct ups_pool_window *window, int64_t n, void *y, void *index)
 {
     pool(window, n, y, index, I64);
+}
+
+/* Bytes: signed ones compare as x ^ flip does. */
+static inline void pool_bytes(const struct ups_pool_window *window, int64_t n, uint8_t *y, void *index, enum form form)
+{
+    const struct ups_pool_window w = *window;
+    const bool column = w.scan == UPS_SCAN_COLUMN_MAJOR;
+    const int64_t slow = column ? w.taps : w.count, fast = column ? w.count : w.taps;
+
+    for (int64_t l = 0; l < w.lines; l++)
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t place = l * w.index_stride + i;
+            int64_t at = -1;
+            uint8_t best = 0;
+            for (int64_t s = 0; s < slow; s++)
+                for (int64_t f = 0; f < fast; f++) {
+                    int64_t r = column ? f : s, t = column ? s : f;
+                    uint8_t v = (uint8_t)(w.byte_rows[r][l * w.x_stride + i * w.stride + t * w.dilation] ^ w.flip);
+                    if (at >= 0 && v <= best) continue;
+                    best = v;
+                    at = w.base + l * w.line_step + i * w.lane_step + w.code[r] + t * w.tap_step;
+                }
+            y[l * w.y_stride + i] = (uint8_t)(best ^ w.flip);
+            if (form == U8) ((uint8_t *)index)[place] = (uint8_t)at;
+            if (form == I32) ((int32_t *)index)[place] = (int32_t)at;
+            if (form == I64) ((int64_t *)index)[place] = at;
+        }
+}
+
+static void ups_pool_bytes_scalar(const struct ups_pool_window *window, int64_t n, void *y, void *index)
+{
+    pool_bytes(window, n, y, index, VALUES);
+}
+
+static void ups_pool_bytes_u8_scalar(const struct ups_pool_window *window, int64_t n, void *y, void *index)
+{
+    pool_bytes(window, n, y, index, U8);
+}
+
+static void ups_pool_bytes_i32_scalar(const struct ups_pool_window *window, int64_t n, void *y, void *index)
+{
+    pool_bytes(window, n, y, index, I32);
+}
+
+static void ups_pool_bytes_i64_scalar(const struct ups_pool_window *window, int64_t n, void *y, void *index)
+{
+    pool_bytes(window, n, y, index, I64);
 }
 
 /* ---- average pooling ---- */
@@ -282,19 +329,54 @@ static inline int64_t unpool(const struct ups_unpool_window *w, const float *x, 
     return found;
 }
 
-static int64_t ups_unpool_u8_scalar(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t ups_unpool_u8_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
     return unpool(w, x, index, y, U8);
 }
 
-static int64_t ups_unpool_i32_scalar(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t ups_unpool_i32_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
     return unpool(w, x, index, y, I32);
 }
 
-static int64_t ups_unpool_i64_scalar(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t ups_unpool_i64_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
     return unpool(w, x, index, y, I64);
+}
+
+static inline int64_t unpool_bytes(const struct ups_unpool_window *w, const uint8_t *x, const void *index, uint8_t *y,
+                                   enum form form)
+{
+    int64_t found = 0;
+
+    for (int64_t l = 0; l < w->lines; l++)
+        for (int64_t r = 0; r < w->rows; r++)
+            for (int64_t p = 0; p < w->width; p++) {
+                int64_t i = p / w->spread.factor, at = l * w->index_stride + i;
+                int64_t tap = p % w->spread.factor * w->tap_step;
+                int64_t name = w->base + l * w->line_step + r * w->row_step + p * w->step + tap;
+                int64_t says = form == U8    ? ((const uint8_t *)index)[at]
+                               : form == I32 ? ((const int32_t *)index)[at]
+                                             : ((const int64_t *)index)[at];
+                y[l * w->y_stride + r * w->row_stride + p] = says == name ? x[l * w->x_stride + i] : 0;
+                found += says == name;
+            }
+    return found;
+}
+
+static int64_t ups_unpool_bytes_u8_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
+{
+    return unpool_bytes(w, x, index, y, U8);
+}
+
+static int64_t ups_unpool_bytes_i32_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
+{
+    return unpool_bytes(w, x, index, y, I32);
+}
+
+static int64_t ups_unpool_bytes_i64_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
+{
+    return unpool_bytes(w, x, index, y, I64);
 }
 
 /* ---- replication and bed of nails ---- */
@@ -372,10 +454,17 @@ const struct ups_kernels ups_kernels_scalar = {
     .pool_u8 = UPS_KERNEL(pool_u8_scalar),
     .pool_i32 = UPS_KERNEL(pool_i32_scalar),
     .pool_i64 = UPS_KERNEL(pool_i64_scalar),
+    .pool_bytes = UPS_KERNEL(pool_bytes_scalar),
+    .pool_bytes_u8 = UPS_KERNEL(pool_bytes_u8_scalar),
+    .pool_bytes_i32 = UPS_KERNEL(pool_bytes_i32_scalar),
+    .pool_bytes_i64 = UPS_KERNEL(pool_bytes_i64_scalar),
     .avg = UPS_KERNEL(avg_scalar),
     .unpool_u8 = UPS_KERNEL(unpool_u8_scalar),
     .unpool_i32 = UPS_KERNEL(unpool_i32_scalar),
     .unpool_i64 = UPS_KERNEL(unpool_i64_scalar),
+    .unpool_bytes_u8 = UPS_KERNEL(unpool_bytes_u8_scalar),
+    .unpool_bytes_i32 = UPS_KERNEL(unpool_bytes_i32_scalar),
+    .unpool_bytes_i64 = UPS_KERNEL(unpool_bytes_i64_scalar),
     .replicate = UPS_KERNEL(replicate_scalar),
     .replicate_x2 = UPS_KERNEL(replicate_x2_scalar),
     .nails = UPS_KERNEL(nails_scalar),

@@ -72,6 +72,8 @@ static void run_shuffle(const ups_plan *plan, ups_buffers *b, void *workspace, i
 {
     const struct shuffle *s = plan->state;
     const struct ups_view *wide = s->widens ? &plan->y : &plan->x, *deep = s->widens ? &plan->x : &plan->y;
+    const float *src = b->src;
+    float *dst = b->dst;
     (void)workspace;
     for (int64_t u = first; u < last; u++) {
         struct ups_row r = ups_row_of(wide, ups_is_first(plan), u);
@@ -79,7 +81,7 @@ static void run_shuffle(const ups_plan *plan, ups_buffers *b, void *workspace, i
         int64_t in_wide = ups_row_offset(wide, r.n, r.c, r.d, r.h);
         int64_t in_deep = ups_row_offset(deep, r.n, r.c * s->channel_step + cell * s->cell_step, r.d / s->block[0],
                                          r.h / s->block[1]);
-        copy(s->loop, b->src + (s->widens ? in_deep : in_wide), b->dst + (s->widens ? in_wide : in_deep));
+        copy(s->loop, src + (s->widens ? in_deep : in_wide), dst + (s->widens ? in_wide : in_deep));
     }
 }
 

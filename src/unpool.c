@@ -139,6 +139,18 @@ static bool gathers(const ups_plan *plan, const struct unpool *u)
            (u->window || u->rows || (nhwc && !ups_is_first(plan)));
 }
 
+static void choose_gather(struct unpool *u, const struct ups_kernels *k, int32_t type, bool bytes)
+{
+    const bool u8 = type == UPS_U8, i32 = type == UPS_I32;
+    if (bytes) {
+        u->gather = u8 ? k->unpool_bytes_u8.run : i32 ? k->unpool_bytes_i32.run : k->unpool_bytes_i64.run;
+        u->gather_name = u8 ? k->unpool_bytes_u8.name : i32 ? k->unpool_bytes_i32.name : k->unpool_bytes_i64.name;
+    } else {
+        u->gather = u8 ? k->unpool_u8.run : i32 ? k->unpool_i32.run : k->unpool_i64.run;
+        u->gather_name = u8 ? k->unpool_u8.name : i32 ? k->unpool_i32.name : k->unpool_i64.name;
+    }
+}
+
 static void plan_gather(ups_plan *plan, struct unpool *u)
 {
     const struct ups_kernels *k = plan->op->kernels;
@@ -154,14 +166,14 @@ static void plan_gather(ups_plan *plan, struct unpool *u)
     u->span = (plan->x.c - 1) * u->channel_step;
     for (int a = 0; a < 3; a++) u->span += ((u->window ? u->kernel[a] : plan->y.size[a]) - 1) * step[a];
     if (!gathers(plan, u)) return;
-    u->gather = type == UPS_U8 ? k->unpool_u8.run : type == UPS_I32 ? k->unpool_i32.run : k->unpool_i64.run;
-    u->gather_name = type == UPS_U8 ? k->unpool_u8.name : type == UPS_I32 ? k->unpool_i32.name : k->unpool_i64.name;
+    choose_gather(u, k, type, plan->element == 1);
     u->axis = plan->x.size[0] == 1 && plan->y.size[0] == 1;
     u->slabs = plan->x.size[u->axis];
     const double from = (double)(plan->x.n * plan->x.c * ups_volume(plan->x.size)),
                  to = (double)(plan->x.n * plan->x.c * u->elements);
     u->apart = from + to > APART;
-    u->beyond = ups_beyond_caches(plan, from * (double)(sizeof(float) + ups_index_bytes(type)) + to * sizeof(float));
+    u->beyond =
+        ups_beyond_caches(plan, from * (double)(plan->element + ups_index_bytes(type)) + to * (double)plan->element);
     for (int64_t p = 0; p < 16 * u->kernel[2] && first; p++) {
         u->quotient[p] = (int32_t)(p / u->kernel[2]);
         u->remainder[p] = (int32_t)(p % u->kernel[2]);
@@ -326,29 +338,32 @@ struct box {
     int64_t n, c0, c1, lo[3], hi[3];
 };
 
-/* `count` blocks of `length` floats, a stride apart. */
-static void clear_blocks(float *to, int64_t count, int64_t length, int64_t stride)
+/* `count` blocks of `length` bytes, a stride apart. */
+static void clear_blocks(char *to, int64_t count, int64_t length, int64_t stride)
 {
     if (length == stride) {
         length *= count;
         count = 1;
     }
-    for (int64_t i = 0; i < count; i++) memset(to + i * stride, 0, (size_t)length * sizeof *to);
+    for (int64_t i = 0; i < count; i++) memset(to + i * stride, 0, (size_t)length);
 }
 
-static void clear(const ups_plan *plan, float *dst, const struct box *b)
+static void clear(const ups_plan *plan, void *dst, const struct box *b)
 {
     const struct ups_view *y = &plan->y;
     const int64_t columns = b->hi[2] - b->lo[2], rows = b->hi[1] - b->lo[1], channels = b->c1 - b->c0;
+    const int64_t each = (int64_t)plan->element, row_step = y->stride[1] * each;
     if (columns <= 0 || rows <= 0) return;
     for (int64_t d = b->lo[0]; d < b->hi[0]; d++) {
-        float *to = dst + ups_row_offset(y, b->n, b->c0, d, b->lo[1]) + b->lo[2] * y->stride[2];
+        char *to = (char *)dst + (ups_row_offset(y, b->n, b->c0, d, b->lo[1]) + b->lo[2] * y->stride[2]) * each;
         if (ups_is_first(plan))
-            for (int64_t c = 0; c < channels; c++) clear_blocks(to + c * y->c_stride, rows, columns, y->stride[1]);
+            for (int64_t c = 0; c < channels; c++)
+                clear_blocks(to + c * y->c_stride * each, rows, columns * each, row_step);
         else if (channels == y->stride[2])
-            clear_blocks(to, rows, columns * channels, y->stride[1]);
+            clear_blocks(to, rows, columns * channels * each, row_step);
         else
-            for (int64_t h = 0; h < rows; h++) clear_blocks(to + h * y->stride[1], columns, channels, y->stride[2]);
+            for (int64_t h = 0; h < rows; h++)
+                clear_blocks(to + h * row_step, columns, channels * each, y->stride[2] * each);
     }
 }
 
@@ -392,22 +407,26 @@ static void clear_taken(const struct part *p, int64_t planes)
 
 /* Writes *from, the source element at `position`, to its place, whose plane is the `plane`th of those that `taken` was
  * cleared for. */
-static inline void put(const struct part *p, const float *from, int64_t position, const struct place *to, int64_t plane)
+static inline void put(const struct part *p, const void *from, int64_t position, const struct place *to, int64_t plane)
 {
     const struct unpool *u = p->plan->state;
     const struct ups_view *y = &p->plan->y;
     int32_t overlap = u->desc.overlap;
-    float *into = p->b->dst + to->n * y->n_stride + to->c * y->c_stride + plane_offset(y, to->position, u->y_run);
+    const int64_t offset = to->n * y->n_stride + to->c * y->c_stride + plane_offset(y, to->position, u->y_run);
+    float *into = p->b->dst;
     if (p->taken) {
         int64_t bit = plane * u->elements + to->position;
         uint64_t *word = &p->taken[bit / 64], mask = UINT64_C(1) << bit % 64;
         bool taken = *word & mask;
         *word |= mask;
-        if (taken && overlap == UPS_OVERLAP_SUM) *into += *from;
+        if (taken && overlap == UPS_OVERLAP_SUM) into[offset] += *(const float *)from;
         if (taken && overlap == UPS_OVERLAP_ERROR) bad_index(p->b, position);
         if (taken) return;
     }
-    *into = *from;
+    if (p->plan->element == 1)
+        ((uint8_t *)p->b->dst)[offset] = *(const uint8_t *)from;
+    else
+        into[offset] = *(const float *)from;
 }
 
 /* ---- planes by themselves ---- */
@@ -512,7 +531,7 @@ static void scatter_plain(const struct part *p, int64_t n, int64_t c0, int64_t c
     const int64_t size = y->size[tide.axis];
     struct line line = {.indices = p->b->indices_in,
                         .count = first ? x->size[2] : channels,
-                        .into = p->b->dst + n * y->n_stride + c0 * y->c_stride,
+                        .into = (float *)p->b->dst + n * y->n_stride + c0 * y->c_stride,
                         .x_step = first ? x->stride[2] : x->c_stride,
                         .y_step = first ? 0 : y->c_stride,
                         .y_run = u->y_run,
@@ -528,7 +547,7 @@ static void scatter_plain(const struct part *p, int64_t n, int64_t c0, int64_t c
         rise_above(p, &tide, tide.axis ? h : d);
         uint64_t level = limit / (uint64_t)ups_max(size, 1) * (uint64_t)tide.cleared;
         line.place = index_place(plan, n, c0, i);
-        line.from = p->b->src + ups_row_offset(x, n, c0, d, h) + w * x->stride[2];
+        line.from = (const float *)p->b->src + ups_row_offset(x, n, c0, d, h) + w * x->stride[2];
         for (int64_t k = 0;; k++) {
             k = !u->y_run                  ? scatter_line_any(&line, k, level, plan)
                 : plane && type == UPS_I64 ? scatter_plane_i64(&line, k, level)
@@ -646,8 +665,8 @@ static void scatter_windows(const struct part *p, int64_t n, int64_t c0, int64_t
     for (int64_t row = 0; row < x->size[0] * x->size[1]; row++) {
         const int64_t o[2] = {row / x->size[1], row % x->size[1]};
         const bool cut = o[0] < lo[0] || o[0] >= hi[0] || o[1] < lo[1] || o[1] >= hi[1];
-        const float *from = p->b->src + ups_row_offset(x, n, c0, o[0], o[1]);
-        float *into = p->b->dst + n * y->n_stride + c0 * y->c_stride;
+        const float *from = (const float *)p->b->src + ups_row_offset(x, n, c0, o[0], o[1]);
+        float *into = (float *)p->b->dst + n * y->n_stride + c0 * y->c_stride;
         for (int a = 0; a < 2; a++) {
             run.start[a] = o[a] * u->stride[a] - plan->pad[a];
             into += run.start[a] * y->stride[a];
@@ -750,13 +769,13 @@ static inline __attribute__((always_inline)) void add_up(const struct part *p, i
     const bool first = ups_is_first(plan), sparse = u->sparse;
     const int64_t elements = ups_volume(x.size), limit = u->elements, run = u->y_run;
     const void *indices = p->b->indices_in;
-    float *dst = p->b->dst + n * y.n_stride;
+    float *dst = (float *)p->b->dst + n * y.n_stride;
     uint64_t *taken = p->taken;
     struct naming line;
     begin_names(u, &line);
     for (int64_t r = 0; r < x.size[0] * x.size[1]; r++) {
         const int64_t d = r / x.size[1], h = r % x.size[1], i = r * x.size[2], place = index_place(plan, n, c0, i);
-        const float *from = p->b->src + ups_row_offset(&x, n, 0, d, h);
+        const float *from = (const float *)p->b->src + ups_row_offset(&x, n, 0, d, h);
         begin_naming(plan, n, d, h, &line);
         for (int64_t w = 0; w < x.size[2]; w++)
             for (int64_t c = c0; c < c1; c++) {
@@ -795,12 +814,13 @@ static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
     const ups_plan *plan = p->plan;
     const struct unpool *u = plan->state;
     const struct ups_view *x = &plan->x;
+    const bool floats = plan->element == sizeof(float);
     int64_t elements = ups_volume(x->size);
-    if (u->rows && !p->taken) {
+    if (floats && u->rows && !p->taken) {
         scatter_plain(p, n, c0, c1 - c0);
         return;
     }
-    if (u->window && u->whole && !p->taken && ups_volume(u->kernel) <= TAPS) {
+    if (floats && u->window && u->whole && !p->taken && ups_volume(u->kernel) <= TAPS) {
         scatter_windows(p, n, c0, c1);
         return;
     }
@@ -812,13 +832,13 @@ static void scatter(const struct part *p, int64_t n, int64_t c0, int64_t c1)
         return;
     }
     for (int64_t i = 0; i < elements; i++) {
-        const float *from = p->b->src + n * x->n_stride + plane_offset(x, i, u->x_run);
+        const int64_t from = n * x->n_stride + plane_offset(x, i, u->x_run);
         for (int64_t c = c0; c < c1; c++) {
             struct place to = {n, c, 0};
             int64_t index = ups_index_load(p->b->indices_in, plan->indices.dtype, index_place(plan, n, c, i));
             int64_t position = (n * x->c + c) * elements + i;
             if (locate(plan, i, index, &to))
-                put(p, from + c * x->c_stride, position, &to, c - c0);
+                put(p, ups_behind(plan, p->b->src, from + c * x->c_stride), position, &to, c - c0);
             else if (!u->sparse || index != -1)
                 bad_index(p->b, position);
         }
@@ -868,7 +888,7 @@ static void scatter_plane(const struct part *p, int64_t n, int64_t c, int64_t fi
     const ups_plan *plan = p->plan;
     const struct unpool *u = plan->state;
     const struct ups_view *x = &plan->x;
-    const float *from = p->b->src + n * x->n_stride + c * x->c_stride;
+    const int64_t from = n * x->n_stride + c * x->c_stride;
     int64_t elements = ups_volume(x->size), position = (n * x->c + c) * elements;
     for (int64_t i = 0; i < elements; i++) {
         struct place to = {n, c, 0};
@@ -877,7 +897,7 @@ static void scatter_plane(const struct part *p, int64_t n, int64_t c, int64_t fi
             if (owns_source(p, n, c, i) && (!u->sparse || index != -1)) bad_index(p->b, position + i);
         } else if (owns(p, &to)) {
             int64_t plane = u->reach == PLANE ? 0 : (to.n - first_image) * x->c + to.c;
-            put(p, from + plane_offset(x, i, u->x_run), position + i, &to, plane);
+            put(p, ups_behind(plan, p->b->src, from + plane_offset(x, i, u->x_run)), position + i, &to, plane);
         }
     }
 }
@@ -907,7 +927,7 @@ static void scatter_all(const struct part *p)
 /* Outputs of windows i … i + lines - 1 along the axis of a kernel's lines, whose inputs begin at x and whose outputs at y; base:
  * of the names, where this axis adds nothing. Returns how many inputs found a place. */
 static int64_t gather_lines(const struct part *p, struct ups_unpool_window *w, int axis, int64_t first, int64_t last,
-                            int64_t base, const float *x, const char *index, float *y)
+                            int64_t base, const void *x, const char *index, void *y)
 {
     const ups_plan *plan = p->plan;
     const struct unpool *u = plan->state;
@@ -922,8 +942,8 @@ static int64_t gather_lines(const struct part *p, struct ups_unpool_window *w, i
         w->at_once = u->apart ? 1 : w->rows;
         w->base = base + (u->window ? lo - start : lo) * u->steps.axis[axis];
         if (hi > lo)
-            found += u->gather(w, x + i * plan->x.stride[axis], index + (size_t)i * index_bytes,
-                               y + lo * plan->y.stride[axis]);
+            found += u->gather(w, ups_behind(plan, x, i * plan->x.stride[axis]), index + (size_t)i * index_bytes,
+                               (void *)ups_behind(plan, y, lo * plan->y.stride[axis]));
     }
     return found;
 }
@@ -969,10 +989,10 @@ static bool gather_slabs(const struct part *p, int64_t group, int64_t first, int
                                                                                   : oh};
             found += gather_lines(p, &w, planes ? 1 : 2, planes ? in[1] : 0, planes ? end[1] : x->size[2],
                                   base + at[0] * u->steps.axis[0] + at[1] * u->steps.axis[1],
-                                  p->b->src + ups_row_offset(x, n, c, d, h),
+                                  ups_behind(plan, p->b->src, ups_row_offset(x, n, c, d, h)),
                                   (const char *)p->b->indices_in +
                                       index_place(plan, n, c, i) * (int64_t)ups_index_bytes(plan->indices.dtype),
-                                  p->b->dst + ups_row_offset(y, n, c, od, oh));
+                                  (void *)ups_behind(plan, p->b->dst, ups_row_offset(y, n, c, od, oh)));
         }
     return found == (end[0] - in[0]) * (end[1] - in[1]) * x->size[2] * (planes ? 1 : y->c);
 }
@@ -1076,7 +1096,7 @@ static inline __attribute__((always_inline)) void fetch(const ups_plan *plan, up
     const int64_t limit = u->elements, run = u->x_run, place = index_place(plan, r.n, r.c, row);
     const void *indices = b->indices_in;
     const float *src = b->src;
-    float *dst = b->dst + ups_row_offset(&y, r.n, r.c, r.d, r.h);
+    float *dst = (float *)b->dst + ups_row_offset(&y, r.n, r.c, r.d, r.h);
     if (plain) begin_naming(plan, r.n, r.d, r.h, line);
     for (int64_t w = 0; w < y.size[2]; w++)
         for (int64_t c = 0; c < lanes; c++) {

@@ -90,10 +90,11 @@ static void axes_inner_first(int32_t rank, int32_t layout, int axes[5])
     axes[at] = 0;
 }
 
-static void tensor_shape(ups_tensor *t, int32_t rank, int32_t layout, const int64_t *dims, int32_t margin)
+static void tensor_shape(ups_tensor *t, int32_t dtype, int32_t rank, int32_t layout, const int64_t *dims,
+                         int32_t margin)
 {
     int axes[5];
-    *t = (ups_tensor){.size = sizeof *t, .dtype = UPS_F32, .rank = rank};
+    *t = (ups_tensor){.size = sizeof *t, .dtype = dtype, .rank = rank};
     axes_inner_first(rank, layout, axes);
     int64_t stride = 1;
     for (int i = 0; i < rank + 2; i++) {
@@ -139,30 +140,44 @@ static void walk_on(struct walk *w)
     }
 }
 
-static void tensor_make(struct tensor *tensor, const struct call *call, const int64_t *dims, int32_t margin)
+static size_t element_bytes(const ups_tensor *t)
 {
-    tensor_shape(&tensor->shape, call->desc.head.rank, call->desc.head.layout, dims, margin);
-    block_make(&tensor->memory, tensor_span(&tensor->shape) * sizeof(float), sizeof(float), call->place);
+    return t->dtype == UPS_F32 ? sizeof(float) : 1;
 }
 
+static void tensor_make(struct tensor *tensor, const struct call *call, const int64_t *dims, int32_t margin)
+{
+    tensor_shape(&tensor->shape, call->desc.head.dtype, call->desc.head.rank, call->desc.head.layout, dims, margin);
+    const size_t each = element_bytes(&tensor->shape);
+    block_make(&tensor->memory, tensor_span(&tensor->shape) * each, each, call->place);
+}
+
+/* Dense values are floats, of bytes too. */
 static void tensor_put(struct tensor *tensor, const float *dense)
 {
-    float *to = (float *)tensor->memory.data;
+    unsigned char *to = tensor->memory.data;
     struct walk at = {.tensor = &tensor->shape};
     for (int64_t i = 0, n = tensor_count(&tensor->shape); i < n; i++, walk_on(&at))
-        memcpy(&to[at.offset], &dense[i], sizeof *dense);
+        if (tensor->shape.dtype == UPS_F32)
+            memcpy(to + at.offset * (int64_t)sizeof *dense, &dense[i], sizeof *dense);
+        else
+            to[at.offset] = (unsigned char)(int)dense[i];
 }
 
 /* Fetches the slice and checks that all between its elements is still the pattern. */
 static void tensor_get(const struct tensor *tensor, float *dense)
 {
-    const float *from = (const float *)tensor->memory.data;
+    const unsigned char *from = tensor->memory.data;
+    const int64_t each = (int64_t)element_bytes(&tensor->shape);
     unsigned char *rest = take(tensor->memory.bytes);
     memcpy(rest, tensor->memory.data, tensor->memory.bytes);
     struct walk at = {.tensor = &tensor->shape};
     for (int64_t i = 0, n = tensor_count(&tensor->shape); i < n; i++, walk_on(&at)) {
-        memcpy(&dense[i], &from[at.offset], sizeof *dense);
-        memset(rest + at.offset * (int64_t)sizeof *dense, PATTERN, sizeof *dense);
+        if (tensor->shape.dtype == UPS_F32)
+            memcpy(&dense[i], from + at.offset * each, sizeof *dense);
+        else
+            dense[i] = tensor->shape.dtype == UPS_S8 ? (float)(signed char)from[at.offset] : (float)from[at.offset];
+        memset(rest + at.offset * each, PATTERN, (size_t)each);
     }
     if (!patterned(rest, rest + tensor->memory.bytes)) fail_msg("written between the elements of a slice");
     free(rest);
@@ -221,7 +236,7 @@ static const int64_t *index_dims(const struct call *call)
 static void index_put(struct call *call, const int64_t *dense)
 {
     ups_tensor t;
-    tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, index_dims(call), 0);
+    tensor_shape(&t, UPS_F32, call->desc.head.rank, call->desc.head.layout, index_dims(call), 0);
     struct walk at = {.tensor = &t};
     for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at))
         call_put_index(index_type(call), call->indices.data, at.offset, dense[i]);
@@ -230,7 +245,7 @@ static void index_put(struct call *call, const int64_t *dense)
 static void index_get(const struct call *call, int64_t *dense)
 {
     ups_tensor t;
-    tensor_shape(&t, call->desc.head.rank, call->desc.head.layout, call->out_dims, 0);
+    tensor_shape(&t, UPS_F32, call->desc.head.rank, call->desc.head.layout, call->out_dims, 0);
     struct walk at = {.tensor = &t};
     for (int64_t i = 0, n = tensor_count(&t); i < n; i++, walk_on(&at))
         dense[i] = call_get_index(index_type(call), call->indices.data, at.offset);
@@ -601,6 +616,15 @@ float *call_integers(int64_t n, int max)
 {
     float *v = take((size_t)n * sizeof *v);
     for (int64_t i = 0; i < n; i++) v[i] = (float)check_between(-max, max);
+    return v;
+}
+
+float *call_bytes(int64_t n, int32_t dtype)
+{
+    const int64_t low = dtype == UPS_S8 ? -128 : 0, span = call_chance(40) ? 255 : check_between(0, 3);
+    const int64_t first = low + check_between(0, 255 - span);
+    float *v = take((size_t)n * sizeof *v);
+    for (int64_t i = 0; i < n; i++) v[i] = (float)check_between(first, first + span);
     return v;
 }
 

@@ -2,7 +2,7 @@
  *
  * One call of the library, from a descriptor and dense arrays to dense arrays: what the operation tests share.
  *
- * Dense means N, C, spatial. call_run makes the op and the plan, lays every tensor out as the descriptor's layout and the
+ * Dense means N, C, spatial, and floats, of bytes too. call_run makes the op and the plan, lays every tensor out as the descriptor's layout and the
  * margins ask, runs, checks that nothing was touched but the outputs, and returns the outputs dense again. Every block of
  * memory lies between canaries, or ends or begins at a page that must not be touched (check.h).
  */
@@ -132,9 +132,10 @@ double call_sum_bound(const ups_conv_transpose_desc *desc);
 /* ---- data ---- */
 
 /* New arrays, for free(). */
-float *call_floats(int64_t n);            /* gaussian */
-float *call_integers(int64_t n, int max); /* whole numbers in [-max, max] */
-float *call_values(int64_t n);            /* any of check.h's fills: plain, with ties, or with everything special */
+float *call_floats(int64_t n);               /* gaussian */
+float *call_integers(int64_t n, int max);    /* whole numbers in [-max, max] */
+float *call_bytes(int64_t n, int32_t dtype); /* whole numbers that UPS_U8 or UPS_S8 holds, often with many ties */
+float *call_values(int64_t n);               /* any of check.h's fills: plain, with ties, or with everything special */
 
 /* An index in an array of one of the index types; -1 is 255 in u8. */
 void call_put_index(int32_t type, void *to, int64_t at, int64_t index);

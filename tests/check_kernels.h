@@ -697,6 +697,73 @@ CHECK_POOL(pool_u8, ups_pool_fn, check_pools, 1)
 CHECK_POOL(pool_i32, ups_pool_fn, check_pools, 4)
 CHECK_POOL(pool_i64, ups_pool_fn, check_pools, 8)
 
+/* Bytes: any, a few in the middle, or the ends of both signs. */
+static uint8_t some_byte(const struct trial *t)
+{
+    static const uint8_t ends[] = {0, 1, 127, 128, 129, 254, 255};
+
+    if (t->fill == CHECK_PLAIN) return (uint8_t)check_between(0, 255);
+    if (t->fill == CHECK_TIES) return (uint8_t)check_between(126, 129);
+    return ends[check_between(0, 6)];
+}
+
+static uint8_t *byte_values(const struct trial *t, int64_t n)
+{
+    uint8_t *p = operand(t, n, sizeof *p);
+    for (int64_t i = 0; i < n; i++) p[i] = some_byte(t);
+    return p;
+}
+
+static const char *check_byte_pools(ups_pool_fn *run, size_t index_bytes)
+{
+    for (struct trial t = {0}; next_trial(&t);) {
+        struct ups_pool_window window = some_window(t.n);
+        const int column = window.scan == UPS_SCAN_COLUMN_MAJOR;
+        if (check_between(0, 9) == 0) window.count = check_between(6, 16), window.taps = 16;
+        const int64_t width =
+            (window.lines - 1) * window.x_stride + (t.n - 1) * window.stride + (window.taps - 1) * window.dilation + 1;
+        const uint8_t **rows = operand(&t, window.count, sizeof *rows);
+        for (int64_t r = 0; r < window.count; r++) rows[r] = byte_values(&t, window.taps ? width : 0);
+        int64_t *code = operand(&t, window.count, sizeof *code);
+        some_steps(&window, t.n, code, index_bytes);
+        if (index_bytes == 1) window.lane_step = window.line_step = 0;
+        window.byte_rows = rows;
+        window.code = code;
+        window.flip = check_between(0, 1) ? 0x80 : 0;
+        uint8_t *y = operand(&t, (window.lines - 1) * window.y_stride + t.n, 1);
+        char *index = index_bytes ? operand(&t, (window.lines - 1) * window.index_stride + t.n, index_bytes) : NULL;
+        ready();
+
+        for (int64_t o = 0; o < window.lines * t.n; o++) {
+            const int64_t l = o / t.n, i = o % t.n, place = l * window.index_stride + i;
+            const int low = window.flip ? -128 : 0;
+            int64_t at = -1;
+            int best = low - 1;
+            for (int64_t k = window.count * window.taps; k-- > 0;) { /* from behind: an equal one replaces it */
+                const int64_t r = column ? k % window.count : k / window.taps;
+                const int64_t tap = column ? k / window.count : k % window.taps;
+                const uint8_t byte = rows[r][l * window.x_stride + i * window.stride + tap * window.dilation];
+                const int v = window.flip && byte > 127 ? byte - 256 : byte;
+                if (v < best) continue;
+                best = v;
+                at = window.base + l * window.line_step + i * window.lane_step + code[r] + tap * window.tap_step;
+            }
+            *((uint8_t *)want(y) + l * window.y_stride + i) = (uint8_t)(best < low ? low : best);
+            if (index_bytes == 1) ((uint8_t *)want(index))[place] = (uint8_t)at;
+            if (index_bytes == 4) ((int32_t *)want(index))[place] = (int32_t)at;
+            if (index_bytes == 8) ((int64_t *)want(index))[place] = at;
+        }
+        run(&window, t.n, y, index);
+        if (verdict(&t)) return complaint;
+    }
+    return NULL;
+}
+
+CHECK_POOL(pool_bytes, ups_pool_fn, check_byte_pools, 0)
+CHECK_POOL(pool_bytes_u8, ups_pool_fn, check_byte_pools, 1)
+CHECK_POOL(pool_bytes_i32, ups_pool_fn, check_byte_pools, 4)
+CHECK_POOL(pool_bytes_i64, ups_pool_fn, check_byte_pools, 8)
+
 static const char *check_avg(ups_avg_fn *run, const struct ups_kernels *table)
 {
     (void)table;
@@ -790,14 +857,21 @@ static struct ups_unpool_window some_unpool(const struct trial *t, size_t index_
     return w;
 }
 
-static const char *check_unpool(ups_unpool_fn *run, size_t index_bytes)
+static const char *check_any_unpool(ups_unpool_fn *run, size_t index_bytes, size_t element)
 {
     for (struct trial t = {0}; next_trial(&t);) {
-        const struct ups_unpool_window w = some_unpool(&t, index_bytes);
-        const float *x = values(&t, (w.lines - 1) * w.x_stride + w.n);
+        struct ups_unpool_window w = some_unpool(&t, index_bytes);
+        if (element == 1 && w.tap_step == 0) { /* no two outputs of an input have one name */
+            w.step = check_between(1, 2);
+            w.row_step = w.width * w.step;
+            w.line_step = w.rows * w.row_step;
+            w.base = w.base < 4 || w.base > INT32_MAX ? w.base : INT32_MAX - w.lines * w.line_step;
+        }
+        const int64_t inputs = (w.lines - 1) * w.x_stride + w.n;
+        const char *x = element == 1 ? (const char *)byte_values(&t, inputs) : (const char *)values(&t, inputs);
         const int64_t count = (w.lines - 1) * w.index_stride + w.n;
         char *index = operand(&t, count, index_bytes);
-        float *y = result(&t, (w.lines - 1) * w.y_stride + (w.rows - 1) * w.row_stride + w.width);
+        char *y = operand(&t, (w.lines - 1) * w.y_stride + (w.rows - 1) * w.row_stride + w.width, element);
         int64_t found = 0, says[2 * 80] = {0};
 
         for (int64_t at = 0; at < count; at++) {
@@ -813,9 +887,9 @@ static const char *check_unpool(ups_unpool_fn *run, size_t index_bytes)
             const int64_t l = o / w.width / w.rows, r = o / w.width % w.rows, p = o % w.width;
             const int64_t i = p / w.spread.factor;
             const int named = says[l * w.index_stride + i] == name_of(&w, l, r, p);
-            float *to = (float *)want(y) + l * w.y_stride + r * w.row_stride + p;
-            *to = 0;
-            if (named) memcpy(to, &x[l * w.x_stride + i], sizeof *to);
+            char *to = (char *)want(y) + (l * w.y_stride + r * w.row_stride + p) * (int64_t)element;
+            memset(to, 0, element);
+            if (named) memcpy(to, x + (l * w.x_stride + i) * (int64_t)element, element);
             found += named;
         }
         const int64_t got = run(&w, x, index, y);
@@ -824,6 +898,20 @@ static const char *check_unpool(ups_unpool_fn *run, size_t index_bytes)
     }
     return NULL;
 }
+
+static const char *check_unpool(ups_unpool_fn *run, size_t index_bytes)
+{
+    return check_any_unpool(run, index_bytes, sizeof(float));
+}
+
+static const char *check_byte_unpool(ups_unpool_fn *run, size_t index_bytes)
+{
+    return check_any_unpool(run, index_bytes, 1);
+}
+
+CHECK_POOL(unpool_bytes_u8, ups_unpool_fn, check_byte_unpool, 1)
+CHECK_POOL(unpool_bytes_i32, ups_unpool_fn, check_byte_unpool, 4)
+CHECK_POOL(unpool_bytes_i64, ups_unpool_fn, check_byte_unpool, 8)
 
 CHECK_POOL(unpool_u8, ups_unpool_fn, check_unpool, 1)
 CHECK_POOL(unpool_i32, ups_unpool_fn, check_unpool, 4)

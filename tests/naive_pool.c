@@ -210,14 +210,15 @@ static void max_window(const ups_pool_desc *d, const struct window *w, const flo
                        int64_t channels, const int64_t o[3], float *value, int64_t *index)
 {
     int64_t t[3] = {0}, at[3];
-    *value = d->nan == UPS_NAN_LAST ? -INFINITY : -FLT_MAX;
+    const bool bytes = d->dtype == UPS_U8 || d->dtype == UPS_S8;
+    *value = d->dtype == UPS_U8 ? 0 : d->dtype == UPS_S8 ? -128 : d->nan == UPS_NAN_LAST ? -INFINITY : -FLT_MAX;
     *index = -1;
     do {
         tap_at(w, o, t, at);
         if (!inside(at, w->n)) continue;
         const float *v = plane + flat(at, w->n);
         bool takes = *v > *value;
-        if (d->nan != UPS_NAN_SKIP && *index < 0) takes = true;
+        if ((bytes || d->nan != UPS_NAN_SKIP) && *index < 0) takes = true;
         if (d->nan == UPS_NAN_LAST && isnan(*v)) takes = true;
         if (!takes) continue;
         memcpy(value, v, sizeof *v);

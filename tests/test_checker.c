@@ -300,21 +300,24 @@ static void pixels_read_on(const struct ups_depthwise_pixels *d, float *y)
 
 /* ---- pooling ---- */
 
-static void pool_same_lines(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_same_lines(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     struct ups_pool_window w = *window;
     w.x_stride = 0;
     RIGHT.pool.run(&w, n, y, index);
 }
 
-static void pool_narrow(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_narrow(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     RIGHT.pool_i64.run(window, n, y, index);
     for (int64_t i = 0; i < n; i++) ((int64_t *)index)[i] = (int32_t)((int64_t *)index)[i];
 }
 
-static void pool_scans_rows(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_scans_rows(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     struct ups_pool_window w = *window;
     w.scan = UPS_SCAN_ROW_MAJOR;
     RIGHT.pool_i32.run(&w, n, y, index);
@@ -376,10 +379,10 @@ static int not_less_equal(float best, float v, int32_t nan)
     return nan == UPS_NAN_LAST ? !(v <= best) : v > best;
 }
 
-#define POOL_BY(rule)                                                                               \
-    static void pool_##rule(const struct ups_pool_window *window, int64_t n, float *y, void *index) \
-    {                                                                                               \
-        pool_by(rule, window, n, y, index);                                                         \
+#define POOL_BY(rule)                                                                              \
+    static void pool_##rule(const struct ups_pool_window *window, int64_t n, void *y, void *index) \
+    {                                                                                              \
+        pool_by(rule, window, n, y, index);                                                        \
     }
 POOL_BY(right_rule)
 POOL_BY(greater_or_equal)
@@ -389,15 +392,17 @@ POOL_BY(nan_once)
 POOL_BY(not_less_equal)
 
 /* Rows by themselves, then all: a NaN that seeds a lower row hides what is greater beside it. */
-static void pool_tree(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_tree(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     RIGHT.pool_i32.run(window, n, y, index);
     for (int64_t i = 0; i < n && window->nan == UPS_NAN_SEED && window->count > 1 && window->taps > 1; i++)
         if (isnan(window->rows[1][i * window->stride])) y[i] = window->rows[0][i * window->stride];
 }
 
-static void pool_lanes_swapped(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_lanes_swapped(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     RIGHT.pool_i64.run(window, n, y, index);
     for (int64_t o = 2; o + 3 < n; o += 8) {
         const int64_t third = ((int64_t *)index)[o];
@@ -406,28 +411,32 @@ static void pool_lanes_swapped(const struct ups_pool_window *window, int64_t n, 
     }
 }
 
-static void pool_high_of_nothing(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_high_of_nothing(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     RIGHT.pool_i64.run(window, n, y, index);
     for (int64_t o = 0; o < n; o++)
         if (((int64_t *)index)[o] == -1) ((int64_t *)index)[o] = UINT32_MAX;
 }
 
-static void pool_nothing_is_zero(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_nothing_is_zero(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     RIGHT.pool_u8.run(window, n, y, index);
     for (int64_t o = 0; o < n; o++)
         if (((uint8_t *)index)[o] == 255) ((uint8_t *)index)[o] = 0;
 }
 
-static void pool_lowest_of_nothing(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_lowest_of_nothing(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     RIGHT.pool.run(window, n, y, index);
     for (int64_t i = 0; i < n && window->count == 0; i++) y[i] = -FLT_MAX;
 }
 
-static void pool_skip_seeds(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_skip_seeds(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     struct ups_pool_window w = *window;
     if (w.nan == UPS_NAN_SKIP) w.nan = UPS_NAN_SEED;
     RIGHT.pool_i32.run(&w, n, y, index);
@@ -440,21 +449,24 @@ static void read_on(const struct ups_pool_window *w, int64_t n)
     if (w->count && w->taps) touch(w->rows[0] + last + 1);
 }
 
-static void pool_reads_on(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_reads_on(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     read_on(window, n);
     RIGHT.pool.run(window, n, y, index);
 }
 
-static void pool_writes_on(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_writes_on(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     RIGHT.pool_i32.run(window, n, y, index);
     ((volatile int32_t *)index)[(window->lines - 1) * window->index_stride + n] = 0;
 }
 
 /* Whole vectors, over what stands between two lines. */
-static void pool_writes_gaps(const struct ups_pool_window *window, int64_t n, float *y, void *index)
+static void pool_writes_gaps(const struct ups_pool_window *window, int64_t n, void *values, void *index)
 {
+    float *y = values;
     RIGHT.pool.run(window, n, y, index);
     if (window->lines > 1 && window->y_stride > n) put(y + n, 0);
 }
@@ -501,39 +513,82 @@ static void avg_nothing(const struct ups_pool_window *window, int64_t n, float d
 
 /* ---- max unpooling ---- */
 
-static int64_t unpool_keeps(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t unpool_keeps(const struct ups_unpool_window *w, const void *inputs, const void *index, void *outputs)
 {
+    const float *x = inputs;
+    float *y = outputs;
     float before = y[0];
     int64_t found = RIGHT.unpool_i32.run(w, x, index, y);
     if (y[0] == 0) memcpy(y, &before, sizeof before);
     return found;
 }
 
-static int64_t unpool_counts_all(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t unpool_counts_all(const struct ups_unpool_window *w, const void *inputs, const void *index,
+                                 void *outputs)
 {
+    const float *x = inputs;
+    float *y = outputs;
     RIGHT.unpool_i32.run(w, x, index, y);
     return w->lines * w->n;
 }
 
-static int64_t unpool_low_half(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t unpool_low_half(const struct ups_unpool_window *w, const void *inputs, const void *index, void *outputs)
 {
+    const float *x = inputs;
+    float *y = outputs;
     int64_t low[256];
     const int64_t count = (w->lines - 1) * w->index_stride + w->n;
     for (int64_t o = 0; o < count; o++) low[o] = (w->base >> 32 << 32) + (uint32_t)((const int64_t *)index)[o];
     return RIGHT.unpool_i64.run(w, x, low, y);
 }
 
-static int64_t unpool_same_rows(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t unpool_same_rows(const struct ups_unpool_window *w, const void *inputs, const void *index, void *outputs)
 {
+    const float *x = inputs;
+    float *y = outputs;
     struct ups_unpool_window other = *w;
     other.row_step = 0;
     return RIGHT.unpool_u8.run(&other, x, index, y);
 }
 
-static int64_t unpool_reads_on(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t unpool_reads_on(const struct ups_unpool_window *w, const void *inputs, const void *index, void *outputs)
 {
+    const float *x = inputs;
+    float *y = outputs;
     touch(x + (w->lines - 1) * w->x_stride + w->n);
     return RIGHT.unpool_u8.run(w, x, index, y);
+}
+
+/* ---- bytes ---- */
+
+static void bytes_unsigned(const struct ups_pool_window *window, int64_t n, void *y, void *index)
+{
+    struct ups_pool_window other = *window;
+    other.flip = 0;
+    RIGHT.pool_bytes.run(&other, n, y, index);
+}
+
+static void bytes_by_columns(const struct ups_pool_window *window, int64_t n, void *y, void *index)
+{
+    struct ups_pool_window other = *window;
+    other.scan = UPS_SCAN_COLUMN_MAJOR;
+    RIGHT.pool_bytes_i32.run(&other, n, y, index);
+}
+
+/* What a byte tells apart, of taps that are more. */
+static void bytes_many_taps(const struct ups_pool_window *window, int64_t n, void *y, void *index)
+{
+    struct ups_pool_window other = *window;
+    if (other.count * other.taps > 128) other.count = 128 / other.taps;
+    RIGHT.pool_bytes_i64.run(&other, n, y, index);
+}
+
+static int64_t unpool_bytes_stale(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
+{
+    uint8_t *last = (uint8_t *)y + w->width - 1, before = *last;
+    int64_t found = RIGHT.unpool_bytes_u8.run(w, x, index, y);
+    if (!*last) *last = before;
+    return found;
 }
 
 /* ---- replication, nails, resize ---- */
@@ -684,6 +739,10 @@ static const char *const outcomes[] = {"passes", "fails its check", "faults"};
     X(unpool_i64, unpool_low_half, FAILS)           \
     X(unpool_u8, unpool_same_rows, FAILS)           \
     X(unpool_u8, unpool_reads_on, FAULTS)           \
+    X(pool_bytes, bytes_unsigned, FAILS)            \
+    X(pool_bytes_i32, bytes_by_columns, FAILS)      \
+    X(pool_bytes_i64, bytes_many_taps, FAILS)       \
+    X(unpool_bytes_u8, unpool_bytes_stale, FAILS)   \
     X(replicate, replicate_short, FAILS)            \
     X(replicate_x2, replicate_x2_writes_on, FAULTS) \
     X(replicate_x2, replicate_x2_reads_on, FAULTS)  \

@@ -149,6 +149,63 @@ static void compare_max_pool(struct call *call, const int64_t *out)
     free(index);
 }
 
+static int32_t random_bytes(void)
+{
+    return call_chance(50) ? UPS_U8 : UPS_S8;
+}
+
+/* Bytes: often channels and rows longer than any vector, and windows of more taps than a byte tells apart. */
+static void widen(struct call *call)
+{
+    const int32_t rank = call->desc.head.rank;
+    call->dims[0] = 1;
+    for (int a = 2; a < rank + 2; a++)
+        if (call->dims[a] > 4) call->dims[a] = check_between(1, 4);
+    if (call_chance(50))
+        call->dims[1] = check_between(30, 140);
+    else
+        call->dims[rank + 1] = check_between(40, 300);
+}
+
+static void test_max_pool_of_bytes(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(6000); i++) {
+        struct call call;
+        int32_t order[8];
+        int64_t out[3];
+        random_max_pool(&call, order);
+        ups_pool_desc *d = &call.desc.pool;
+        d->dtype = random_bytes();
+        if (call_chance(50)) widen(&call);
+        if (call_chance(10)) { /* the usual windows, dense */
+            for (int a = 0; a < d->rank; a++) {
+                d->dilations[a] = 1;
+                d->strides[a] = d->kernel_shape[a] = 2 + i % 2;
+                if (d->pads_begin[a] > 1) d->pads_begin[a] = 1;
+                if (d->pads_end[a] > 1) d->pads_end[a] = 1;
+            }
+            d->scan = UPS_SCAN_ROW_MAJOR;
+            if (call_chance(50)) d->strides[d->rank - 1] = 2;
+        }
+        if (call_chance(2) && (!is_window(d->index) || d->index_type != UPS_U8) && d->rank > 1) {
+            d->kernel_shape[0] = check_between(14, 18), d->kernel_shape[1] = check_between(14, 18);
+            d->pads_begin[0] = d->pads_begin[1] = d->pads_end[0] = d->pads_end[1] = 13;
+            d->auto_pad = UPS_NOTSET;
+            for (int a = 2; a < d->rank; a++) d->pads_begin[a] = d->pads_end[a] = 0;
+            call.dims[2] = call.dims[3] = check_between(14, 30);
+            call.dims[1] = check_between(1, 3);
+        }
+        float *x = call_bytes(in_count(&call), d->dtype);
+        call.x = x;
+        if (naive_sizes(&call.desc, call.dims + 2, out))
+            compare_max_pool(&call, out);
+        else
+            refused(&call);
+        free(x);
+    }
+}
+
 static void test_max_pool(void **unused)
 {
     (void)unused;
@@ -357,6 +414,72 @@ static void test_max_unpool(void **unused)
         free(x);
         free(index);
     }
+}
+
+static void test_max_unpool_of_bytes(void **unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < cases(6000); i++) {
+        struct call call;
+        int32_t order[8];
+        int64_t out[3];
+        random_unpool(&call, order);
+        call.desc.head.dtype = random_bytes();
+        if (call.desc.unpool.overlap == UPS_OVERLAP_SUM) call.desc.unpool.overlap = UPS_OVERLAP_LAST;
+        if (call.desc.unpool.output_shape[0] == UPS_BY_PRESET && call_chance(40)) widen(&call);
+        bool legal = naive_sizes(&call.desc, call.dims + 2, out);
+        for (int a = 0; a < 3 && !legal; a++) out[a] = 1;
+        float *x = call_bytes(in_count(&call), call.desc.head.dtype);
+        int64_t *index = random_indices(&call, out);
+        call.x = x;
+        call.index = index;
+        if (legal)
+            compare_unpool(&call, out);
+        else
+            refused(&call);
+        free(x);
+        free(index);
+    }
+}
+
+/* Bytes where they have no meaning are refused in words. */
+static void test_refused_bytes(void **unused)
+{
+    (void)unused;
+    struct call call;
+    const float x[4] = {1, 2, 3, 4};
+    for (int i = 0; i < CALL_OPS; i++) {
+        call_init(&call, call_ops[i], 2);
+        call.desc.head.dtype = UPS_S8;
+        if (call_ops[i] == UPS_MAX_POOL || call_ops[i] == UPS_MAX_UNPOOL) continue;
+        ups_op *op = NULL;
+        call_status(&call, ups_op_create(&call.desc, NULL, NULL, NULL, &op), UPS_UNSUPPORTED);
+        assert_non_null(strstr(ups_last_error(), "s8"));
+        assert_null(op);
+    }
+    assert_int_equal(call_say(&call, "max_unpool", NULL, "dtype=u8 kernel_shape=2 overlap=sum"), UPS_OK);
+    ups_op *op;
+    call_status(&call, ups_op_create(&call.desc, NULL, NULL, NULL, &op), UPS_UNSUPPORTED);
+    assert_non_null(strstr(ups_last_error(), "overlap"));
+    /* source and destination are of the op's type */
+    assert_int_equal(call_say(&call, "max_pool", NULL, "dtype=u8 kernel_shape=2"), UPS_OK);
+    memcpy(call.dims, (int64_t[]){1, 1, 2, 2}, 4 * sizeof *call.dims);
+    call.x = x;
+    call_status(&call, call_open(&call), UPS_OK);
+    for (int32_t type = UPS_F32; type <= UPS_S8; type++) {
+        ups_tensor other = call.src.shape, dst = call.dst.shape;
+        ups_plan *plan;
+        other.dtype = type;
+        call_status(&call, ups_plan_create(call.op, &other, NULL, NULL, &plan), type == UPS_U8 ? UPS_OK : UPS_INVALID);
+        if (type == UPS_S8) assert_non_null(strstr(ups_last_error(), "UPS_U8"));
+        ups_plan_destroy(plan);
+        dst.dtype = type;
+        call_status(&call, ups_plan_create(call.op, &call.src.shape, &dst, NULL, &plan),
+                    type == UPS_U8 ? UPS_OK : UPS_INVALID);
+        ups_plan_destroy(plan);
+    }
+    call_shut(&call);
+    call_close(&call);
 }
 
 /* What is no whole number is no index. */
@@ -917,6 +1040,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_max_pool_of_bytes),
+        cmocka_unit_test(test_max_unpool_of_bytes),
+        cmocka_unit_test(test_refused_bytes),
         cmocka_unit_test(test_avg_pool),
         cmocka_unit_test(test_max_unpool),
         cmocka_unit_test(test_odd_floats),

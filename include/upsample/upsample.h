@@ -74,7 +74,8 @@ enum {
     UPS_PIXEL_UNSHUFFLE_GRAD = 19  /* pixel_unshuffle_grad */
 };
 
-enum { UPS_F32 = 1, UPS_U8 = 4, UPS_I32 = 5, UPS_I64 = 6 }; /* dtype, index_type; the gaps belong to f16, bf16, s8 */
+/* dtype: UPS_F32; for max_pool and max_unpool also UPS_U8, UPS_S8. index_type: all but UPS_S8. 2 and 3 belong to f16, bf16. */
+enum { UPS_F32 = 1, UPS_U8 = 4, UPS_I32 = 5, UPS_I64 = 6, UPS_S8 = 7 };
 enum { UPS_CHANNELS_FIRST = 1, UPS_CHANNELS_LAST = 2 };     /* layout: N C spatial, or N spatial C, in memory */
 
 /* auto_pad: pads as given | total T = (m-1)*s + E - n for m = ceil(n/s) windows (never less than 0), the odd element at
@@ -177,7 +178,7 @@ enum { UPS_TEXT = 1, UPS_JSON = 2 };
 #define UPS_DESC_HEAD                                                                                              \
     uint32_t size;  /* of the whole descriptor, in bytes */                                                        \
     int32_t op;     /* UPS_MAX_POOL …: set by ups_desc_init, not to be changed */                                  \
-    int32_t dtype;  /* UPS_F32 */                                                                                  \
+    int32_t dtype;  /* of src and dst: UPS_F32 after init; max_pool, max_unpool: or UPS_U8, UPS_S8 */              \
     int32_t rank;   /* spatial axes, 1 to 3; 2 after init */                                                       \
     int32_t layout; /* UPS_CHANNELS_FIRST after init, or UPS_CHANNELS_LAST */                                      \
     int32_t preset; /* the preset it was started from: resolves UPS_BY_PRESET. Read only. */                       \
@@ -191,6 +192,8 @@ typedef struct ups_desc_head {
 /* max_pool: y[o] = max of x[o*s - pb + t*d] over taps t in [0, k) that lie inside the image; padding never wins. Equal
  * values (-0 and +0 are equal): the first in scan order. A window of padding alone gives -inf (nan last) or the lowest
  * float, and the index -1 (u8: 255), and so does a window in which nothing is taken (nan skip).
+ * Of bytes, dtype u8 or s8: the same values come out, nothing is rescaled, so scale and zero point stay what they are. `nan` has
+ * no say: the first tap is taken, then greater ones; a window of padding alone gives 0 (u8) or -128 (s8).
  * avg_pool: the sum of those taps in row-major order, in f32, divided once, by the number of
  *     count_include_pad 0: taps inside the image;
  *     1: taps before n + pe, so head padding counts, tail padding up to the pad, what rounding up adds does not;
@@ -219,7 +222,8 @@ typedef struct ups_pool_desc {
 } ups_pool_desc;
 
 /* max_unpool: y = 0; then for every input element in row-major order (N C spatial) y[index] = x. Values are copied bit by
- * bit. An index outside the output is never written: see ups_buffers.bad_count.
+ * bit, and 0 is the number 0, of bytes too, whatever their zero point. An index outside the output is never written: see
+ * ups_buffers.bad_count.
  * overlap: of several elements for one place the last stays (PyTorch, ONNX: assignment, not addition) | the first | their
  * sum, in that order | the first, and each further one is reported like a bad index.
  * Size by size_rule: torch (n-1)*s - pb - pe + E, or output_shape less than s away from it; onnx the same, or any
@@ -595,8 +599,8 @@ UPS_API int64_t ups_plan_describe(const ups_plan *plan, int32_t format, char *te
 typedef struct ups_buffers {
     uint32_t size;
     uint32_t reserved; /* 0 */
-    const float *src;
-    float *dst;
+    const void *src; /* elements of the op's dtype */
+    void *dst;
     const void *indices_in; /* max_unpool and its gradient, max_pool_grad: index_type values */
     void *indices_out;      /* max_pool: receives the switches, or NULL: values alone */
     const float *weights;   /* only with UPS_WEIGHTS_AT_RUN */

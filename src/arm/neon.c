@@ -16,6 +16,8 @@
 #include "../vector/pool.h"
 #include "../vector/expand.h"
 #include "../vector/unpool.h"
+#include "../vector/pool_bytes.h"
+#include "../vector/unpool_bytes.h"
 #include "../vector/resize.h"
 
 const struct ups_kernels ups_kernels_neon = {
@@ -35,10 +37,17 @@ const struct ups_kernels ups_kernels_neon = {
     .pool_u8 = UPS_KERNEL(pool_u8_neon),
     .pool_i32 = UPS_KERNEL(pool_i32_neon),
     .pool_i64 = UPS_KERNEL(pool_i64_neon),
+    .pool_bytes = UPS_KERNEL(pool_bytes_neon),
+    .pool_bytes_u8 = UPS_KERNEL(pool_bytes_u8_neon),
+    .pool_bytes_i32 = UPS_KERNEL(pool_bytes_i32_neon),
+    .pool_bytes_i64 = UPS_KERNEL(pool_bytes_i64_neon),
     .avg = UPS_KERNEL(avg_neon),
     .unpool_u8 = UPS_KERNEL(unpool_u8_neon),
     .unpool_i32 = UPS_KERNEL(unpool_i32_neon),
     .unpool_i64 = UPS_KERNEL(unpool_i64_neon),
+    .unpool_bytes_u8 = UPS_KERNEL(unpool_bytes_u8_neon),
+    .unpool_bytes_i32 = UPS_KERNEL(unpool_bytes_i32_neon),
+    .unpool_bytes_i64 = UPS_KERNEL(unpool_bytes_i64_neon),
     .replicate = UPS_KERNEL(replicate_neon),
     .replicate_x2 = UPS_KERNEL(replicate_x2_neon),
     .nails = UPS_KERNEL(nails_neon),

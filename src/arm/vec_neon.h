@@ -24,6 +24,10 @@ typedef float32x4_t vf;
 typedef int32x4_t vi;
 typedef uint32x4_t vm;
 
+#define VB_LANES 16
+typedef uint8x16_t vb;
+typedef uint8x16_t vbm;
+
 /* clang-format off */
 #define WORD(type) static inline type
 
@@ -170,6 +174,53 @@ WORD(void) vf_zip_thirds(vf v[3])
     v[1] = vcombine_f32(vget_high_f32(bc1), vget_low_f32(ab2));
     v[2] = vcombine_f32(vget_high_f32(ca), vget_high_f32(bc));
 }
+
+/* Bytes: vb is VB_LANES of them, unsigned, vbm a mask of as many. */
+WORD(vb) vb_set(uint8_t a) { return vdupq_n_u8(a); }
+/* Fewer than 16 are put together from pieces that overlap. */
+WORD(vb) vb_load(const uint8_t *p, int64_t lanes)
+{
+    uint64_t low = 0, high = 0;
+    uint32_t a = 0, b = 0;
+    if (lanes == VB_LANES) return vld1q_u8(p);
+    if (lanes >= 8) {
+        __builtin_memcpy(&low, p, 8);
+        __builtin_memcpy(&high, p + lanes - 8, 8);
+        high = lanes > 8 ? high >> 8 * (16 - lanes) : 0;
+    } else if (lanes >= 4) {
+        __builtin_memcpy(&a, p, 4);
+        __builtin_memcpy(&b, p + lanes - 4, 4);
+        low = a | (uint64_t)b << 8 * (lanes - 4);
+    } else if (lanes > 0) {
+        low = p[0] | (uint64_t)p[lanes / 2] << 8 * (lanes / 2) | (uint64_t)p[lanes - 1] << 8 * (lanes - 1);
+    }
+    return vcombine_u8(vcreate_u8(low), vcreate_u8(high));
+}
+WORD(void) vb_store(uint8_t *p, int64_t lanes, vb a)
+{
+    if (lanes == VB_LANES) { vst1q_u8(p, a); return; }
+    uint64_t rest = vgetq_lane_u64(vreinterpretq_u64_u8(a), 0);
+    if (lanes & 8) { __builtin_memcpy(p, &rest, 8); p += 8; rest = vgetq_lane_u64(vreinterpretq_u64_u8(a), 1); }
+    if (lanes & 4) { __builtin_memcpy(p, &rest, 4); p += 4; rest >>= 32; }
+    if (lanes & 2) { __builtin_memcpy(p, &rest, 2); p += 2; rest >>= 16; }
+    if (lanes & 1) *p = (uint8_t)rest;
+}
+WORD(void) vb_stream(uint8_t *p, vb a) { vst1q_u8(p, a); }
+WORD(vb) vb_add(vb a, vb b) { return vaddq_u8(a, b); }
+WORD(vb) vb_xor(vb a, vb b) { return veorq_u8(a, b); }
+WORD(vb) vb_max(vb a, vb b) { return vmaxq_u8(a, b); }
+WORD(vbm) vb_equal(vb a, vb b) { return vceqq_u8(a, b); }
+WORD(vb) vb_select(vbm m, vb a, vb b) { return vbslq_u8(m, a, b); }
+WORD(vbm) vbm_and_first(vbm m, int64_t lanes)
+{
+    const vb iota = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return vandq_u8(m, vcltq_u8(iota, vb_set((uint8_t)lanes)));
+}
+WORD(int64_t) vbm_count(vbm m) { return vaddvq_u8(vshrq_n_u8(m, 7)); }
+WORD(vb) vb_evens(vb a, vb b) { return vuzp1q_u8(a, b); }
+WORD(vb) vb_odds(vb a, vb b) { return vuzp2q_u8(a, b); }
+WORD(vb) vb_zip_low(vb a, vb b) { return vzip1q_u8(a, b); }
+WORD(vb) vb_zip_high(vb a, vb b) { return vzip2q_u8(a, b); }
 
 #undef WORD
 /* clang-format on */

@@ -315,22 +315,22 @@ STEP void pool(const struct ups_pool_window *w, int64_t n, float *y, void *index
         pool_any(w, 0, w->lines, 0, n, y, index, form);
 }
 
-static void ISA(pool)(const struct ups_pool_window *w, int64_t n, float *y, void *index)
+static void ISA(pool)(const struct ups_pool_window *w, int64_t n, void *y, void *index)
 {
     pool(w, n, y, index, VALUES);
 }
 
-static void ISA(pool_u8)(const struct ups_pool_window *w, int64_t n, float *y, void *index)
+static void ISA(pool_u8)(const struct ups_pool_window *w, int64_t n, void *y, void *index)
 {
     pool(w, n, y, index, U8);
 }
 
-static void ISA(pool_i32)(const struct ups_pool_window *w, int64_t n, float *y, void *index)
+static void ISA(pool_i32)(const struct ups_pool_window *w, int64_t n, void *y, void *index)
 {
     pool(w, n, y, index, I32);
 }
 
-static void ISA(pool_i64)(const struct ups_pool_window *w, int64_t n, float *y, void *index)
+static void ISA(pool_i64)(const struct ups_pool_window *w, int64_t n, void *y, void *index)
 {
     pool(w, n, y, index, I64);
 }

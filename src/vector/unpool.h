@@ -99,17 +99,17 @@ STEP int64_t unpool(const struct ups_unpool_window *w, const float *x, const voi
     return unpool_lines(w, x, index, y, w->spread.factor, form);
 }
 
-static int64_t ISA(unpool_u8)(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t ISA(unpool_u8)(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
     return unpool(w, x, index, y, U8);
 }
 
-static int64_t ISA(unpool_i32)(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t ISA(unpool_i32)(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
     return unpool(w, x, index, y, I32);
 }
 
-static int64_t ISA(unpool_i64)(const struct ups_unpool_window *w, const float *x, const void *index, float *y)
+static int64_t ISA(unpool_i64)(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
     return unpool(w, x, index, y, I64);
 }

@@ -16,6 +16,8 @@
 #include "../vector/pool.h"
 #include "../vector/expand.h"
 #include "../vector/unpool.h"
+#include "../vector/pool_bytes.h"
+#include "../vector/unpool_bytes.h"
 #include "../vector/resize.h"
 
 const struct ups_kernels ups_kernels_avx512 = {
@@ -35,10 +37,17 @@ const struct ups_kernels ups_kernels_avx512 = {
     .pool_u8 = UPS_KERNEL(pool_u8_avx512),
     .pool_i32 = UPS_KERNEL(pool_i32_avx512),
     .pool_i64 = UPS_KERNEL(pool_i64_avx512),
+    .pool_bytes = UPS_KERNEL(pool_bytes_avx512),
+    .pool_bytes_u8 = UPS_KERNEL(pool_bytes_u8_avx512),
+    .pool_bytes_i32 = UPS_KERNEL(pool_bytes_i32_avx512),
+    .pool_bytes_i64 = UPS_KERNEL(pool_bytes_i64_avx512),
     .avg = UPS_KERNEL(avg_avx512),
     .unpool_u8 = UPS_KERNEL(unpool_u8_avx512),
     .unpool_i32 = UPS_KERNEL(unpool_i32_avx512),
     .unpool_i64 = UPS_KERNEL(unpool_i64_avx512),
+    .unpool_bytes_u8 = UPS_KERNEL(unpool_bytes_u8_avx512),
+    .unpool_bytes_i32 = UPS_KERNEL(unpool_bytes_i32_avx512),
+    .unpool_bytes_i64 = UPS_KERNEL(unpool_bytes_i64_avx512),
     .replicate = UPS_KERNEL(replicate_avx512),
     .replicate_x2 = UPS_KERNEL(replicate_x2_avx512),
     .nails = UPS_KERNEL(nails_avx512),

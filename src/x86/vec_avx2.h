@@ -24,6 +24,10 @@ typedef __m256 vf;
 typedef __m256i vi;
 typedef __m256 vm;
 
+#define VB_LANES 32
+typedef __m256i vb;
+typedef __m256i vbm;
+
 /* clang-format off */
 #define WORD(type) static inline type
 
@@ -151,6 +155,70 @@ WORD(void) vf_zip_thirds(vf v[3])
 }
 WORD(vf) vi_as_vf(vi a) { return _mm256_castsi256_ps(a); }
 WORD(vi) vf_as_vi(vf a) { return _mm256_castps_si256(a); }
+
+/* Bytes: vb is VB_LANES of them, unsigned, vbm a mask of as many. */
+WORD(vb) vb_set(uint8_t a) { return _mm256_set1_epi8((char)a); }
+/* Fewer than 16, from pieces that overlap. */
+WORD(__m128i) vb_load_half(const uint8_t *p, int64_t lanes)
+{
+    uint64_t low = 0, high = 0;
+    uint32_t a = 0, b = 0;
+    if (lanes >= 8) {
+        __builtin_memcpy(&low, p, 8);
+        __builtin_memcpy(&high, p + lanes - 8, 8);
+        high = lanes > 8 ? high >> 8 * (16 - lanes) : 0;
+    } else if (lanes >= 4) {
+        __builtin_memcpy(&a, p, 4);
+        __builtin_memcpy(&b, p + lanes - 4, 4);
+        low = a | (uint64_t)b << 8 * (lanes - 4);
+    } else if (lanes > 0) {
+        low = p[0] | (uint64_t)p[lanes / 2] << 8 * (lanes / 2) | (uint64_t)p[lanes - 1] << 8 * (lanes - 1);
+    }
+    return _mm_set_epi64x((int64_t)high, (int64_t)low);
+}
+WORD(vb) vb_load(const uint8_t *p, int64_t lanes)
+{
+    static const int8_t slide[32] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    if (lanes == VB_LANES) return _mm256_loadu_si256((const void *)p);
+    if (lanes < 16) return _mm256_zextsi128_si256(vb_load_half(p, lanes));
+    const __m128i end = _mm_loadu_si128((const void *)(p + lanes - 16));
+    const __m128i high = _mm_shuffle_epi8(end, _mm_loadu_si128((const void *)(slide + 32 - lanes)));
+    return _mm256_set_m128i(high, _mm_loadu_si128((const void *)p));
+}
+WORD(void) vb_store(uint8_t *p, int64_t lanes, vb a)
+{
+    if (lanes == VB_LANES) { _mm256_storeu_si256((void *)p, a); return; }
+    __m128i half = _mm256_castsi256_si128(a);
+    if (lanes & 16) { _mm_storeu_si128((void *)p, half); p += 16; half = _mm256_extracti128_si256(a, 1); }
+    uint64_t rest = (uint64_t)_mm_cvtsi128_si64(half);
+    if (lanes & 8) { _mm_storel_epi64((void *)p, half); p += 8; rest = (uint64_t)_mm_extract_epi64(half, 1); }
+    if (lanes & 4) { __builtin_memcpy(p, &rest, 4); p += 4; rest >>= 32; }
+    if (lanes & 2) { __builtin_memcpy(p, &rest, 2); p += 2; rest >>= 16; }
+    if (lanes & 1) *p = (uint8_t)rest;
+}
+WORD(void) vb_stream(uint8_t *p, vb a) { _mm256_stream_si256((void *)p, a); }
+WORD(vb) vb_add(vb a, vb b) { return _mm256_add_epi8(a, b); }
+WORD(vb) vb_xor(vb a, vb b) { return _mm256_xor_si256(a, b); }
+WORD(vb) vb_max(vb a, vb b) { return _mm256_max_epu8(a, b); }
+WORD(vbm) vb_equal(vb a, vb b) { return _mm256_cmpeq_epi8(a, b); }
+WORD(vb) vb_select(vbm m, vb a, vb b) { return _mm256_blendv_epi8(b, a, m); }
+WORD(vbm) vbm_and_first(vbm m, int64_t lanes)
+{
+    static const int8_t slide[64] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_and_si256(m, _mm256_loadu_si256((const void *)(slide + 32 - lanes)));
+}
+WORD(int64_t) vbm_count(vbm m) { return __builtin_popcount((unsigned)_mm256_movemask_epi8(m)); }
+WORD(vb) vb_evens(vb a, vb b)
+{
+    const __m256i low = _mm256_set1_epi16(255);
+    return _mm256_permute4x64_epi64(_mm256_packus_epi16(_mm256_and_si256(a, low), _mm256_and_si256(b, low)), 0xd8);
+}
+WORD(vb) vb_odds(vb a, vb b)
+{ return _mm256_permute4x64_epi64(_mm256_packus_epi16(_mm256_srli_epi16(a, 8), _mm256_srli_epi16(b, 8)), 0xd8); }
+WORD(vb) vb_zip_low(vb a, vb b)
+{ return _mm256_permute2x128_si256(_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b), 0x20); }
+WORD(vb) vb_zip_high(vb a, vb b)
+{ return _mm256_permute2x128_si256(_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b), 0x31); }
 
 #undef WORD
 /* clang-format on */

@@ -24,6 +24,10 @@ typedef __m512 vf;
 typedef __m512i vi;
 typedef __mmask16 vm;
 
+#define VB_LANES 64
+typedef __m512i vb;
+typedef __mmask64 vbm;
+
 /* clang-format off */
 #define WORD(type) static inline type
 
@@ -138,6 +142,39 @@ WORD(void) vf_zip_thirds(vf v[3])
 }
 WORD(vf) vi_as_vf(vi a) { return _mm512_castsi512_ps(a); }
 WORD(vi) vf_as_vi(vf a) { return _mm512_castps_si512(a); }
+
+/* Bytes: vb is VB_LANES of them, unsigned, vbm a mask of as many. */
+WORD(vb) vb_set(uint8_t a) { return _mm512_set1_epi8((char)a); }
+WORD(vbm) vbm_first(int64_t lanes) { return lanes >= VB_LANES ? ~UINT64_C(0) : (UINT64_C(1) << lanes) - 1; }
+WORD(vb) vb_load(const uint8_t *p, int64_t lanes)
+{ return lanes == VB_LANES ? _mm512_loadu_si512(p) : _mm512_maskz_loadu_epi8(vbm_first(lanes), p); }
+WORD(void) vb_store(uint8_t *p, int64_t lanes, vb a)
+{ if (lanes == VB_LANES) _mm512_storeu_si512(p, a); else _mm512_mask_storeu_epi8(p, vbm_first(lanes), a); }
+WORD(void) vb_stream(uint8_t *p, vb a) { _mm512_stream_si512((void *)p, a); }
+WORD(vb) vb_add(vb a, vb b) { return _mm512_add_epi8(a, b); }
+WORD(vb) vb_xor(vb a, vb b) { return _mm512_xor_si512(a, b); }
+WORD(vb) vb_max(vb a, vb b) { return _mm512_max_epu8(a, b); }
+WORD(vbm) vb_equal(vb a, vb b) { return _mm512_cmpeq_epi8_mask(a, b); }
+WORD(vb) vb_select(vbm m, vb a, vb b) { return _mm512_mask_blend_epi8(m, b, a); }
+WORD(vbm) vbm_and_first(vbm m, int64_t lanes) { return m & vbm_first(lanes); }
+WORD(int64_t) vbm_count(vbm m) { return __builtin_popcountll(m); }
+WORD(vb) vb_order(vb a) { return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), a); }
+WORD(vb) vb_evens(vb a, vb b)
+{
+    const __m512i low = _mm512_set1_epi16(255);
+    return vb_order(_mm512_packus_epi16(_mm512_and_si512(a, low), _mm512_and_si512(b, low)));
+}
+WORD(vb) vb_odds(vb a, vb b) { return vb_order(_mm512_packus_epi16(_mm512_srli_epi16(a, 8), _mm512_srli_epi16(b, 8))); }
+WORD(vb) vb_zip_low(vb a, vb b)
+{
+    const __m512i order = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    return _mm512_permutex2var_epi64(_mm512_unpacklo_epi8(a, b), order, _mm512_unpackhi_epi8(a, b));
+}
+WORD(vb) vb_zip_high(vb a, vb b)
+{
+    const __m512i order = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    return _mm512_permutex2var_epi64(_mm512_unpacklo_epi8(a, b), order, _mm512_unpackhi_epi8(a, b));
+}
 
 #undef WORD
 /* clang-format on */
