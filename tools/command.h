@@ -77,6 +77,9 @@ int take_options(int *argc, char **argv, const struct command_option *options);
 /* Reads a decimal integer, all of the text, in [low, high]. */
 bool read_count(const char *text, int64_t low, int64_t high, int64_t *value);
 
+/* --sizes, a number for each spatial axis, separated by commas. */
+int read_out_sizes(const char *text, int32_t rank, int64_t sizes[3]);
+
 /* ---- an operation on a command line: OP key=value … and the options that run and explain share ---- */
 
 /* Any descriptor; head says which. */

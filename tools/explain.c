@@ -15,13 +15,14 @@ static const char help_text[] =
     "\n"
     "Prints what `upsample run` would do for a source of this size: output sizes, the algorithm and why, the ISA,\n"
     "the kernels, workspace, packed bytes. `in` is N, C, then the spatial axes, whatever the layout.\n"
-    "conv_transpose needs out_channels=…; its weights are taken as ones.\n"
+    "conv_transpose needs out_channels=…, its gradient of the input in_channels=…; its weights are taken as ones.\n"
     "\n"
     "With --keys: the keys of the operation, each with its value under the preset, what it decides, its legal values,\n"
     "and what frameworks call it.\n"
     "\n"
     "  --preset NAME, --isa NAME, --algorithm NAME, --policy accurate|fast|reproducible, --layout first|last\n"
     "                   as for `upsample run`\n"
+    "  --sizes N,N      spatial sizes of the output, where the operation leaves a choice: gradients\n"
     "  --threads N      tell the workspace for N threads\n"
     "  --json           one JSON object instead of text\n";
 
@@ -82,7 +83,8 @@ static int make_weights(const union descriptor *desc, float **weights)
     return 0;
 }
 
-static int make_plan(const struct request *request, const union descriptor *desc, const int64_t *dims, ups_plan **plan)
+static int make_plan(const struct request *request, const union descriptor *desc, const int64_t *dims,
+                     const int64_t *sizes, ups_plan **plan)
 {
     ups_op *op = NULL;
     float *weights = NULL;
@@ -91,7 +93,7 @@ static int make_plan(const struct request *request, const union descriptor *desc
     if (code) return code;
     int32_t status = ups_op_create(desc, weights, NULL, &request->options, &op);
     if (!status) status = ups_tensor_init(&src, sizeof src, UPS_F32, desc->head.rank, desc->head.layout, dims);
-    if (!status) status = ups_plan_create(op, &src, NULL, NULL, plan);
+    if (!status) status = ups_plan_create(op, &src, NULL, sizes, plan);
     if (status) code = fail_library(request->word, status);
     ups_op_destroy(op);
     free(weights);
@@ -117,18 +119,28 @@ static int print_plan(const struct request *request, const ups_plan *plan)
     return finish_stdout();
 }
 
-static int explain(struct request *request)
+/* Of transposed convolution: `in` has the channels of its input, or of its output where that one's gradient is the source. */
+static void settle_channels(const struct request *request, union descriptor *desc, int64_t channels)
+{
+    ups_conv_transpose_desc *d = &desc->conv_transpose;
+    bool forth = request->op == UPS_CONV_TRANSPOSE || request->op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS;
+    bool back = request->op == UPS_CONV_TRANSPOSE_GRAD_INPUT || request->op == UPS_CONV_TRANSPOSE_GRAD_BIAS;
+    if (forth && !d->in_channels) d->in_channels = channels;
+    if (back && !d->out_channels) d->out_channels = channels;
+}
+
+static int explain(struct request *request, const char *out_sizes)
 {
     union descriptor desc;
-    int64_t dims[5];
+    int64_t dims[5], out[3];
     int32_t rank = 0;
     ups_plan *plan = NULL;
     int code = read_sizes(take_sizes(request), dims, &rank);
+    if (!code && out_sizes) code = read_out_sizes(out_sizes, rank, out);
     if (!code) code = describe_request(request, rank, "in", &desc);
     if (code) return code;
-    if (request->op == UPS_CONV_TRANSPOSE && !desc.conv_transpose.in_channels)
-        desc.conv_transpose.in_channels = dims[1];
-    code = make_plan(request, &desc, dims, &plan);
+    settle_channels(request, &desc, dims[1]);
+    code = make_plan(request, &desc, dims, out_sizes ? out : NULL, &plan);
     if (!code) code = print_plan(request, plan);
     ups_plan_destroy(plan);
     return code;
@@ -233,10 +245,12 @@ int command_explain(int argc, char **argv)
 {
     struct request request;
     bool keys = false;
+    const char *sizes = NULL;
     if (wants_help(argc, argv)) return print_help(help_text);
-    const struct command_option besides[] = {{.name = "--keys", .flag = &keys}, {.name = NULL}};
+    const struct command_option besides[] = {
+        {.name = "--keys", .flag = &keys}, {.name = "--sizes", .text = &sizes}, {.name = NULL}};
     int code = read_request(argc, argv, besides, &request);
     if (code) return code;
     if (keys && request.key_count) return fail_usage("%s: --keys takes the operation alone", request.keys[0]);
-    return keys ? explain_keys(&request) : explain(&request);
+    return keys ? explain_keys(&request) : explain(&request, sizes);
 }

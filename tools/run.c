@@ -320,22 +320,6 @@ static int make_op(struct call *call, int creations)
     return 0;
 }
 
-/* --sizes, one number per spatial axis. */
-static int read_sizes(const struct call *call, int64_t sizes[3])
-{
-    const int32_t rank = call->desc.head.rank;
-    const char *rest = call->sizes;
-    bool good = true;
-    for (int32_t i = 0; good && i < rank; i++) {
-        char number[32];
-        size_t length = strcspn(rest, ",");
-        snprintf(number, sizeof number, "%.*s", (int)length, rest);
-        good = read_count(number, 1, INT32_MAX, &sizes[i]) && (rest[length] == ',') == (i < rank - 1);
-        rest += length + (i < rank - 1);
-    }
-    return good ? 0 : fail_usage("--sizes=%s: must be %d numbers from 1, separated by commas", call->sizes, (int)rank);
-}
-
 static int make_plan(struct call *call, int creations)
 {
     double times[CREATIONS];
@@ -343,7 +327,7 @@ static int make_plan(struct call *call, int creations)
     int32_t rank = call->desc.head.rank, layout = call->desc.head.layout;
     ups_tensor src, grad;
     dims_from_memory(layout, rank, call->src.dims, dims);
-    int code = call->sizes ? read_sizes(call, sizes) : 0;
+    int code = call->sizes ? read_out_sizes(call->sizes, rank, sizes) : 0;
     if (code) return code;
     int32_t status = ups_tensor_init(&src, sizeof src, UPS_F32, rank, layout, dims);
     if (call->grad_path) dims_from_memory(layout, rank, call->grad.dims, dims);

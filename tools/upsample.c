@@ -125,6 +125,20 @@ bool read_count(const char *text, int64_t low, int64_t high, int64_t *value)
     return true;
 }
 
+int read_out_sizes(const char *text, int32_t rank, int64_t sizes[3])
+{
+    const char *rest = text;
+    bool good = true;
+    for (int32_t i = 0; good && i < rank; i++) {
+        char number[32];
+        size_t length = strcspn(rest, ",");
+        snprintf(number, sizeof number, "%.*s", (int)length, rest);
+        good = read_count(number, 1, INT32_MAX, &sizes[i]) && (rest[length] == ',') == (i < rank - 1);
+        rest += length + (i < rank - 1);
+    }
+    return good ? 0 : fail_usage("--sizes=%s: must be %d numbers from 1, separated by commas", text, (int)rank);
+}
+
 static int set_option(const struct command_option *option, char *value)
 {
     struct command_list *list = option->list;
