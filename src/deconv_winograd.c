@@ -3,7 +3,7 @@
  * Algorithm winograd: fewer multiplications. A phase is a plain correlation (deconv.h), and with 2 or 3 taps along an axis a
  * minimal algorithm F(m, r) computes m of its outputs from m + r - 1 products instead of m*r (winograd.h). In two dimensions
  * F(4x4,3x3) needs 36 products instead of 144, F(4x4,2x2) 25 instead of 64; where a phase has one tap along an axis (k3 s2) that
- * axis stays as it is.
+ * axis stays as it is; with one along both it is a plain product.
  *
  * A tile is what one form computes: m_h x m_w outputs of one phase, from n_h x n_w pixels. For a block of tiles
  *
