@@ -226,22 +226,24 @@ static void fill_slots(struct product *q, int64_t from, int64_t to)
     int64_t first = ups_max(v->lo, 0), inside = ups_max(0, ups_min(v->hi, x->size[2]) - first);
     bool planar = ups_is_first(q->run->plan);
     int64_t together = planar ? 1 : d->in; /* channels */
+    const int64_t begin = position(v, from), ring = v->ring ? v->slots * v->row : INT64_MAX;
     for (int64_t c = 0; c < d->in; c += together)
-        for (int64_t jd = 0; jd < d->axis[0].taps; jd++)
-            for (int64_t i = from; i < to; i++) {
-                int64_t id = v->cd - jd * d->axis[0].step_i, ih = v->ch + (i - h->taps + 1) * h->step_i, n = 0;
-                float *out = v->pixels + c * v->channel + jd * v->plane + position(v, i);
-                if (id >= 0 && id < x->size[0] && ih >= 0 && ih < x->size[1]) n = inside;
-                if (n) {
-                    const float *row = q->run->src + ups_row_offset(x, q->box.n, q->g * d->in + c, id, ih);
-                    if (planar)
-                        memcpy(out, row + first * x->stride[2], (size_t)n * sizeof *out);
-                    else
-                        fill_transposed(q, row + first * x->stride[2], n, out);
-                }
+        for (int64_t jd = 0; jd < d->axis[0].taps; jd++) {
+            int64_t id = v->cd - jd * d->axis[0].step_i, ih = v->ch + (from - h->taps + 1) * h->step_i, at = begin;
+            bool inside_d = id >= 0 && id < x->size[0];
+            const float *plane = q->run->src + ups_row_offset(x, q->box.n, q->g * d->in + c, inside_d ? id : 0, 0);
+            for (int64_t i = from; i < to; i++, ih += h->step_i, at = at + v->row < ring ? at + v->row : 0) {
+                float *out = v->pixels + c * v->channel + jd * v->plane + at;
+                int64_t n = inside_d && ih >= 0 && ih < x->size[1] ? inside : 0;
+                const float *row = plane + (n ? ih * x->stride[1] + first * x->stride[2] : 0);
+                if (n && planar)
+                    memcpy(out, row, (size_t)n * sizeof *out);
+                else if (n)
+                    fill_transposed(q, row, n, out);
                 for (int64_t k = 0; k < together; k++, out += v->channel)
                     for (int64_t zero = n; zero < v->pitch; zero++) out[zero] = 0; /* few */
             }
+        }
 }
 
 /* The window under the current cells of plane cd; what it holds of it already moves to its place. */
@@ -342,21 +344,33 @@ static void multiply(struct product *q, int64_t taps, int64_t count)
 
 /* ---- output ---- */
 
-/* The line of cells at `sums`, whose rows are one phase of D and H, to the output lines (od, oh). */
+/* The line of cells at `sums`, whose rows are one phase of D and H, to the output lines (od, oh): where the phases of W fill a line
+ * without a gap, cells that have an output of all of them at once. */
 static void store_line(const struct product *q, const float *sums, int64_t od, int64_t oh)
 {
     const struct ups_deconv *d = q->run->d;
     const struct ups_deconv_axis *w = &d->axis[2];
     const struct ups_view *y = &q->run->plan->y;
+    const struct ups_phase_group *p = q->p;
     float *line = q->run->dst + ups_row_offset(y, q->box.n, q->g * d->out, od, oh);
-    int64_t step = w->s * y->stride[2];
-    for (int64_t t0 = q->p->t0[2]; t0 < q->p->t0[2] + q->p->phases[2]; t0++) {
+    int64_t step = w->s * y->stride[2], lo = INT64_MAX, hi = INT64_MAX; /* the cells stored at once */
+    if (w->d == 1 && p->phases[2] == w->s && w->s > 1 && y->stride[2] == 1) {
+        int64_t end;
+        cells(w, 0, 1, q->box.lo[2], q->box.hi[2], &lo, &end);
+        cells(w, w->s - 1, 1, q->box.lo[2], q->box.hi[2], &end, &hi);
+        hi = ups_max(lo, hi);
+    }
+    for (int64_t co = 0; co < d->out && lo < hi; co++)
+        q->run->kernels->transpose.run(sums + co * q->pitch + lo - q->lo[2], w->s, hi - lo, d->out * q->pitch,
+                                       line + co * y->c_stride + lo * w->s + shift(w, 0), w->s);
+    for (int64_t t0 = p->t0[2]; t0 < p->t0[2] + p->phases[2]; t0++) {
         int64_t first, last;
         cells(w, t0, 1, q->box.lo[2], q->box.hi[2], &first, &last);
         for (int64_t co = 0; co < d->out; co++, sums += q->pitch) {
-            const float *from = sums + first - q->lo[2];
-            float *to = line + co * y->c_stride + (first * w->s + shift(w, t0)) * y->stride[2];
-            for (int64_t c = 0; c < last - first; c++) to[c * step] = from[c];
+            const float *from = sums - q->lo[2];
+            float *to = line + co * y->c_stride + shift(w, t0) * y->stride[2];
+            for (int64_t c = first; c < ups_min(lo, last); c++) to[c * step] = from[c];
+            for (int64_t c = ups_max(first, hi); c < last; c++) to[c * step] = from[c];
         }
     }
 }

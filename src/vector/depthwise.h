@@ -13,27 +13,6 @@ enum { DEPTHWISE_SUMS = 8 };
  *
  * 5 to 7 phases count as 8. A cell of the zipped sums then ends with rubbish, which the next one overwrites. */
 
-/* The sums of `phases` phases to the order of memory. Zipping phase i with phase i + phases/2 for all i below that rotates
- * the numbers of phase and lane as in transpose.h, here until the phase is the low part of the place. */
-STEP void interleave(const int64_t phases, vf *p)
-{
-    vf q[DEPTHWISE_SUMS];
-
-    if (phases == 3) {
-        vf_zip_thirds(p);
-        return;
-    }
-    /* clang-format off */
-    UNROLL for (int64_t pass = 1; pass < phases; pass *= 2) {
-        UNROLL for (int64_t i = 0; i < phases / 2; i++) {
-            q[2 * i] = vf_zip_low(p[i], p[i + phases / 2]);
-            q[2 * i + 1] = vf_zip_high(p[i], p[i + phases / 2]);
-        }
-        UNROLL for (int64_t i = 0; i < phases; i++) p[i] = q[i];
-    }
-    /* clang-format on */
-}
-
 /* The sums of cells, one vector per phase, with what comes after. */
 STEP void depthwise_sum(const struct ups_depthwise *d, const int64_t phases, const int64_t vectors, const int64_t lanes,
                         int64_t at, struct activation act, vf sum[DEPTHWISE_SUMS][DEPTHWISE_SUMS])

@@ -27,8 +27,57 @@ STEP void transpose_block(const float *x, int64_t rows, int64_t columns, int64_t
     /* clang-format on */
 }
 
+/* Few rows that lie side by side in y need not go by blocks: zipping row i with row i + n/2 for all i below that rotates the
+ * numbers of row and lane as above, here until the row is the low part of the place, and whole vectors are stored. */
+enum { INTERLEAVED = 8 }; /* at most */
+
+STEP void interleave(const int64_t n, vf *r)
+{
+    vf s[INTERLEAVED];
+
+    if (n == 3) {
+        vf_zip_thirds(r);
+        return;
+    }
+    /* clang-format off */
+    UNROLL for (int64_t pass = 1; pass < n; pass *= 2) {
+        UNROLL for (int64_t i = 0; i < n / 2; i++) {
+            s[2 * i] = vf_zip_low(r[i], r[i + n / 2]);
+            s[2 * i + 1] = vf_zip_high(r[i], r[i + n / 2]);
+        }
+        UNROLL for (int64_t i = 0; i < n; i++) r[i] = s[i];
+    }
+    /* clang-format on */
+}
+
+STEP void transpose_step(const int64_t rows, const float *x, int64_t x_stride, float *y, int64_t lanes)
+{
+    vf r[INTERLEAVED];
+    int64_t left = lanes * rows;
+
+    /* clang-format off */
+    UNROLL for (int64_t i = 0; i < rows; i++) r[i] = vf_load(x + i * x_stride, lanes);
+    interleave(rows, r);
+    UNROLL for (int64_t i = 0; i < rows; i++, left -= VF_LANES)
+        if (left > 0) vf_store(y + i * VF_LANES, left < VF_LANES ? left : VF_LANES, r[i]);
+    /* clang-format on */
+}
+
+STEP void transpose_few(const int64_t rows, const float *x, int64_t columns, int64_t x_stride, float *y)
+{
+    for (; columns >= VF_LANES; columns -= VF_LANES, x += VF_LANES, y += VF_LANES * rows)
+        transpose_step(rows, x, x_stride, y, VF_LANES);
+    if (columns) transpose_step(rows, x, x_stride, y, columns);
+}
+
 static void ISA(transpose)(const float *x, int64_t rows, int64_t columns, int64_t x_stride, float *y, int64_t y_stride)
 {
+    if (rows == y_stride) switch (rows) {
+        case 2: transpose_few(2, x, columns, x_stride, y); return;
+        case 3: transpose_few(3, x, columns, x_stride, y); return;
+        case 4: transpose_few(4, x, columns, x_stride, y); return;
+        default: break;
+        }
     for (int64_t j = 0; j < columns; j += VF_LANES)
         for (int64_t i = 0; i < rows; i += VF_LANES) {
             const float *from = x + i * x_stride + j;
