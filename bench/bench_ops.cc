@@ -81,8 +81,11 @@ const char *layout_word(int32_t layout)
 
 std::string name_of(const Variant &v, const std::string &op)
 {
-    return op + "/" + v.layer.name + "/f32/" + layout_word(v.layout) + "/" + v.choice.algorithm + "/" + v.choice.isa +
-           "/t" + std::to_string(v.choice.threads);
+    std::string dtype = "f32";
+    for (const auto &[field, value] : v.layer.fields)
+        if (field == "dtype") dtype = value;
+    return op + "/" + v.layer.name + "/" + dtype + "/" + layout_word(v.layout) + "/" + v.choice.algorithm + "/" +
+           v.choice.isa + "/t" + std::to_string(v.choice.threads);
 }
 
 // The problem and the call of the row that ran last: Google Benchmark calls a row's body several times, and neighbours share

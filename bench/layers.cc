@@ -35,7 +35,7 @@ ups_tensor Layer::tensor(int32_t layout) const
     ups_tensor tensor;
     int64_t dims[5] = {n, channels};
     for (int i = 0; i < rank(); i++) dims[2 + i] = sizes[i];
-    check(ups_tensor_init(&tensor, sizeof tensor, UPS_F32, rank(), layout, dims), name);
+    check(ups_tensor_init(&tensor, sizeof tensor, descriptor(layout).head.dtype, rank(), layout, dims), name);
     return tensor;
 }
 

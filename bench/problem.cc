@@ -29,7 +29,7 @@ int64_t elements(const ups_tensor &t)
 
 size_t element_bytes(int32_t dtype)
 {
-    return dtype == UPS_U8 ? 1 : dtype == UPS_I64 ? 8 : 4;
+    return dtype == UPS_U8 || dtype == UPS_S8 ? 1 : dtype == UPS_I64 ? 8 : 4;
 }
 
 size_t dense_bytes(const ups_tensor &t)
@@ -53,6 +53,20 @@ std::unique_ptr<Array> random_array(int64_t count, uint64_t seed)
 {
     auto array = std::make_unique<Array>(static_cast<size_t>(count) * sizeof(float));
     fill(array->floats(), count, seed);
+    return array;
+}
+
+// Of a tensor's elements: floats, or any bytes.
+std::unique_ptr<Array> random_elements(const ups_tensor &t, uint64_t seed)
+{
+    if (element_bytes(t.dtype) > 1) return random_array(elements(t), seed);
+    auto array = std::make_unique<Array>(dense_bytes(t));
+    auto *to = static_cast<uint8_t *>(array->data());
+    uint32_t state = static_cast<uint32_t>(seed);
+    for (size_t i = 0; i < array->bytes(); i++) {
+        state = state * 1664525u + 1013904223u;
+        to[i] = static_cast<uint8_t>(state >> 24);
+    }
     return array;
 }
 
@@ -219,7 +233,7 @@ Call::Call(const Problem &problem, const Choice &choice, const ups_tensor *src, 
     check(ups_buffers_init(&buffers_, sizeof buffers_), name);
     int64_t offset = image * whole.strides[0];
     for (int i = 0; from && i < whole.rank; i++) offset += from[i] * whole.strides[2 + i];
-    buffers_.src = problem.src->floats() + offset;
+    buffers_.src = static_cast<char *>(problem.src->data()) + offset * static_cast<int64_t>(element_bytes(whole.dtype));
     buffers_.dst = output_->floats();
     read_bytes_ = static_cast<double>(dense_bytes(part));
     written_bytes_ = static_cast<double>(output_->bytes());
@@ -241,6 +255,14 @@ Call::Call(const Problem &problem, const Choice &choice, const ups_tensor *src, 
     std::memset(workspace_->data(), 0, workspace_->bytes());
 }
 
+float Call::output(int64_t i) const
+{
+    const void *from = output_->data();
+    if (dst_.dtype == UPS_U8) return static_cast<const uint8_t *>(from)[i];
+    if (dst_.dtype == UPS_S8) return static_cast<const int8_t *>(from)[i];
+    return static_cast<const float *>(from)[i];
+}
+
 void Call::run()
 {
     int32_t status = parallel_
@@ -254,7 +276,7 @@ void Call::run()
 Problem::Problem(const Layer &layer, int32_t layout)
     : layer(layer), layout(layout), desc(layer.descriptor(layout)), src_tensor(layer.tensor(layout))
 {
-    src = random_array(elements(src_tensor), 1);
+    src = random_elements(src_tensor, 1);
     if (packed_weights(desc)) weights = random_array(packed_weights(desc), 2);
     if (layer.bilinear) check(ups_fill_weights(&desc, UPS_FILL_BILINEAR, weights->floats()), layer.name);
     if (desc.head.op == UPS_CONV_TRANSPOSE) bias = random_array(desc.conv_transpose.out_channels, 3);
@@ -420,15 +442,15 @@ std::string Problem::compare(const Call &call, const Reference &reference) const
         for (int64_t c = 0; c < got.dims[1]; c++)
             for (int64_t z = lo[0]; z < hi[0]; z++)
                 for (int64_t y = lo[1]; y < hi[1]; y++) {
-                    const float *g =
-                        call.output() + (k.image + n) * got.strides[0] + c * got.strides[1] + z * gs[0] + y * gs[1];
-                    const float *w = reference.call->output() + n * wanted.strides[0] + c * wanted.strides[1] +
-                                     (z - shift[0]) * ws[0] + (y - shift[1]) * ws[1] - shift[2] * ws[2];
+                    const int64_t g = (k.image + n) * got.strides[0] + c * got.strides[1] + z * gs[0] + y * gs[1];
+                    const int64_t w = n * wanted.strides[0] + c * wanted.strides[1] + (z - shift[0]) * ws[0] +
+                                      (y - shift[1]) * ws[1] - shift[2] * ws[2];
                     for (int64_t x = lo[2]; x < hi[2]; x++, d.of++)
-                        if (differ(g[x * gs[2]], w[x * ws[2]], allowed) && !d.count++) {
+                        if (differ(call.output(g + x * gs[2]), reference.call->output(w + x * ws[2]), allowed) &&
+                            !d.count++) {
                             const int64_t at[5] = {k.image + n, c, z, y, x};
                             std::copy(at, at + 5, d.at);
-                            d.got = g[x * gs[2]], d.wanted = w[x * ws[2]];
+                            d.got = call.output(g + x * gs[2]), d.wanted = reference.call->output(w + x * ws[2]);
                         }
                 }
     if (!d.count && call.switches() &&

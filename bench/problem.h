@@ -62,7 +62,7 @@ class Call
     bool fast_policy() const { return fast_policy_; } // the algorithm is not offered under policy accurate
     size_t workspace_bytes() const { return workspace_->bytes(); }
     const ups_tensor &dst() const { return dst_; }
-    const float *output() const { return output_->floats(); }
+    float output(int64_t i) const;                            // an element
     const Array *switches() const { return switches_.get(); } // max_pool: what it recorded; else NULL
     double read_bytes() const { return read_bytes_; }         // each operand once
     double written_bytes() const { return written_bytes_; }

@@ -143,7 +143,7 @@ int32_t ups_convert_indices(const void *desc, const int64_t *dims, const void *i
     if (!status && own.head.op != UPS_MAX_POOL)
         status = ups_error(UPS_INVALID, "%s records no indices; legal: max_pool", ups_op_word(own.head.op));
     /* the tensors' own checks: sizes, and products that fit */
-    if (!status) status = ups_tensor_init(&image, sizeof image, UPS_F32, own.head.rank, own.head.layout, dims);
+    if (!status) status = ups_tensor_init(&image, sizeof image, own.head.dtype, own.head.rank, own.head.layout, dims);
     if (!status) status = ups_output_sizes(&own, dims + 2, NULL, out + 2);
     if (status) return status;
     out[0] = dims[0], out[1] = dims[1];

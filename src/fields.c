@@ -13,8 +13,8 @@
 
 WORDS(dtype_words) = {{"f32", UPS_F32, "32-bit floats"}, LAST_WORD};
 WORDS(pooled_dtype_words) = {{"f32", UPS_F32, "32-bit floats"},
-                             {"u8", UPS_U8, "unsigned bytes, as quantised networks have them"},
-                             {"s8", UPS_S8, "signed bytes"},
+                             {"u8", UPS_U8, "unsigned bytes, for max_pool and max_unpool"},
+                             {"s8", UPS_S8, "signed bytes, for max_pool and max_unpool"},
                              LAST_WORD};
 WORDS(layout_words) = {{"first", UPS_CHANNELS_FIRST, "N C spatial in memory"},
                        {"last", UPS_CHANNELS_LAST, "N spatial C in memory"},

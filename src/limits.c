@@ -43,6 +43,7 @@ static const struct limit limits[] = {
     {ONLY(TORCH), POOLS, "round", 0, 0, WORD(ROUND_FLOOR) | WORD(ROUND_CEIL_CLIP), "its ceil_mode clips"},
     {ONLY(TORCH), OP(MAX_POOL) | OP(MAX_UNPOOL), "index", 0, 0, WORD(INDEX_PLANE), "its indices count in the plane"},
     {ONLY(TORCH), OP(MAX_POOL) | OP(MAX_UNPOOL), "index_type", 0, 0, WORD(I64), "its indices are int64"},
+    {ONLY(TORCH), OP(MAX_UNPOOL), "dtype", 0, 0, WORD(F32), "it unpools no bytes"},
     {ONLY(TORCH), OP(MAX_UNPOOL), "dilations", 1, 1, 0, "MaxUnpool has no dilation"},
     {ONLY(TORCH), SHUFFLES, "rank", 2, 2, 0, "pixel_shuffle is for images"},
     {ONLY(TORCH), SHUFFLES, "shuffle", 0, 0, WORD(CRD), "it has no mode"},
@@ -58,6 +59,8 @@ static const struct limit limits[] = {
     {PRESETS(ONNX_7, ORT), OP(MAX_POOL), "index", 0, 0, WORD(INDEX_TENSOR) | WORD(INDEX_TENSOR_COLUMN),
      "storage_order is 0 or 1"},
     {PRESETS(ONNX_7, ORT), OP(MAX_POOL) | OP(MAX_UNPOOL), "index_type", 0, 0, WORD(I64), "its indices are int64"},
+    {PRESETS(ONNX_7, ONNX_11), OP(MAX_POOL), "dtype", 0, 0, WORD(F32), "int8 and uint8 came with opset 12"},
+    {PRESETS(ONNX_7, ORT), OP(MAX_UNPOOL), "dtype", 0, 0, WORD(F32), "MaxUnpool takes floats alone"},
     {PRESETS(ONNX_7, ORT), OP(MAX_UNPOOL), "dilations", 1, 1, 0, "MaxUnpool has no dilations"},
     {PRESETS(ONNX_7, ORT), SHUFFLES, "rank", 2, 2, 0, "DepthToSpace and SpaceToDepth are for images"},
     {PRESETS(ONNX_7, ONNX_10), OP(PIXEL_SHUFFLE), "shuffle", 0, 0, WORD(DCR), "mode came with opset 11"},
@@ -112,6 +115,7 @@ static const struct limit limits[] = {
 
     {ONLY(CAFFE), PADDED, "auto_pad", 0, 0, WORD(NOTSET), "it takes explicit padding alone"},
     {ONLY(CAFFE), WINDOWS, "rank", 2, 2, 0, "its pooling is for images"},
+    {ONLY(CAFFE), OP(MAX_POOL) | OP(MAX_UNPOOL), "dtype", 0, 0, WORD(F32), "its blobs are floats"},
     {ONLY(CAFFE), WINDOWS, "dilations", 1, 1, 0, "its pooling has no dilation"},
     {ONLY(CAFFE), OP(CONV_TRANSPOSE), "output_padding", 0, 0, 0,
      "Deconvolution has none; lengthen the kernel by zeros at its end"},
@@ -150,6 +154,8 @@ static const struct limit limits[] = {
     {ONLY(ONEDNN), OP(RESIZE), "mode", 0, 0, WORD(MODE_NEAREST) | WORD(MODE_LINEAR), "it has no other resampling"},
 
     {ONLY(XNNPACK), PADDED | OP(RESIZE), "rank", 2, 2, 0, "its operators are for images"},
+    {ONLY(XNNPACK), OP(MAX_POOL) | OP(MAX_UNPOOL), "dtype", 0, 0, WORD(F32),
+     "argmax pooling and unpooling take floats"},
     {ONLY(XNNPACK), WINDOWS, "dilations", 1, 1, 0, "argmax and average pooling have no dilation"},
     {ONLY(XNNPACK), OP(RESIZE), "mode", 0, 0, WORD(MODE_LINEAR), "it has bilinear resizing alone"},
     {ONLY(XNNPACK), SHUFFLES, "rank", 2, 2, 0, "its operators are for images"},

@@ -241,7 +241,7 @@ static size_t span(const ups_tensor *t, size_t element)
 
 static size_t element_of(int32_t dtype)
 {
-    return dtype == UPS_I64 ? 8 : dtype == UPS_U8 ? 1 : 4;
+    return dtype == UPS_I64 ? 8 : dtype == UPS_U8 || dtype == UPS_S8 ? 1 : 4;
 }
 
 static void *filled(size_t bytes)
@@ -270,10 +270,11 @@ static void run_plan(const ups_plan *plan, const union desc *desc, bool at_run)
     if (span(&grad, 4) > 4 * CAP) return;
     size_t work = ups_plan_workspace(plan, parts),
            index_bytes = has_indices ? span(&indices, element_of(indices.dtype)) : 0;
+    const size_t each = element_of(src.dtype);
     if (span(&src, 4) > 4 * CAP || span(&dst, 4) > 4 * CAP || index_bytes > 8 * CAP || work > BYTES) return;
     if (weights_of(desc) > CAP) return; /* each run would need them */
     ups_buffers_init(&b, sizeof b);
-    void *x = filled(span(&src, 4)), *y = malloc(span(&dst, 4) + 1), *index = filled(index_bytes),
+    void *x = filled(span(&src, each)), *y = malloc(span(&dst, each) + 1), *index = filled(index_bytes),
          *workspace = malloc(work + 1);
     float *w = calloc((size_t)weights_of(desc) + 1, sizeof *w);
     void *g = filled(span(&grad, 4));
@@ -304,7 +305,8 @@ static void plan_and_run(ups_op *op, const union desc *desc, const int64_t *dims
     int32_t layout = desc->head.layout, rank = desc->head.rank;
     for (int a = 0; a < 3; a++) sizes[a] = call_chance(90) ? check_between(1, 12) : strange();
     forget();
-    if (!good("tensor", ups_tensor_init(&src, sizeof src, UPS_F32, rank, layout, dims))) return;
+    if (!good("tensor", ups_tensor_init(&src, sizeof src, desc->head.dtype, rank, layout, dims))) return;
+    if (call_chance(2)) src.dtype = (int32_t)check_between(0, 8);
     if (call_chance(5)) src.strides[check_between(0, 4)] = strange();
     if (call_chance(3)) src.dims[check_between(0, 4)] = strange();
     forget();

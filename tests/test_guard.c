@@ -59,7 +59,7 @@ struct variant {
     int32_t mode, transform, round; /* resize */
     int64_t up, down;               /* its output is n*up/down; factor of replicate and bed of nails is up */
     int64_t group;
-    int32_t index_type;
+    int32_t index_type, dtype; /* dtype 0: f32 */
     bool values_only, bad, at_run, bias;
 };
 
@@ -77,6 +77,11 @@ static const struct variant pools[] = {
     {POOL, .k = 3, .s = 2, .d = 1, .pb = 1, .pe = 1, .index_type = UPS_I32, .values_only = true},
     {POOL, .k = 3, .s = 1, .d = 2, .pb = 2, .pe = 3, .index_type = UPS_I32},
     {POOL, .k = 3, .s = 3, .d = 1, .more = 1, .index_type = UPS_I64},
+    {POOL, .k = 2, .s = 2, .d = 1, .index_type = UPS_I64, .dtype = UPS_U8},
+    {POOL, .k = 2, .s = 2, .d = 1, .more = 1, .index_type = UPS_I32, .dtype = UPS_S8, .values_only = true},
+    {POOL, .k = 3, .s = 2, .d = 1, .pb = 1, .pe = 1, .index_type = UPS_I32, .dtype = UPS_S8},
+    {POOL, .k = 3, .s = 1, .d = 2, .pb = 2, .pe = 3, .index_type = UPS_I32, .dtype = UPS_U8},
+    {POOL, .k = 3, .s = 3, .d = 1, .more = 1, .index_type = UPS_I64, .dtype = UPS_S8},
 };
 
 static const struct variant unpools[] = {
@@ -85,6 +90,10 @@ static const struct variant unpools[] = {
     {UNPOOL, .k = 3, .s = 2, .pb = 1, .pe = 1, .index_type = UPS_I64},
     {UNPOOL, .k = 2, .s = 2, .index_type = UPS_I64, .bad = true},
     {UNPOOL, .k = 3, .s = 1, .index_type = UPS_I32, .bad = true},
+    {UNPOOL, .k = 2, .s = 2, .index_type = UPS_I64, .dtype = UPS_S8},
+    {UNPOOL, .k = 4, .s = 4, .index_type = UPS_I32, .dtype = UPS_S8},
+    {UNPOOL, .k = 3, .s = 2, .pb = 1, .pe = 1, .index_type = UPS_I64, .dtype = UPS_S8},
+    {UNPOOL, .k = 2, .s = 2, .index_type = UPS_I64, .dtype = UPS_S8, .bad = true},
 };
 
 static const struct variant expansions[] = {
@@ -128,6 +137,7 @@ static void describe_pool(struct call *call, const struct variant *v)
     FILL(d->pads_begin, v->pb);
     FILL(d->pads_end, v->pe);
     d->ceil_mode = (int32_t)v->more;
+    if (v->dtype) d->dtype = v->dtype;
     d->index_type = v->index_type;
     call->values_only = v->values_only;
 }
@@ -140,6 +150,7 @@ static void describe_unpool(struct call *call, const struct variant *v)
     FILL(d->pads_begin, v->pb);
     FILL(d->pads_end, v->pe);
     d->index_type = v->index_type;
+    if (v->dtype) d->dtype = v->dtype;
 }
 
 static void describe_resize(struct call *call, const struct variant *v)

@@ -92,7 +92,7 @@ static int make_plan(const struct request *request, const union descriptor *desc
     int code = make_weights(desc, &weights);
     if (code) return code;
     int32_t status = ups_op_create(desc, weights, NULL, &request->options, &op);
-    if (!status) status = ups_tensor_init(&src, sizeof src, UPS_F32, desc->head.rank, desc->head.layout, dims);
+    if (!status) status = ups_tensor_init(&src, sizeof src, desc->head.dtype, desc->head.rank, desc->head.layout, dims);
     if (!status) status = ups_plan_create(op, &src, NULL, sizes, plan);
     if (status) code = fail_library(request->word, status);
     ups_op_destroy(op);

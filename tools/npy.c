@@ -26,6 +26,7 @@ static const struct {
     [NPY_I32] = {"i4", "<i4", 4},
     [NPY_I64] = {"i8", "<i8", 8},
     [NPY_U8] = {"u1", "|u1", 1},
+    [NPY_S8] = {"i1", "|i1", 1},
 };
 enum { TYPE_COUNT = sizeof types / sizeof types[0] };
 
@@ -111,13 +112,13 @@ static int take_descr(struct scanner *s, const char *path, struct npy *array)
 {
     char descr[64];
     if (!take_string(s, descr, sizeof descr))
-        return fail("%s: its dtype is not a plain number; f4, i4, i8 and u1 are read", path);
+        return fail("%s: its dtype is not a plain number; f4, i4, i8, u1 and i1 are read", path);
     for (int i = 0; i < TYPE_COUNT; i++)
         if (!strcmp(descr, types[i].descr)) {
             array->type = (enum npy_type)i;
             return 0;
         }
-    return fail("%s: dtype '%s' is not read; it must be '<f4', '<i4', '<i8' or '|u1'", path, descr);
+    return fail("%s: dtype '%s' is not read; it must be '<f4', '<i4', '<i8', '|u1' or '|i1'", path, descr);
 }
 
 static int take_order(struct scanner *s, const char *path)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Arrays in NumPy's .npy files: format versions 1 to 3, little-endian f4, i4, i8 and u1, C order.
+ * Arrays in NumPy's .npy files: format versions 1 to 3, little-endian f4, i4, i8, u1 and i1, C order.
  */
 #ifndef UPSAMPLE_NPY_H
 #define UPSAMPLE_NPY_H
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum npy_type { NPY_F32, NPY_I32, NPY_I64, NPY_U8 };
+enum npy_type { NPY_F32, NPY_I32, NPY_I64, NPY_U8, NPY_S8 };
 enum { NPY_MAX_RANK = 8 };
 
 /* Starts as {0}. */
@@ -22,7 +22,7 @@ struct npy {
     void *data; /* freed by npy_release */
 };
 
-/* "f4", "i4", "i8", "u1". */
+/* "f4", "i4", "i8", "u1", "i1". */
 const char *npy_type_name(enum npy_type type);
 size_t npy_type_bytes(enum npy_type type);
 

@@ -20,7 +20,8 @@ static const char help_text[] =
     "kernel_shape=4,4 strides=2,2 pads=1,1,1,1 mode=nearest sizes=64,64 … `upsample explain --keys OP` lists them;\n"
     "N and C come from the files.\n"
     "\n"
-    "  --src, --dst FILE       input and output, float32; of a gradient, the output's and the input's\n"
+    "  --src, --dst FILE       input and output, float32; max_pool, max_unpool: or uint8, int8; of a gradient, the\n"
+    "                          output's and the input's\n"
     "  --grad FILE             conv_transpose_grad_weights: the output's gradient; --src is the input, --dst has the\n"
     "                          weights' axes\n"
     "  --weights, --bias FILE  conv_transpose, _grad_input (no bias); the weights' axes as weights_layout says\n"
@@ -134,9 +135,19 @@ static int read_indices(const char *path, struct npy *array)
     return path ? npy_read(path, array) : 0;
 }
 
+/* Floats, or the bytes of a pooling. */
+static int read_source(const struct call *call, struct npy *array)
+{
+    const bool bytes = call->request.op == UPS_MAX_POOL || call->request.op == UPS_MAX_UNPOOL;
+    if (!bytes) return read_floats(call->src_path, array);
+    int code = npy_read(call->src_path, array);
+    if (code || array->type == NPY_F32 || array->type == NPY_U8 || array->type == NPY_S8) return code;
+    return fail("%s: dtype %s; must be f4, u1 or i1", call->src_path, npy_type_name(array->type));
+}
+
 static int read_inputs(struct call *call)
 {
-    int code = read_floats(call->src_path, &call->src);
+    int code = read_source(call, &call->src);
     if (!code && (call->src.rank < 3 || call->src.rank > 5)) {
         char shape[NPY_SHAPE_CAPACITY];
         return fail("%s: shape %s; must be N, C and one to three spatial axes", call->src_path,
@@ -153,12 +164,12 @@ static int read_inputs(struct call *call)
 
 /* Types of the library, by those of files. */
 static const int32_t library_types[] = {
-    [NPY_F32] = UPS_F32, [NPY_I32] = UPS_I32, [NPY_I64] = UPS_I64, [NPY_U8] = UPS_U8};
+    [NPY_F32] = UPS_F32, [NPY_I32] = UPS_I32, [NPY_I64] = UPS_I64, [NPY_U8] = UPS_U8, [NPY_S8] = UPS_S8};
 
 static enum npy_type file_type(int32_t library_type)
 {
     enum npy_type type = NPY_F32;
-    while (type < NPY_U8 && library_types[type] != library_type) type++;
+    while (type < NPY_S8 && library_types[type] != library_type) type++;
     return type;
 }
 
@@ -280,6 +291,7 @@ static void settle_bias(struct call *call)
 static int describe(struct call *call)
 {
     int code = describe_request(&call->request, call->src.rank - 2, call->src_path, &call->desc);
+    if (!code && call->src.type != NPY_F32) call->desc.head.dtype = library_types[call->src.type];
     if (!code && reads_indices(call->request.op)) code = check_index_type(call);
     if (!code && takes_weights(call->request.op)) code = check_weights(call);
     if (!code && makes_weights(call)) code = check_grad(call);
@@ -329,7 +341,7 @@ static int make_plan(struct call *call, int creations)
     dims_from_memory(layout, rank, call->src.dims, dims);
     int code = call->sizes ? read_out_sizes(call->sizes, rank, sizes) : 0;
     if (code) return code;
-    int32_t status = ups_tensor_init(&src, sizeof src, UPS_F32, rank, layout, dims);
+    int32_t status = ups_tensor_init(&src, sizeof src, library_types[call->src.type], rank, layout, dims);
     if (call->grad_path) dims_from_memory(layout, rank, call->grad.dims, dims);
     if (!status && call->grad_path) status = ups_tensor_init(&grad, sizeof grad, UPS_F32, rank, layout, dims);
     for (int i = 0; !status && i < creations; i++) {
