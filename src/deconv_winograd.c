@@ -452,8 +452,8 @@ static void find_tile(struct work *k, int64_t tile, struct tile_row *r, const fl
 
 enum { LINE = 16 }; /* floats of a cache line */
 
-/* M of one panel of columns, all points. Meanwhile the next point's weights come nearer: a row of them is up to two cache lines, and
- * a tile asks for one, the first tile for the first. */
+/* M of one panel of columns, all points. Meanwhile the next point's weights come nearer: a row of them is up to two
+ * cache lines, and a tile asks for one, the first tile for the first. */
 static void multiply(const struct work *k, int64_t first, int64_t columns, int64_t tiles, int64_t v_pitch,
                      int64_t m_pitch)
 {
