@@ -151,7 +151,8 @@ int64_t ups_cache_bytes(int level)
     return level == 1 ? 32 * 1024 : level == 2 ? 512 * 1024 : 8 * 1024 * 1024;
 }
 
-/* On small pages each 4 KiB of the packed weights are a fault when they are packed, and a miss of the translation in every run. */
+/* On small pages each 4 KiB of the packed weights are a fault when they are packed, and a miss of the translation in every
+ * run. */
 void ups_ask_large_pages(void *block, size_t bytes)
 {
 #if defined(MADV_HUGEPAGE)

@@ -226,8 +226,8 @@ static void weigh_and_round(int r, const double *g, const pack_block *x, float *
     }
 }
 
-/* U = G w G' of a block, in double, rounded once: [point] `step` apart, [channel] `width`, `stored` columns. `from` is the phase's
- * last tap, which the correlation takes first; taps run backwards from there. */
+/* U = G w G' of a block, in double, rounded once: [point] `step` apart, [channel] `width`, `stored` columns. `from` is the
+ * phase's last tap, which the correlation takes first; taps run backwards from there. */
 static void transform_weights(const struct ups_deconv *d, struct ups_winograd_tile tile, const float *from,
                               int64_t channels, int64_t columns, float *u, int64_t step, int64_t width, int64_t stored)
 {
@@ -414,7 +414,8 @@ static int64_t output_step(const struct work *k)
     return k->strip ? k->channels : k->run->plan->y.stride[2];
 }
 
-/* A row of tiles: where pixel 0 of its source rows lies, NULL outside the image, and output 0 of its lines, NULL outside the box. */
+/* A row of tiles: where pixel 0 of its source rows lies, NULL outside the image, and output 0 of its lines, NULL outside
+ * the box. */
 struct tile_row {
     int64_t index; /* -1: none yet */
     const float *row[UPS_MINIMAL_MOST];
@@ -432,8 +433,8 @@ static void find_lines(struct work *k, int64_t index, struct tile_row *r)
     for (int i = 0; i < f->m; i++) r->line[i] = line_at(k, (h + i * a->step_i) * a->s + shift(a, k->p->t0[1]));
 }
 
-/* Where the pixels of a tile lie, zeros for those outside the image; where its outputs go, channel k->channel, NULL for those outside
- * the box. */
+/* Where the pixels of a tile lie, zeros for those outside the image; where its outputs go, channel k->channel, NULL for those
+ * outside the box. */
 static void find_tile(struct work *k, int64_t tile, struct tile_row *r, const float **x, float **y)
 {
     const struct ups_deconv_axis *a = &k->run->d->axis[2];
@@ -451,8 +452,8 @@ static void find_tile(struct work *k, int64_t tile, struct tile_row *r, const fl
 
 enum { LINE = 16 }; /* floats of a cache line */
 
-/* M of one panel of columns, all points. Meanwhile the next point's weights come nearer: a row of them is up to two cache lines, and a
- * tile asks for one, the first tile for the first. */
+/* M of one panel of columns, all points. Meanwhile the next point's weights come nearer: a row of them is up to two
+ * cache lines, and a tile asks for one, the first tile for the first. */
 static void multiply(const struct work *k, int64_t first, int64_t columns, int64_t tiles, int64_t v_pitch,
                      int64_t m_pitch)
 {

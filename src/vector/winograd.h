@@ -44,7 +44,8 @@
     for (int64_t k = 0; k < (count); k++)   \
     MINIMAL_PRODUCT(ups_minimal[form].matrix, ups_minimal[form].rows, ups_minimal[form].n, LOAD, STORE)
 
-/* Where one axis stays as it is, a tile is a line of the other one: few points, so the form is chosen outside the loop over tiles. */
+/* Where one axis stays as it is, a tile is a line of the other one: few points, so the form is chosen outside the loop over
+ * tiles. */
 static inline int is_line(const struct ups_winograd_tile *t)
 {
     return t->h == UPS_F_1_1 || t->w == UPS_F_1_1;
