@@ -74,8 +74,8 @@ struct ups_activation {
  * padding are left out; taps may be 0. Rows of b are read in whole vectors: `columns` rounded up to the tier's lanes.
  * Exactly `columns` columns of c and of bias are touched. With v vectors of columns rows is at most mr[v - 1].
  * activation: none, relu, leaky_relu or clip. With `add` and no bias the sum is added to what c holds: a chain broken in two.
- * Beside row k of b[t] the row `ahead` floats behind it is prefetched, or with `next` what lies at next[t] + k*next_stride;
- * neither need exist. */
+ * Beside row k of b[t] the cache line `ahead` floats behind its begin is prefetched, or with `next` what lies at
+ * next[t] + k*next_stride; neither need exist. So are the lines of c, towards the end of the sum. */
 struct ups_gemm {
     int64_t rows, columns, taps, depth;
     const float *const *a, *const *b;
