@@ -16,6 +16,7 @@
 #include "../vector/pool.h"
 #include "../vector/expand.h"
 #include "../vector/unpool.h"
+#include "../vector/overlap.h"
 #include "../vector/resize.h"
 
 const struct ups_kernels ups_kernels_neon = {
@@ -39,6 +40,7 @@ const struct ups_kernels ups_kernels_neon = {
     .unpool_u8 = UPS_KERNEL(unpool_u8_neon),
     .unpool_i32 = UPS_KERNEL(unpool_i32_neon),
     .unpool_i64 = UPS_KERNEL(unpool_i64_neon),
+    .overlap_u8 = UPS_KERNEL(overlap_u8_neon),
     .replicate = UPS_KERNEL(replicate_neon),
     .replicate_x2 = UPS_KERNEL(replicate_x2_neon),
     .nails = UPS_KERNEL(nails_neon),

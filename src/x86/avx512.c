@@ -16,6 +16,7 @@
 #include "../vector/pool.h"
 #include "../vector/expand.h"
 #include "../vector/unpool.h"
+#include "../vector/overlap.h"
 #include "../vector/resize.h"
 
 const struct ups_kernels ups_kernels_avx512 = {
@@ -39,6 +40,7 @@ const struct ups_kernels ups_kernels_avx512 = {
     .unpool_u8 = UPS_KERNEL(unpool_u8_avx512),
     .unpool_i32 = UPS_KERNEL(unpool_i32_avx512),
     .unpool_i64 = UPS_KERNEL(unpool_i64_avx512),
+    .overlap_u8 = UPS_KERNEL(overlap_u8_avx512),
     .replicate = UPS_KERNEL(replicate_avx512),
     .replicate_x2 = UPS_KERNEL(replicate_x2_avx512),
     .nails = UPS_KERNEL(nails_avx512),
