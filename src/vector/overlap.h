@@ -27,53 +27,65 @@ STEP vf overlap_edge(const float *x, const uint8_t *code, int64_t i, int64_t n, 
     return vf_permute(v, order);
 }
 
-/* Lanes p … of one source into *v; whole: all of them inside the line and wanted. */
+/* Where a step lies: inside all lines; over the end of some; or over the beginning too. */
+enum overlap_part { INSIDE, TO_THE_END, ANYWHERE };
+
+/* Lanes p … of one source into *v, `lanes` of which are wanted. */
 STEP void overlap_source(const struct ups_overlap *o, const struct ups_overlap_source *s, int64_t l, int64_t p,
-                         int64_t lanes, int whole, vf *v, vi *found)
+                         int64_t lanes, const enum overlap_part part, vf *v, vi *found)
 {
+    const int64_t i = p + s->shift;
     const float *x = s->x + l * o->x_stride;
     const uint8_t *code = s->code + l * o->code_stride;
+    vf from;
     vi says;
-    const vf from = whole ? vf_load(x + p + s->shift, VF_LANES) : overlap_edge(x, code, p + s->shift, o->n, &says);
 
-    if (whole) says = vi_load_u8(code + p + s->shift, VF_LANES);
+    if (part == TO_THE_END) {
+        const int64_t left = o->n - i < lanes ? o->n - i : lanes;
+        lanes = left < 0 ? 0 : left;
+    }
+    if (part == ANYWHERE) {
+        from = overlap_edge(x, code, i, o->n, &says);
+    } else {
+        from = vf_load(x + i, lanes);
+        says = vi_load_u8(code + i, lanes);
+    }
     vm own = vi_equal(says, vi_set((int32_t)s->name));
-    if (!whole) own = vm_and(own, vm_first(lanes));
+    if (part != INSIDE) own = vm_and(own, vm_first(lanes));
     *v = vf_select(own, from, *v);
     *found = vi_select(own, vi_add(*found, vi_set(1)), *found);
 }
 
 /* few: count is a constant. */
 STEP vf overlap_phase(const struct ups_overlap *o, const struct ups_overlap_source *s, const int64_t count, int64_t l,
-                      int64_t p, int64_t lanes, int whole, const int few, vi *found)
+                      int64_t p, int64_t lanes, const enum overlap_part part, const int few, vi *found)
 {
     vf v = vf_set(0);
 
     if (few)
-        UNROLL for (int64_t t = 0; t < count; t++) overlap_source(o, s + t, l, p, lanes, whole, &v, found);
+        UNROLL for (int64_t t = 0; t < count; t++) overlap_source(o, s + t, l, p, lanes, part, &v, found);
     else
-        for (int64_t t = 0; t < count; t++) overlap_source(o, s + t, l, p, lanes, whole, &v, found);
+        for (int64_t t = 0; t < count; t++) overlap_source(o, s + t, l, p, lanes, part, &v, found);
     return v;
 }
 
 /* `elements` outputs, up to factor vectors, from p*factor on. */
 STEP void overlap_step(const struct ups_overlap *o, const struct ups_overlap_source *s, int64_t l, int64_t p,
-                       int64_t elements, int whole, const int64_t factor, const int64_t even, const int64_t odd,
-                       const int few, float *y, vi *found)
+                       int64_t elements, const enum overlap_part part, const int64_t factor, const int64_t even,
+                       const int64_t odd, const int few, float *y, vi *found)
 {
-    const vf v = overlap_phase(o, s, even, l, p, (elements + factor - 1) / factor, whole, few, found);
+    const vf v = overlap_phase(o, s, even, l, p, (elements + factor - 1) / factor, part, few, found);
 
     if (factor == 1) {
         vf_store(y, elements, v);
         return;
     }
-    const struct vf_pair pair = vf_zip(v, overlap_phase(o, s + even, odd, l, p, elements / 2, whole, few, found));
+    const struct vf_pair pair = vf_zip(v, overlap_phase(o, s + even, odd, l, p, elements / 2, part, few, found));
     const int64_t low = elements < VF_LANES ? elements : VF_LANES;
     vf_store(y, low, pair.low);
     vf_store(y + low, elements - low, pair.high);
 }
 
-/* Counts in vectors: of a line at a time, which no lane's int32 falls short of. */
 STEP int64_t overlap_lines(const struct ups_overlap *overlap, const int64_t factor, const int64_t even,
                            const int64_t odd, const int few, float *y)
 {
@@ -91,19 +103,26 @@ STEP int64_t overlap_lines(const struct ups_overlap *overlap, const int64_t fact
         UNROLL for (int64_t t = 0; t < even + odd; t++) own[t] = s[t];
         s = own;
     }
+    vi found = vi_set(0);
     for (int64_t l = 0; l < o.lines; l++, y += o.y_stride) {
-        vi found = vi_set(0);
+        const int64_t line = few ? 0 : l;
         for (int64_t q = 0, p = 0; q < o.width; q += factor * VF_LANES, p += VF_LANES) {
-            const int64_t left = o.width - q;
+            const int64_t left = o.width - q, elements = left < factor * VF_LANES ? left : factor * VF_LANES;
             if (left >= factor * VF_LANES && p + least >= 0 && p + most + VF_LANES <= o.n)
-                overlap_step(&o, s, l, p, factor * VF_LANES, 1, factor, even, odd, few, y + q, &found);
+                overlap_step(&o, s, line, p, factor * VF_LANES, INSIDE, factor, even, odd, few, y + q, &found);
+            else if (p + least >= 0)
+                overlap_step(&o, s, line, p, elements, TO_THE_END, factor, even, odd, few, y + q, &found);
             else
-                overlap_step(&o, s, l, p, left < factor * VF_LANES ? left : factor * VF_LANES, 0, factor, even, odd,
-                             few, y + q, &found);
+                overlap_step(&o, s, line, p, elements, ANYWHERE, factor, even, odd, few, y + q, &found);
         }
-        vi_store(each, VF_LANES, found);
-        for (int64_t i = 0; i < VF_LANES; i++) total += each[i];
+        if (few) UNROLL for (int64_t t = 0; t < even + odd; t++)
+            {
+                own[t].x += o.x_stride;
+                own[t].code += o.code_stride;
+            }
     }
+    vi_store(each, VF_LANES, found);
+    for (int64_t i = 0; i < VF_LANES; i++) total += each[i];
     return total;
 }
 
