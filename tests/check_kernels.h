@@ -849,7 +849,7 @@ static const char *check_overlap_u8(ups_overlap_fn *run, const struct ups_kernel
     (void)table;
     for (struct trial t = {0}; next_trial(&t);) {
         struct ups_overlap o = {.factor = check_between(1, 2), .lines = check_between(1, 3), .n = t.n};
-        struct ups_overlap_source source[10];
+        struct ups_overlap_source source[15];
         const int64_t few[3] = {1, 2, 4};
         o.count[0] = check_random() & 1 ? few[check_between(0, 2)] : check_between(0, 5);
         if (o.factor == 2) o.count[1] = check_random() & 1 ? 2 * o.count[0] : check_between(0, 5);
