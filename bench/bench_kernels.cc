@@ -378,6 +378,28 @@ void time_ups_unpool_fn(benchmark::State &state, ups_unpool_fn *run, const Setti
         report_bytes(state, setting, static_cast<double>((5 * each + index) * n * blocks.count()));
 }
 
+// One row of windows of 3 by 2.
+void time_ups_overlap_fn(benchmark::State &state, ups_overlap_fn *run, const Setting &setting)
+{
+    const int64_t n = length_of(8 + 4 + 1);
+    Blocks blocks(setting, (8 + 4 + 1) * n);
+    ups_overlap w = {};
+    w.lines = 1, w.factor = 2, w.n = n, w.width = 2 * n, w.count[0] = 1, w.count[1] = 2;
+    for (int64_t i = 0; i < blocks.count(); i++)
+        for (int64_t o = 0; o < n; o++) blocks.at(i)[4 * n + o] = static_cast<char>((o * 7 + i) % 3);
+    auto call = [&](char *block) {
+        Operands o = {block};
+        const float *x = o.floats(n);
+        const auto *code = static_cast<const uint8_t *>(static_cast<const void *>(o.bytes(n)));
+        const ups_overlap_source source[3] = {{x, code, 0, 1}, {x, code, 0, 2}, {x, code, 1, 0}};
+        ups_overlap own = w;
+        own.source = source;
+        benchmark::DoNotOptimize(run(&own, o.floats(2 * n)));
+    };
+    if (time_calls(state, setting, blocks, call))
+        report_bytes(state, setting, static_cast<double>((8 + 4 + 1) * n * blocks.count()));
+}
+
 void time_ups_replicate_fn(benchmark::State &state, ups_replicate_fn *run, const Setting &setting)
 {
     const int64_t n = length_of(16);

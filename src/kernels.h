@@ -216,6 +216,25 @@ typedef int64_t ups_unpool_fn(const struct ups_unpool_window *window, const void
 /* Of bytes (unpool_bytes): the same, where the outputs of one input have different names; with u8 switches line_step and step
  * are 0. */
 
+/* Max unpooling where windows overlap, the last of several inputs staying, from u8 codes, driven by the outputs. Of line l < lines
+ * output p*factor + e < width, e < factor, is y[l*y_stride + p*factor + e]. From 0 it becomes, of one of phase e's sources after
+ * the other, with i = p + shift, 0 <= i < n,
+ *
+ *     x[l*x_stride + i]   where   code[l*code_stride + i] == name
+ *
+ * Sources of phase 0 come first, count[0] of them, then count[1] of phase 1. factor is 1 or 2. Returns how many pairs of an
+ * output and a source agree. Bit-equal. */
+struct ups_overlap_source {
+    const float *x;
+    const uint8_t *code;
+    int64_t shift, name;
+};
+struct ups_overlap {
+    const struct ups_overlap_source *source;
+    int64_t count[2], factor, lines, n, width, x_stride, code_stride, y_stride;
+};
+typedef int64_t ups_overlap_fn(const struct ups_overlap *o, float *y);
+
 /* y[p] = x[p/factor], p < n*factor. Bit-equal. */
 typedef void ups_replicate_fn(const float *x, int64_t n, const struct ups_spread *spread, float *y);
 /* y[i] = x[i/2], i < 2n. Bit-equal. */
@@ -265,6 +284,7 @@ typedef void ups_filter_pixels_fn(const float *x, int64_t x_stride, const int32_
     X(ups_unpool_fn, unpool_bytes_u8)         \
     X(ups_unpool_fn, unpool_bytes_i32)        \
     X(ups_unpool_fn, unpool_bytes_i64)        \
+    X(ups_overlap_fn, overlap_u8)             \
     X(ups_replicate_fn, replicate)            \
     X(ups_replicate_x2_fn, replicate_x2)      \
     X(ups_nails_fn, nails)                    \

@@ -379,6 +379,26 @@ static int64_t ups_unpool_bytes_i64_scalar(const struct ups_unpool_window *w, co
     return unpool_bytes(w, x, index, y, I64);
 }
 
+static int64_t ups_overlap_u8_scalar(const struct ups_overlap *o, float *y)
+{
+    int64_t found = 0;
+
+    for (int64_t l = 0; l < o->lines; l++)
+        for (int64_t q = 0; q < o->width; q++) {
+            const int64_t p = q / o->factor, phase = q % o->factor, first = phase ? o->count[0] : 0;
+            float *to = &y[l * o->y_stride + q];
+            *to = 0;
+            for (int64_t t = first; t < first + o->count[phase]; t++) {
+                const struct ups_overlap_source *s = &o->source[t];
+                const int64_t i = p + s->shift;
+                if (i < 0 || i >= o->n || s->code[l * o->code_stride + i] != s->name) continue;
+                *to = s->x[l * o->x_stride + i];
+                found++;
+            }
+        }
+    return found;
+}
+
 /* ---- replication and bed of nails ---- */
 
 static void ups_replicate_scalar(const float *x, int64_t n, const struct ups_spread *spread, float *y)
@@ -465,6 +485,7 @@ const struct ups_kernels ups_kernels_scalar = {
     .unpool_bytes_u8 = UPS_KERNEL(unpool_bytes_u8_scalar),
     .unpool_bytes_i32 = UPS_KERNEL(unpool_bytes_i32_scalar),
     .unpool_bytes_i64 = UPS_KERNEL(unpool_bytes_i64_scalar),
+    .overlap_u8 = UPS_KERNEL(overlap_u8_scalar),
     .replicate = UPS_KERNEL(replicate_scalar),
     .replicate_x2 = UPS_KERNEL(replicate_x2_scalar),
     .nails = UPS_KERNEL(nails_scalar),

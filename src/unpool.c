@@ -16,6 +16,9 @@
  * Otherwise a unit is a whole output plane (channels first) or a block of channels of one image (channels last). A part
  * first looks for strays: indices that lead from one plane into another, out of its units or into them. Without any, it
  * treats its units one by one. With one, it goes through all sources that may reach it, in N, C, spatial order.
+ *
+ * Of these planes too, where the last of several inputs stays and few windows lie over an output, each output is written once:
+ * a kernel asks the windows over it in their order. Counted as above; planes that fail are done again in order.
  */
 #include <limits.h>
 #include <string.h>
@@ -50,6 +53,7 @@ struct unpool {
     int64_t x_run, y_run;  /* strides of flat positions where planes are one regular run, else 0 */
     ups_unpool_fn *gather; /* NULL: windows may overlap, or so */
     const char *gather_name;
+    bool overlaps;
     int axis;                               /* of the slabs */
     int64_t slabs;                          /* per plane or image */
     int64_t channel_step, position_step[3]; /* of the names of outputs; those of taps are steps.axis */
@@ -181,6 +185,23 @@ static void plan_gather(ups_plan *plan, struct unpool *u)
     plan->units = plan->y.n * (first ? plan->y.c : 1) * u->slabs;
 }
 
+/* Windows over one output, along all axes; and sources of one call of the kernel. */
+enum { OVERLAPS = 9, SOURCES = 2 * OVERLAPS };
+
+/* Whether codes lead into windows few of which lie over each output. Other indices take twice the work to look through, and are
+ * scattered as fast. */
+static bool overlaps(const ups_plan *plan, const struct unpool *u)
+{
+    int64_t over = 1;
+    for (int a = 0; a < 3; a++) {
+        if ((u->dilation[a] != 1 && u->kernel[a] != 1) || plan->pad[a] < 0) return false;
+        over *= ups_min(ups_ceil_div(u->kernel[a], u->stride[a]), OVERLAPS + 1);
+    }
+    if (over > OVERLAPS || (ups_is_first(plan) && u->stride[2] > 2)) return false;
+    return !u->gather && u->desc.overlap == UPS_OVERLAP_LAST && u->desc.index_type == UPS_U8 && u->whole &&
+           ups_volume(u->kernel) < 256;
+}
+
 /* What both directions need: the unpooling, from in to out, and what its indices say. */
 static int32_t plan_indices(ups_plan *plan, const struct ups_view *in, const struct ups_view *out)
 {
@@ -210,6 +231,7 @@ static int32_t plan_unpool(ups_plan *plan)
     u->block = ups_is_first(plan) ? 1 : CHANNEL_BLOCK;
     plan->units = y->n * ups_ceil_div(y->c, u->block);
     plan_gather(plan, u);
+    u->overlaps = overlaps(plan, u);
     if (u->desc.overlap == UPS_OVERLAP_LAST) return UPS_OK;
     int64_t planes = u->reach == PLANE ? u->block : u->reach == IMAGE ? y->c : y->n * y->c;
     plan->part_workspace = ups_taken(ups_bytes(planes * u->elements / 64 + 1, 1, 1, sizeof(uint64_t)));
@@ -1043,6 +1065,113 @@ static bool gather(const struct part *p)
     return true;
 }
 
+/* ---- gathering where windows overlap ---- */
+
+/* Windows first … last - 1 along an axis lie over output o. */
+static void windows_over(const ups_plan *plan, int axis, int64_t o, int64_t *first, int64_t *last)
+{
+    const struct unpool *u = plan->state;
+    const int64_t reach = o + plan->pad[axis], k = u->kernel[axis], s = u->stride[axis];
+    *first = ups_max(0, ups_floor_div(reach - k, s) + 1);
+    *last = ups_min(plan->x.size[axis], reach / s + 1);
+}
+
+/* One plane or image, of channels c0 on. */
+struct overlapping {
+    const struct part *p;
+    int64_t n, c0;
+};
+
+/* Lists the window at i[] for the outputs at o[]; shift: of inputs, along W. */
+static void add_source(const struct overlapping *g, const int64_t o[3], const int64_t i[3], int64_t shift,
+                       struct ups_overlap_source *to)
+{
+    const ups_plan *plan = g->p->plan;
+    const struct unpool *u = plan->state;
+    const struct ups_view *x = &plan->x;
+    const int64_t at = (i[0] * x->size[1] + i[1]) * x->size[2] + i[2];
+    to->x = g->p->b->src + ups_row_offset(x, g->n, g->c0, i[0], i[1]) + i[2] * x->stride[2];
+    to->code = (const uint8_t *)g->p->b->indices_in + index_place(plan, g->n, g->c0, at);
+    to->shift = shift;
+    to->name = -shift * u->stride[2] * u->steps.axis[2];
+    for (int a = 0; a < 3; a++) to->name += (o[a] + plan->pad[a] - i[a] * u->stride[a]) * u->steps.axis[a];
+}
+
+/* Outputs from o[] on: channels first of rows that lie a stride apart, channels last of pixels. */
+static int64_t overlap_lines(const struct overlapping *g, struct ups_overlap *w, const int64_t o[3])
+{
+    const ups_plan *plan = g->p->plan;
+    const struct unpool *u = plan->state;
+    const bool planes = ups_is_first(plan);
+    struct ups_overlap_source source[SOURCES];
+    int64_t lo[3], hi[3], i[3], all = 0;
+    for (int a = 0; a < 3; a++) windows_over(plan, a, o[a], &lo[a], &hi[a]);
+    for (int64_t e = 0; e < w->factor; e++) {
+        const int64_t at[3] = {o[0], o[1], o[2] + e}, s = u->stride[2], before = all, reach = e + plan->pad[2];
+        if (planes) {
+            lo[2] = ups_floor_div(reach - u->kernel[2], s) + 1;
+            hi[2] = reach / s + 1;
+        }
+        for (i[0] = lo[0]; i[0] < hi[0]; i[0]++)
+            for (i[1] = lo[1]; i[1] < hi[1]; i[1]++)
+                for (int64_t along = lo[2]; along < hi[2]; along++) {
+                    i[2] = planes ? 0 : along;
+                    add_source(g, at, i, planes ? along : 0, &source[all++]);
+                }
+        w->count[e] = all - before;
+    }
+    w->source = source;
+    return plan->op->kernels->overlap_u8.run(w, g->p->b->dst + ups_row_offset(&plan->y, g->n, g->c0, o[0], o[1]) +
+                                                    o[2] * plan->y.stride[2]);
+}
+
+/* All outputs along the axis of the kernel's lines. Those that meet the border come one by one; the others in blocks that stay
+ * near, for each place in a window by themselves. */
+static int64_t overlap_axis(const struct overlapping *g, struct ups_overlap *w, int axis, int64_t o[3])
+{
+    const ups_plan *plan = g->p->plan;
+    const struct unpool *u = plan->state;
+    const int64_t size = plan->y.size[axis], pad = plan->pad[axis], s = u->stride[axis];
+    const int64_t end = ups_min(plan->x.size[axis], (size + pad) / s), reach = ups_ceil_div(u->kernel[axis], s);
+    const int64_t begin = ups_max(reach - 1, ups_ceil_div(pad, s));
+    const int64_t block = ups_max(1, RISE / (int64_t)sizeof(float) / (w->width * s));
+    int64_t found = 0;
+    for (int64_t q = 0, some; q * s - pad < size; q += some) {
+        some = q >= begin && q < end ? ups_min(block, end - q) : 1;
+        w->lines = some;
+        for (int64_t r = 0; r < s; r++) {
+            o[axis] = q * s - pad + r;
+            if (o[axis] >= 0 && o[axis] < size) found += overlap_lines(g, w, o);
+        }
+    }
+    return found;
+}
+
+/* The outputs of channels c0 … c1 - 1 of one image, each once; false if an index lies outside its own window. */
+static bool gather_overlap(const struct part *p, int64_t n, int64_t c0, int64_t c1)
+{
+    const ups_plan *plan = p->plan;
+    const struct unpool *u = plan->state;
+    const struct ups_view *x = &plan->x, *y = &plan->y;
+    const bool planes = ups_is_first(plan);
+    const int line = planes ? 1 : 2;
+    const int64_t s = u->stride[line];
+    const struct overlapping g = {p, n, c0};
+    struct ups_overlap w = {.factor = planes ? u->stride[2] : 1,
+                            .n = planes ? x->size[2] : c1 - c0,
+                            .width = planes ? y->size[2] : c1 - c0,
+                            .x_stride = x->stride[line],
+                            .code_stride = planes ? x->size[2] : x->c,
+                            .y_stride = s * y->stride[line]};
+    int64_t o[3] = {0, 0, 0}, found = 0;
+    for (o[0] = 0; o[0] < y->size[0]; o[0]++)
+        for (int64_t h = 0; h < (planes ? 1 : y->size[1]); h++) {
+            o[1] = h;
+            found += overlap_axis(&g, &w, line, o);
+        }
+    return found == ups_volume(x->size) * (c1 - c0);
+}
+
 /* ---- running ---- */
 
 static void run_unpool(const ups_plan *plan, ups_buffers *b, void *workspace, int64_t first, int64_t last)
@@ -1058,7 +1187,8 @@ static void run_unpool(const ups_plan *plan, ups_buffers *b, void *workspace, in
     for (int64_t unit = first, some; unit < last; unit += some) {
         int64_t n = unit / blocks, block = unit % blocks;
         some = p.taken || ups_is_first(plan) ? 1 : ups_min(blocks - block, last - unit); /* bits are there for one */
-        scatter(&p, n, block * u->block, ups_min((block + some) * u->block, plan->y.c));
+        const int64_t c0 = block * u->block, c1 = ups_min((block + some) * u->block, plan->y.c);
+        if (!u->overlaps || !gather_overlap(&p, n, c0, c1)) scatter(&p, n, c0, c1);
     }
 }
 
@@ -1069,6 +1199,10 @@ static void describe_unpool(const ups_plan *plan, struct ups_report *r)
         ups_report_direct(
             r, "windows side by side: every output once; an ordered scatter where indices leave their windows",
             &u->gather_name, 1);
+    else if (u->overlaps)
+        ups_report_direct(
+            r, "windows in their order: every output once; an ordered scatter where indices leave their windows",
+            &plan->op->kernels->overlap_u8.name, 1);
     else
         ups_report_direct(r, "zero, then an ordered scatter with every index checked", NULL, 0);
 }

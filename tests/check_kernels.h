@@ -917,6 +917,58 @@ CHECK_POOL(unpool_u8, ups_unpool_fn, check_unpool, 1)
 CHECK_POOL(unpool_i32, ups_unpool_fn, check_unpool, 4)
 CHECK_POOL(unpool_i64, ups_unpool_fn, check_unpool, 8)
 
+/* ---- max unpooling where windows overlap ---- */
+
+/* A source's inputs and codes, two of three its own; the last line of both ends where the memory does. */
+static struct ups_overlap_source some_source(const struct trial *t, const struct ups_overlap *o)
+{
+    const int64_t count = (o->lines - 1) * o->code_stride + o->n;
+    uint8_t *code = operand(t, count, 1);
+    struct ups_overlap_source s = {values(t, (o->lines - 1) * o->x_stride + o->n), code, check_between(-20, 20),
+                                   check_between(0, 3)};
+
+    if (check_random() & 1) s.shift = check_between(-1, 1);
+    for (int64_t at = 0; at < count; at++) code[at] = (uint8_t)(check_between(0, 2) ? s.name : check_between(-1, 4));
+    return s;
+}
+
+static const char *check_overlap_u8(ups_overlap_fn *run, const struct ups_kernels *table)
+{
+    (void)table;
+    for (struct trial t = {0}; next_trial(&t);) {
+        struct ups_overlap o = {.factor = check_between(1, 2), .lines = check_between(1, 3), .n = t.n};
+        struct ups_overlap_source source[15];
+        const int64_t few[3] = {1, 2, 4};
+        o.count[0] = check_random() & 1 ? few[check_between(0, 2)] : check_between(0, 5);
+        if (o.factor == 2) o.count[1] = check_random() & 1 ? 2 * o.count[0] : check_between(0, 5);
+        o.width = check_between(1, o.n * o.factor + 3);
+        o.x_stride = o.n + check_between(0, 2);
+        o.code_stride = o.n + check_between(0, 2);
+        o.y_stride = o.width + check_between(0, 2);
+        for (int64_t s = 0; s < o.count[0] + o.count[1]; s++) source[s] = some_source(&t, &o);
+        o.source = source;
+        float *y = result(&t, (o.lines - 1) * o.y_stride + o.width);
+        int64_t found = 0;
+        ready();
+        for (int64_t q = 0; q < o.lines * o.width; q++) {
+            const int64_t l = q / o.width, place = q % o.width, e = place % o.factor;
+            float *to = (float *)want(y) + l * o.y_stride + place;
+            *to = 0;
+            for (int64_t k = 0; k < o.count[e]; k++) {
+                const struct ups_overlap_source *s = &source[e * o.count[0] + k];
+                const int64_t i = place / o.factor + s->shift;
+                if (i < 0 || i >= o.n || s->code[l * o.code_stride + i] != s->name) continue;
+                memcpy(to, &s->x[l * o.x_stride + i], sizeof *to);
+                found++;
+            }
+        }
+        const int64_t got = run(&o, y);
+        if (verdict(&t)) return complaint;
+        if (got != found) return complain(&t, "returns %lld, not %lld", (long long)got, (long long)found);
+    }
+    return NULL;
+}
+
 /* ---- replication and bed of nails ---- */
 
 static const char *check_replicate(ups_replicate_fn *run, const struct ups_kernels *table)

@@ -612,6 +612,23 @@ static int64_t unpool_bytes_stale(const struct ups_unpool_window *w, const void 
     return found;
 }
 
+/* The first of several stays. */
+static int64_t overlap_first(const struct ups_overlap *o, float *y)
+{
+    struct ups_overlap_source back[16];
+    struct ups_overlap other = *o;
+    for (int64_t t = 0; t < o->count[0]; t++) back[t] = o->source[o->count[0] - 1 - t];
+    for (int64_t t = 0; t < o->count[1]; t++) back[o->count[0] + t] = o->source[o->count[0] + o->count[1] - 1 - t];
+    other.source = back;
+    return RIGHT.overlap_u8.run(&other, y);
+}
+
+static int64_t overlap_counts_all(const struct ups_overlap *o, float *y)
+{
+    RIGHT.overlap_u8.run(o, y);
+    return o->lines * o->width;
+}
+
 /* ---- replication, nails, resize ---- */
 
 static void replicate_short(const float *x, int64_t n, const struct ups_spread *spread, float *y)
@@ -767,6 +784,8 @@ static const char *const outcomes[] = {"passes", "fails its check", "faults"};
     X(pool_bytes_u8, bytes_nothing_is_zero, FAILS)      \
     X(unpool_bytes_i32, unpool_bytes_counts_all, FAILS) \
     X(unpool_bytes_i64, unpool_bytes_low_half, FAILS)   \
+    X(overlap_u8, overlap_first, FAILS)                 \
+    X(overlap_u8, overlap_counts_all, FAILS)            \
     X(replicate, replicate_short, FAILS)                \
     X(replicate_x2, replicate_x2_writes_on, FAULTS)     \
     X(replicate_x2, replicate_x2_reads_on, FAULTS)      \

@@ -18,6 +18,7 @@
 #include "../vector/unpool.h"
 #include "../vector/pool_bytes.h"
 #include "../vector/unpool_bytes.h"
+#include "../vector/overlap.h"
 #include "../vector/resize.h"
 
 const struct ups_kernels ups_kernels_neon = {
@@ -48,6 +49,7 @@ const struct ups_kernels ups_kernels_neon = {
     .unpool_bytes_u8 = UPS_KERNEL(unpool_bytes_u8_neon),
     .unpool_bytes_i32 = UPS_KERNEL(unpool_bytes_i32_neon),
     .unpool_bytes_i64 = UPS_KERNEL(unpool_bytes_i64_neon),
+    .overlap_u8 = UPS_KERNEL(overlap_u8_neon),
     .replicate = UPS_KERNEL(replicate_neon),
     .replicate_x2 = UPS_KERNEL(replicate_x2_neon),
     .nails = UPS_KERNEL(nails_neon),

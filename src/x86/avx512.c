@@ -18,6 +18,7 @@
 #include "../vector/unpool.h"
 #include "../vector/pool_bytes.h"
 #include "../vector/unpool_bytes.h"
+#include "../vector/overlap.h"
 #include "../vector/resize.h"
 
 const struct ups_kernels ups_kernels_avx512 = {
@@ -48,6 +49,7 @@ const struct ups_kernels ups_kernels_avx512 = {
     .unpool_bytes_u8 = UPS_KERNEL(unpool_bytes_u8_avx512),
     .unpool_bytes_i32 = UPS_KERNEL(unpool_bytes_i32_avx512),
     .unpool_bytes_i64 = UPS_KERNEL(unpool_bytes_i64_avx512),
+    .overlap_u8 = UPS_KERNEL(overlap_u8_avx512),
     .replicate = UPS_KERNEL(replicate_avx512),
     .replicate_x2 = UPS_KERNEL(replicate_x2_avx512),
     .nails = UPS_KERNEL(nails_avx512),
