@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "cpu.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -152,12 +153,14 @@ int64_t ups_cache_bytes(int level)
 }
 
 /* On small pages each 4 KiB of the packed weights are a fault when they are packed, and a miss of the translation in every
- * run. */
+ * run. Nobody hears of a system that has no large ones. */
 void ups_ask_large_pages(void *block, size_t bytes)
 {
 #if defined(MADV_HUGEPAGE)
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)block + page - 1) / page * page;
+    int before = errno;
     if (bytes >= 4 << 20) madvise((void *)first, ((uintptr_t)block + bytes - first) / page * page, MADV_HUGEPAGE);
+    errno = before;
 #else
     (void)block, (void)bytes;
 #endif

@@ -240,9 +240,9 @@ static void list_taps(struct product *q, struct ups_gemm *tile, const float *pan
     const struct ups_view *x = &q->run->plan->x;
     const struct ups_phase_group *p = q->p;
     int64_t step = d->axis[2].step_i, end = c + tile->rows;
-    int64_t first = 0, last = p->taps[2];
-    while (first < last && c - first * step >= x->size[2]) first++; /* divisions would take longer */
-    while (first < last && end - 1 - (last - 1) * step < 0) last--;
+    int64_t first = 0, last = p->taps[2]; /* few tiles meet a border, and pay for the divisions */
+    if (c >= x->size[2]) first = ups_min(last, ups_ceil_div(c - x->size[2] + 1, step));
+    if (end - 1 - (last - 1) * step < 0) last = ups_max(first, ups_floor_div(end - 1, step) + 1);
     bool in_place = q->in_place && c - (last - 1) * step >= 0 && end - first * step <= x->size[2];
     if (!in_place && !q->packed_line) pack_rows(q, cd, ch);
     tile->a_stride = in_place ? x->stride[2] : d->in;

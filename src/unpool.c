@@ -199,7 +199,7 @@ static bool overlaps(const ups_plan *plan, const struct unpool *u)
     }
     if (over > OVERLAPS || (ups_is_first(plan) && u->stride[2] > 2)) return false;
     return !u->gather && u->desc.overlap == UPS_OVERLAP_LAST && u->desc.index_type == UPS_U8 && u->whole &&
-           ups_volume(u->kernel) < 256;
+           plan->op->desc.head.dtype == UPS_F32 && ups_volume(u->kernel) < 256;
 }
 
 /* What both directions need: the unpooling, from in to out, and what its indices say. */
@@ -1090,7 +1090,7 @@ static void add_source(const struct overlapping *g, const int64_t o[3], const in
     const struct unpool *u = plan->state;
     const struct ups_view *x = &plan->x;
     const int64_t at = (i[0] * x->size[1] + i[1]) * x->size[2] + i[2];
-    to->x = g->p->b->src + ups_row_offset(x, g->n, g->c0, i[0], i[1]) + i[2] * x->stride[2];
+    to->x = (const float *)g->p->b->src + ups_row_offset(x, g->n, g->c0, i[0], i[1]) + i[2] * x->stride[2];
     to->code = (const uint8_t *)g->p->b->indices_in + index_place(plan, g->n, g->c0, at);
     to->shift = shift;
     to->name = -shift * u->stride[2] * u->steps.axis[2];
@@ -1121,8 +1121,8 @@ static int64_t overlap_lines(const struct overlapping *g, struct ups_overlap *w,
         w->count[e] = all - before;
     }
     w->source = source;
-    return plan->op->kernels->overlap_u8.run(w, g->p->b->dst + ups_row_offset(&plan->y, g->n, g->c0, o[0], o[1]) +
-                                                    o[2] * plan->y.stride[2]);
+    return plan->op->kernels->overlap_u8.run(
+        w, (float *)g->p->b->dst + ups_row_offset(&plan->y, g->n, g->c0, o[0], o[1]) + o[2] * plan->y.stride[2]);
 }
 
 /* All outputs along the axis of the kernel's lines. Those that meet the border come one by one; the others in blocks that stay

@@ -133,7 +133,8 @@ int read_out_sizes(const char *text, int32_t rank, int64_t sizes[3])
         char number[32];
         size_t length = strcspn(rest, ",");
         snprintf(number, sizeof number, "%.*s", (int)length, rest);
-        good = read_count(number, 1, INT32_MAX, &sizes[i]) && (rest[length] == ',') == (i < rank - 1);
+        good = length < sizeof number && read_count(number, 1, INT32_MAX, &sizes[i]) &&
+               (rest[length] == ',') == (i < rank - 1);
         rest += length + (i < rank - 1);
     }
     return good ? 0 : fail_usage("--sizes=%s: must be %d numbers from 1, separated by commas", text, (int)rank);
@@ -180,8 +181,10 @@ int take_options(int *argc, char **argv, const struct command_option *options)
 {
     int left = 1, code;
     for (int i = 1; i < *argc; i++)
-        if (argv[i][0] != '-' || !argv[i][1]) argv[left++] = argv[i];
-        else if ((code = take_option(argv, &i, options))) return code;
+        if (argv[i][0] != '-' || !argv[i][1])
+            argv[left++] = argv[i];
+        else if ((code = take_option(argv, &i, options)))
+            return code;
     *argc = left;
     argv[left] = NULL;
     return 0;
@@ -334,13 +337,25 @@ static cJSON *parsed(char *text)
     return object;
 }
 
-char *plan_text(const ups_plan *plan, int32_t format) { return answer(plan, format); }
+char *plan_text(const ups_plan *plan, int32_t format)
+{
+    return answer(plan, format);
+}
 
-cJSON *plan_json(const ups_plan *plan) { return parsed(answer(plan, UPS_JSON)); }
+cJSON *plan_json(const ups_plan *plan)
+{
+    return parsed(answer(plan, UPS_JSON));
+}
 
-char *cpu_text(int32_t format) { return answer(NULL, format); }
+char *cpu_text(int32_t format)
+{
+    return answer(NULL, format);
+}
 
-cJSON *cpu_json(void) { return parsed(answer(NULL, UPS_JSON)); }
+cJSON *cpu_json(void)
+{
+    return parsed(answer(NULL, UPS_JSON));
+}
 
 cJSON *field_json(int32_t op, const char *name)
 {

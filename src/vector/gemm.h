@@ -10,9 +10,15 @@
  *
  * Bias and activation are added while the outputs are still in registers, and they go from there to where they belong. Most of
  * those places are in no near cache, and stores that wait for them would hold up the next tile. So the cache lines are asked for
- * GEMM_LEAVE steps before the sum ends: time for one to arrive, too little for the operands to drive it out of L1 again.
+ * GEMM_LEAVE steps before the sum ends: time for one to arrive, too little for the operands to drive it out of L1 again. clang 19,
+ * which is short of a general register in the loop that stops there, asks when the last tap begins.
  */
-enum { GEMM_LEAVE = 32, GEMM_LINE = 16 / VF_LANES }; /* vectors of a cache line */
+#if defined(__clang__)
+#define GEMM_LEAVE INT64_MAX
+#else
+#define GEMM_LEAVE ((int64_t)32)
+#endif
+enum { GEMM_LINE = 16 / VF_LANES }; /* vectors of a cache line */
 
 STEP void gemm_expect(const int64_t rows, const int64_t vectors, const struct ups_gemm *g)
 {
@@ -45,7 +51,7 @@ STEP void gemm_tile(const int64_t rows, const int64_t vectors, const struct ups_
         UNROLL for (int64_t q = 0; q < (rows + 2) / 3; q++) p[q] = g->a[t] + 3 * q * a_stride;
 
         int64_t k = 0;
-        for (int64_t end = t < g->taps - 1 || depth < GEMM_LEAVE ? depth : depth - GEMM_LEAVE; k < depth; end = depth) {
+        for (int64_t end = t < g->taps - 1 || depth <= GEMM_LEAVE ? depth : depth - GEMM_LEAVE; k < depth; end = depth) {
             if (t == g->taps - 1 && end == depth) gemm_expect(rows, vectors, g);
             _Pragma("GCC unroll 1") for (; k < end; k++) {
                 vf bk[GEMM_VECTORS];
