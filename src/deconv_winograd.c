@@ -35,9 +35,10 @@ static const double factor_of_form[UPS_MINIMAL_FORMS] = {
     [UPS_F_1_1] = 1, [UPS_F_2_3] = 0.81, [UPS_F_4_3] = 1.3, [UPS_F_3_2] = 0.95, [UPS_F_4_2] = 1.28};
 
 /* The error of a sum grows with its chain. The transforms' roundings do not shrink with it: they count as 20 more channels, 8
- * where one axis is transformed. */
+ * where one axis is transformed. A phase of one tap is the chain itself. */
 static double factor_of_tile(struct ups_winograd_tile tile, int64_t channels, int64_t chain)
 {
+    if (tile.h == UPS_F_1_1 && tile.w == UPS_F_1_1) return 1;
     double transforms = tile.h == UPS_F_1_1 || tile.w == UPS_F_1_1 ? 8 : 20;
     double share = ((double)ups_min(chain, channels) + transforms) / (double)channels;
     return factor_of_form[tile.h] * factor_of_form[tile.w] * sqrt(share);

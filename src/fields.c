@@ -193,17 +193,17 @@ WORDS(activation_words) = {{"none", UPS_NO_ACTIVATION, "the sum as it is"},
         WORD(ups_pool_desc, round, round_words, true, "which windows at the end of an axis count",                    \
              "openvino rounding_type")
 
-static const struct ups_field max_pool_fields[] = {
-    HEAD_OF(pooled_dtype_words),
-    POOL_WINDOW,
-    WORD(ups_pool_desc, nan, nan_words, false, "what a NaN in a window does", NULL),
-    WORD(ups_pool_desc, scan, scan_words, false, "which of equal values gives the index", NULL),
-    WORD(ups_pool_desc, index, index_words, false, "what the recorded index says",
-         "onnx storage_order; openvino axis; tf include_batch_in_index"),
-    WORD(ups_pool_desc, index_type, index_type_words, false, "the type of the recorded index",
-         "openvino index_element_type; tf output_dtype"),
-    LAST_FIELD,
-};
+#define MAX_POOL                                                                                     \
+    POOL_WINDOW, WORD(ups_pool_desc, nan, nan_words, false, "what a NaN in a window does", NULL),    \
+        WORD(ups_pool_desc, scan, scan_words, false, "which of equal values gives the index", NULL), \
+        WORD(ups_pool_desc, index, index_words, false, "what the recorded index says",               \
+             "onnx storage_order; openvino axis; tf include_batch_in_index"),                        \
+        WORD(ups_pool_desc, index_type, index_type_words, false, "the type of the recorded index",   \
+             "openvino index_element_type; tf output_dtype"),                                        \
+        LAST_FIELD
+
+static const struct ups_field max_pool_fields[] = {HEAD_OF(pooled_dtype_words), MAX_POOL};
+static const struct ups_field max_pool_grad_fields[] = {HEAD, MAX_POOL};
 
 static const struct ups_field avg_pool_fields[] = {
     HEAD,
@@ -215,22 +215,25 @@ static const struct ups_field avg_pool_fields[] = {
     LAST_FIELD,
 };
 
-static const struct ups_field unpool_fields[] = {
-    HEAD_OF(pooled_dtype_words),
-    AXES(ups_unpool_desc, kernel_shape, 1, false, "the window of the pooling", WINDOW_NAMES),
-    AXES(ups_unpool_desc, strides, 1, true, "steps between its windows", "torch stride"),
-    AXES(ups_unpool_desc, dilations, 1, false, "steps between the taps of its window", NULL),
-    PADS(ups_unpool_desc, false, "torch padding"),
-    AXES(ups_unpool_desc, output_shape, 1, true, "the output's size",
-         "torch output_size; caffe upsample_h, upsample_w"),
-    WORD(ups_unpool_desc, size_rule, size_rule_words, false,
-         "the output's size where none is given, and which may be given", NULL),
-    WORD(ups_unpool_desc, index, index_words, false, "what an index says", NULL),
-    WORD(ups_unpool_desc, index_type, index_type_words, false, "the type of the indices", NULL),
-    WORD(ups_unpool_desc, index_space, space_words, false, "which shape an index addresses when a size is given", NULL),
-    WORD(ups_unpool_desc, overlap, overlap_words, false, "what happens when several elements go to one place", NULL),
-    LAST_FIELD,
-};
+#define MAX_UNPOOL                                                                                                    \
+    AXES(ups_unpool_desc, kernel_shape, 1, false, "the window of the pooling", WINDOW_NAMES),                         \
+        AXES(ups_unpool_desc, strides, 1, true, "steps between its windows", "torch stride"),                         \
+        AXES(ups_unpool_desc, dilations, 1, false, "steps between the taps of its window", NULL),                     \
+        PADS(ups_unpool_desc, false, "torch padding"),                                                                \
+        AXES(ups_unpool_desc, output_shape, 1, true, "the output's size",                                             \
+             "torch output_size; caffe upsample_h, upsample_w"),                                                      \
+        WORD(ups_unpool_desc, size_rule, size_rule_words, false,                                                      \
+             "the output's size where none is given, and which may be given", NULL),                                  \
+        WORD(ups_unpool_desc, index, index_words, false, "what an index says", NULL),                                 \
+        WORD(ups_unpool_desc, index_type, index_type_words, false, "the type of the indices", NULL),                  \
+        WORD(ups_unpool_desc, index_space, space_words, false, "which shape an index addresses when a size is given", \
+             NULL),                                                                                                   \
+        WORD(ups_unpool_desc, overlap, overlap_words, false, "what happens when several elements go to one place",    \
+             NULL),                                                                                                   \
+        LAST_FIELD
+
+static const struct ups_field unpool_fields[] = {HEAD_OF(pooled_dtype_words), MAX_UNPOOL};
+static const struct ups_field unpool_grad_fields[] = {HEAD, MAX_UNPOOL};
 
 static const struct ups_field expand_fields[] = {
     HEAD,
@@ -323,9 +326,9 @@ static const struct ups_operation operations[] = {
     {UPS_CONV_TRANSPOSE_GRAD_WEIGHTS, "conv_transpose_grad_weights", sizeof(ups_conv_transpose_desc),
      conv_transpose_fields},
     {UPS_CONV_TRANSPOSE_GRAD_BIAS, "conv_transpose_grad_bias", sizeof(ups_conv_transpose_desc), conv_transpose_fields},
-    {UPS_MAX_POOL_GRAD, "max_pool_grad", sizeof(ups_pool_desc), max_pool_fields},
+    {UPS_MAX_POOL_GRAD, "max_pool_grad", sizeof(ups_pool_desc), max_pool_grad_fields},
     {UPS_AVG_POOL_GRAD, "avg_pool_grad", sizeof(ups_pool_desc), avg_pool_fields},
-    {UPS_MAX_UNPOOL_GRAD, "max_unpool_grad", sizeof(ups_unpool_desc), unpool_fields},
+    {UPS_MAX_UNPOOL_GRAD, "max_unpool_grad", sizeof(ups_unpool_desc), unpool_grad_fields},
     {UPS_REPLICATE_GRAD, "replicate_grad", sizeof(ups_expand_desc), expand_fields},
     {UPS_BED_OF_NAILS_GRAD, "bed_of_nails_grad", sizeof(ups_expand_desc), expand_fields},
     {UPS_PIXEL_SHUFFLE_GRAD, "pixel_shuffle_grad", sizeof(ups_shuffle_desc), shuffle_fields},
