@@ -309,9 +309,11 @@ static void ups_avg_scalar(const struct ups_pool_window *w, int64_t n, float div
 
 /* ---- max unpooling ---- */
 
-static inline int64_t unpool(const struct ups_unpool_window *w, const float *x, const void *index, float *y,
-                             enum form form)
+/* Elements of `size` bytes, zeros of which are zeros. */
+static inline int64_t unpool(const struct ups_unpool_window *w, const char *x, const void *index, char *y,
+                             enum form form, size_t size)
 {
+    static const char zero[sizeof(float)];
     int64_t found = 0;
 
     for (int64_t l = 0; l < w->lines; l++)
@@ -323,7 +325,8 @@ static inline int64_t unpool(const struct ups_unpool_window *w, const float *x, 
                 int64_t says = form == U8    ? ((const uint8_t *)index)[at]
                                : form == I32 ? ((const int32_t *)index)[at]
                                              : ((const int64_t *)index)[at];
-                y[l * w->y_stride + r * w->row_stride + p] = says == name ? x[l * w->x_stride + i] : 0;
+                const char *from = says == name ? x + (size_t)(l * w->x_stride + i) * size : zero;
+                memcpy(y + (size_t)(l * w->y_stride + r * w->row_stride + p) * size, from, size);
                 found += says == name;
             }
     return found;
@@ -331,52 +334,32 @@ static inline int64_t unpool(const struct ups_unpool_window *w, const float *x, 
 
 static int64_t ups_unpool_u8_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
-    return unpool(w, x, index, y, U8);
+    return unpool(w, x, index, y, U8, sizeof(float));
 }
 
 static int64_t ups_unpool_i32_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
-    return unpool(w, x, index, y, I32);
+    return unpool(w, x, index, y, I32, sizeof(float));
 }
 
 static int64_t ups_unpool_i64_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
-    return unpool(w, x, index, y, I64);
-}
-
-static inline int64_t unpool_bytes(const struct ups_unpool_window *w, const uint8_t *x, const void *index, uint8_t *y,
-                                   enum form form)
-{
-    int64_t found = 0;
-
-    for (int64_t l = 0; l < w->lines; l++)
-        for (int64_t r = 0; r < w->rows; r++)
-            for (int64_t p = 0; p < w->width; p++) {
-                int64_t i = p / w->spread.factor, at = l * w->index_stride + i;
-                int64_t tap = p % w->spread.factor * w->tap_step;
-                int64_t name = w->base + l * w->line_step + r * w->row_step + p * w->step + tap;
-                int64_t says = form == U8    ? ((const uint8_t *)index)[at]
-                               : form == I32 ? ((const int32_t *)index)[at]
-                                             : ((const int64_t *)index)[at];
-                y[l * w->y_stride + r * w->row_stride + p] = says == name ? x[l * w->x_stride + i] : 0;
-                found += says == name;
-            }
-    return found;
+    return unpool(w, x, index, y, I64, sizeof(float));
 }
 
 static int64_t ups_unpool_bytes_u8_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
-    return unpool_bytes(w, x, index, y, U8);
+    return unpool(w, x, index, y, U8, sizeof(uint8_t));
 }
 
 static int64_t ups_unpool_bytes_i32_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
-    return unpool_bytes(w, x, index, y, I32);
+    return unpool(w, x, index, y, I32, sizeof(uint8_t));
 }
 
 static int64_t ups_unpool_bytes_i64_scalar(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
-    return unpool_bytes(w, x, index, y, I64);
+    return unpool(w, x, index, y, I64, sizeof(uint8_t));
 }
 
 static int64_t ups_overlap_u8_scalar(const struct ups_overlap *o, float *y)
