@@ -540,7 +540,8 @@ typedef struct ups_options {
                               UPSAMPLE_MAX_ISA caps every op of the process the same way; an unknown word is an error */
     const char *algorithm; /* NULL or "auto": the op chooses. conv_transpose: "phase", "planar", "gemm", "scatter"; "depthwise" for
                               groups of one input and one output channel; "winograd" where phases have 2 or 3 taps along an axis */
-    /* Memory for ops and plans; both NULL: malloc and free. allocate returns at least 16-byte aligned memory or NULL. */
+    /* Memory for ops and plans; both NULL: malloc, with large pages asked for behind 4 MiB and more, and free. allocate returns at
+     * least 16-byte aligned memory or NULL. */
     void *(*allocate)(void *context, size_t bytes);
     void (*release)(void *context, void *memory);
     void *context;
