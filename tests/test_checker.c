@@ -598,7 +598,7 @@ static int64_t unpool_bytes_counts_all(const struct ups_unpool_window *w, const 
 
 static int64_t unpool_bytes_low_half(const struct ups_unpool_window *w, const void *x, const void *index, void *y)
 {
-    int64_t low[256];
+    int64_t low[2 * 1200]; /* as check_any_unpool has them at most */
     const int64_t count = (w->lines - 1) * w->index_stride + w->n;
     for (int64_t o = 0; o < count; o++) low[o] = (w->base >> 32 << 32) + (uint32_t)((const int64_t *)index)[o];
     return RIGHT.unpool_bytes_i64.run(w, x, low, y);
