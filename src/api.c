@@ -40,7 +40,7 @@ static size_t tensor_bytes(const ups_tensor *t)
 {
     int64_t last = 0;
     for (int i = 0; i < t->rank + 2; i++) last += (t->dims[i] - 1) * t->strides[i];
-    return (size_t)(last + 1) * ups_index_bytes(t->dtype);
+    return (size_t)(last + 1) * ups_type_bytes(t->dtype);
 }
 
 enum { SPANS = 8 };
@@ -53,7 +53,7 @@ static void list_spans(const ups_plan *p, const ups_buffers *b, const void *work
     bool at_run = p->op->flags & UPS_WEIGHTS_AT_RUN;
     size_t index_bytes = p->indices.size ? tensor_bytes(&p->indices) : 0;
     size_t element = p->element;
-    size_t index_alignment = ups_index_bytes(p->indices.dtype);
+    size_t index_alignment = ups_type_bytes(p->indices.dtype);
     const ups_conv_transpose_desc *c = &desc->conv_transpose;
     /* a sum over the batch has a result without an image: then there is no src and no grad */
     bool filled = p->src.dims[0] > 0, grad = p->grad.size > 0;

@@ -153,7 +153,7 @@ int32_t ups_convert_indices(const void *desc, const int64_t *dims, const void *i
     if (status) return status;
     plan_conversion(&v, &own.pool, dims, out + 2, to_index);
     int64_t windows = v.out[0] * v.out[1] * v.out[2];
-    status = check_arrays(indices, ups_index_bytes(own.pool.index_type), converted, ups_index_bytes(to_index_type),
+    status = check_arrays(indices, ups_type_bytes(own.pool.index_type), converted, ups_type_bytes(to_index_type),
                           v.n * v.c * windows);
     if (status) return status;
     int64_t bad = convert_all(&v, &own.pool, indices, to_index_type, converted, &first);

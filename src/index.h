@@ -37,8 +37,8 @@ bool ups_index_decode(const struct ups_index_space *space, int64_t index, int64_
 /* The tap that an index of a window convention names; false: none of the window. */
 bool ups_index_tap(int32_t convention, const int64_t kernel[3], int64_t index, int64_t tap[3]);
 
-/* Bytes of an index or element of a type. */
-static inline size_t ups_index_bytes(int32_t type)
+/* Bytes of one of a type, index or element. */
+static inline size_t ups_type_bytes(int32_t type)
 {
     return type == UPS_I64 ? 8 : type == UPS_U8 || type == UPS_S8 ? 1 : 4;
 }

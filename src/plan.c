@@ -285,7 +285,7 @@ static int32_t place_tensors(ups_plan *p, const ups_tensor *src, const ups_tenso
     place_pads(p);
     status = place_indices(p);
     if (status) return status;
-    p->element = ups_index_bytes(p->src.dtype);
+    p->element = ups_type_bytes(p->src.dtype);
     p->x = view_of(&p->src, desc->head.layout);
     p->y = view_of(&p->dst, desc->head.layout);
     return desc->head.op == UPS_CONV_TRANSPOSE_GRAD_WEIGHTS ? place_weights(p) : UPS_OK;

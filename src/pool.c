@@ -123,7 +123,7 @@ static void plan_beyond(const ups_plan *plan, struct pool *p)
 {
     const double images = (double)(plan->x.n * plan->x.c), to = (double)ups_volume(plan->y.size);
     const double values = images * ((double)ups_volume(plan->x.size) + to) * (double)plan->element;
-    const double each = p->average ? 0 : (double)ups_index_bytes(plan->indices.dtype);
+    const double each = p->average ? 0 : (double)ups_type_bytes(plan->indices.dtype);
     const bool beyond = ups_beyond_caches(plan, values + images * to * each);
     p->beyond = !beyond ? 0 : each > 1 && !ups_beyond_caches(plan, values) ? 1 : 2;
 }
@@ -285,7 +285,7 @@ static void run_block(const ups_plan *plan, const struct target *t, const struct
     window.scan = p->desc.scan;
     window.beyond = p->beyond;
     void *index = t->narrow;
-    if (!t->narrow && t->indices) index = t->indices + b->place * (int64_t)ups_index_bytes(t->type);
+    if (!t->narrow && t->indices) index = t->indices + b->place * (int64_t)ups_type_bytes(t->type);
     t->pool(&window, n, b->to, index);
     for (int64_t i = 0; t->narrow && i < n; i++) ups_index_store(t->indices, t->type, b->place + i, t->narrow[i]);
 }

@@ -177,7 +177,7 @@ static void plan_gather(ups_plan *plan, struct unpool *u)
                  to = (double)(plan->x.n * plan->x.c * u->elements);
     u->apart = from + to > APART;
     u->beyond =
-        ups_beyond_caches(plan, from * (double)(plan->element + ups_index_bytes(type)) + to * (double)plan->element);
+        ups_beyond_caches(plan, from * (double)(plan->element + ups_type_bytes(type)) + to * (double)plan->element);
     for (int64_t p = 0; p < 16 * u->kernel[2] && first; p++) {
         u->quotient[p] = (int32_t)(p / u->kernel[2]);
         u->remainder[p] = (int32_t)(p % u->kernel[2]);
@@ -954,7 +954,7 @@ static int64_t gather_lines(const struct part *p, struct ups_unpool_window *w, i
     const ups_plan *plan = p->plan;
     const struct unpool *u = plan->state;
     const int64_t k = u->kernel[axis], pad = plan->pad[axis], size = plan->y.size[axis];
-    const size_t index_bytes = (size_t)w->index_stride * ups_index_bytes(plan->indices.dtype);
+    const size_t index_bytes = (size_t)w->index_stride * ups_type_bytes(plan->indices.dtype);
     int64_t found = 0;
     for (int64_t i = first; i < last; i += w->lines) {
         const int64_t start = i * k - pad, lo = ups_max(start, 0), hi = ups_min(start + k, size);
@@ -1013,7 +1013,7 @@ static bool gather_slabs(const struct part *p, int64_t group, int64_t first, int
                                   base + at[0] * u->steps.axis[0] + at[1] * u->steps.axis[1],
                                   ups_behind(plan, p->b->src, ups_row_offset(x, n, c, d, h)),
                                   (const char *)p->b->indices_in +
-                                      index_place(plan, n, c, i) * (int64_t)ups_index_bytes(plan->indices.dtype),
+                                      index_place(plan, n, c, i) * (int64_t)ups_type_bytes(plan->indices.dtype),
                                   (void *)ups_behind(plan, p->b->dst, ups_row_offset(y, n, c, od, oh)));
         }
     return found == (end[0] - in[0]) * (end[1] - in[1]) * x->size[2] * (planes ? 1 : y->c);
@@ -1067,13 +1067,13 @@ static bool gather(const struct part *p)
 
 /* ---- gathering where windows overlap ---- */
 
-/* Windows first … last - 1 along an axis lie over output o. */
+/* Windows first … last - 1 along an axis lie over output o, as far as there are such. */
 static void windows_over(const ups_plan *plan, int axis, int64_t o, int64_t *first, int64_t *last)
 {
     const struct unpool *u = plan->state;
-    const int64_t reach = o + plan->pad[axis], k = u->kernel[axis], s = u->stride[axis];
-    *first = ups_max(0, ups_floor_div(reach - k, s) + 1);
-    *last = ups_min(plan->x.size[axis], reach / s + 1);
+    const int64_t reach = o + plan->pad[axis];
+    *first = ups_floor_div(reach - u->kernel[axis], u->stride[axis]) + 1;
+    *last = reach / u->stride[axis] + 1;
 }
 
 /* One plane or image, of channels c0 on. */
@@ -1101,16 +1101,16 @@ static void add_source(const struct overlapping *g, const int64_t o[3], const in
 static int64_t overlap_lines(const struct overlapping *g, struct ups_overlap *w, const int64_t o[3])
 {
     const ups_plan *plan = g->p->plan;
-    const struct unpool *u = plan->state;
     const bool planes = ups_is_first(plan);
     struct ups_overlap_source source[SOURCES];
     int64_t lo[3], hi[3], i[3], all = 0;
-    for (int a = 0; a < 3; a++) windows_over(plan, a, o[a], &lo[a], &hi[a]);
     for (int64_t e = 0; e < w->factor; e++) {
-        const int64_t at[3] = {o[0], o[1], o[2] + e}, s = u->stride[2], before = all, reach = e + plan->pad[2];
-        if (planes) {
-            lo[2] = ups_floor_div(reach - u->kernel[2], s) + 1;
-            hi[2] = reach / s + 1;
+        const int64_t at[3] = {o[0], o[1], o[2] + e}, before = all;
+        for (int a = 0; a < 3; a++) {
+            windows_over(plan, a, at[a], &lo[a], &hi[a]);
+            if (planes && a == 2) continue; /* the kernel's lines are along W, and it looks for their ends */
+            lo[a] = ups_max(0, lo[a]);
+            hi[a] = ups_min(plan->x.size[a], hi[a]);
         }
         for (i[0] = lo[0]; i[0] < hi[0]; i[0]++)
             for (i[1] = lo[1]; i[1] < hi[1]; i[1]++)

@@ -393,26 +393,31 @@ static void compare_unpool(struct call *call, const int64_t *out)
     free(y);
 }
 
+/* x becomes the function's. */
+static void check_unpool(struct call *call, float *x)
+{
+    int64_t out[3];
+    bool legal = naive_sizes(&call->desc, call->dims + 2, out);
+    for (int a = 0; a < 3 && !legal; a++) out[a] = 1;
+    int64_t *index = random_indices(call, out);
+    call->x = x;
+    call->index = index;
+    if (legal)
+        compare_unpool(call, out);
+    else
+        refused(call);
+    free(x);
+    free(index);
+}
+
 static void test_max_unpool(void **unused)
 {
     (void)unused;
     for (int64_t i = 0; i < cases(6000); i++) {
         struct call call;
         int32_t order[8];
-        int64_t out[3];
         random_unpool(&call, order);
-        bool legal = naive_sizes(&call.desc, call.dims + 2, out);
-        for (int a = 0; a < 3 && !legal; a++) out[a] = 1;
-        float *x = call_values(in_count(&call));
-        int64_t *index = random_indices(&call, out);
-        call.x = x;
-        call.index = index;
-        if (legal)
-            compare_unpool(&call, out);
-        else
-            refused(&call);
-        free(x);
-        free(index);
+        check_unpool(&call, call_values(in_count(&call)));
     }
 }
 
@@ -422,23 +427,11 @@ static void test_max_unpool_of_bytes(void **unused)
     for (int64_t i = 0; i < cases(6000); i++) {
         struct call call;
         int32_t order[8];
-        int64_t out[3];
         random_unpool(&call, order);
         call.desc.head.dtype = random_bytes();
         if (call.desc.unpool.overlap == UPS_OVERLAP_SUM) call.desc.unpool.overlap = UPS_OVERLAP_LAST;
         if (call.desc.unpool.output_shape[0] == UPS_BY_PRESET && call_chance(40)) widen(&call);
-        bool legal = naive_sizes(&call.desc, call.dims + 2, out);
-        for (int a = 0; a < 3 && !legal; a++) out[a] = 1;
-        float *x = call_bytes(in_count(&call), call.desc.head.dtype);
-        int64_t *index = random_indices(&call, out);
-        call.x = x;
-        call.index = index;
-        if (legal)
-            compare_unpool(&call, out);
-        else
-            refused(&call);
-        free(x);
-        free(index);
+        check_unpool(&call, call_bytes(in_count(&call), call.desc.head.dtype));
     }
 }
 
